@@ -1,0 +1,21 @@
+"""Contrastive losses, usable in `EmbeddingModel` and alone."""
+
+from keras_xmodal.losses.contrastive_loss import ContrastiveLoss
+from keras_xmodal.losses.get import get
+from keras_xmodal.losses.info_nce import InfoNCE
+from keras_xmodal.losses.sigmoid_contrastive import SigmoidContrastive
+from keras_xmodal.losses.triplet_all_negatives import TripletAllNegatives
+from keras_xmodal.losses.triplet_hard_negative import TripletHardNegative
+from keras_xmodal.losses.triplet_semi_hard_negative import (
+    TripletSemiHardNegative,
+)
+
+__all__ = [
+    "ContrastiveLoss",
+    "InfoNCE",
+    "SigmoidContrastive",
+    "TripletAllNegatives",
+    "TripletHardNegative",
+    "TripletSemiHardNegative",
+    "get",
+]

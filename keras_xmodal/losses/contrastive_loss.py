@@ -1,0 +1,132 @@
+"""What the contrastive losses share: targets, weights, both directions."""
+
+import keras
+from keras import ops
+
+from keras_xmodal.ops.contrastive import anchor_weights, positives_from_ids
+
+
+class ContrastiveLoss(keras.losses.Loss):
+    """Base of losses on a matrix of similarities between two modalities.
+
+    A subclass implements `anchor_loss(positives, logits, mask)`, one loss per
+    row, and says where the temperature and bias of a model start. A new loss
+    is that one method.
+
+    Args:
+        symmetric: Whether to average the loss of rows (anchor to candidate)
+            and of columns (candidate to anchor).
+        reduction: Keras reduction. The default divides by the sum of the
+            weights, so that an example of weight 0 changes nothing.
+        name: Name of the loss.
+        dtype: Ignored in the maths, which is always float32.
+
+    Call arguments:
+        y_true: Integer ids of shape `(batch,)`, where equal ids mark positives
+            (the logits are then square, in the same order on both sides), or
+            positives of shape `(batch, candidates)`, nonzero at positives.
+        y_pred: Logits of shape `(batch, candidates)`.
+        sample_weight: Optional, of shape `(batch,)` (weight 0 removes the
+            example as anchor and as candidate; square logits only) or
+            `(batch, candidates)` (weight 0 removes the pair).
+    """
+
+    # Where `EmbeddingModel` starts its learned logits
+    # `similarity / temperature + bias`. None: the loss takes the similarity.
+    initial_temperature = None
+    initial_bias = 0.0
+
+    def __init__(
+        self,
+        symmetric=True,
+        reduction="mean_with_sample_weight",
+        name=None,
+        dtype=None,
+    ):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        self.symmetric = bool(symmetric)
+
+    def anchor_loss(self, positives, logits, mask):
+        """Loss of each row.
+
+        Args:
+            positives: Boolean tensor of shape `(batch, candidates)`.
+            logits: Tensor of shape `(batch, candidates)`.
+            mask: None, or boolean tensor of shape `(batch, candidates)`.
+
+        Returns:
+            Float32 tensor of shape `(batch,)`.
+        """
+        raise NotImplementedError
+
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        # Ids are compared before Keras casts targets to float32, where two
+        # large ids may become equal.
+        logits = ops.convert_to_tensor(y_pred)
+        positives = self._positives(y_true, logits)
+        weights = None
+        if sample_weight is not None:
+            weights = self._pair_weights(sample_weight, logits)
+        loss = self._direction(positives, logits, weights)
+        if not self.symmetric:
+            return loss
+        if weights is not None:
+            weights = ops.transpose(weights)
+        backward = self._direction(
+            ops.transpose(positives), ops.transpose(logits), weights
+        )
+        return 0.5 * (loss + backward)
+
+    def _direction(self, positives, logits, weights):
+        mask = None
+        if weights is None:
+            row_weights = ops.cast(ops.any(positives, axis=-1), "float32")
+        else:
+            mask = weights > 0
+            row_weights = anchor_weights(positives, weights)
+        y_true = {"positives": positives}
+        if mask is not None:
+            y_true["mask"] = mask
+        return super().__call__(y_true, logits, row_weights)
+
+    def call(self, y_true, y_pred):
+        return self.anchor_loss(y_true["positives"], y_pred, y_true.get("mask"))
+
+    def _positives(self, y_true, logits):
+        y_true = ops.convert_to_tensor(y_true)
+        if len(logits.shape) != 2:
+            raise ValueError(
+                "`y_pred` must be logits of shape (batch, candidates). "
+                f"Received: y_pred.shape={tuple(logits.shape)}"
+            )
+        if len(y_true.shape) == 1:
+            self._check_shape("y_true", (y_true.shape[0],) * 2, logits)
+            return positives_from_ids(y_true)
+        self._check_shape("y_true", tuple(y_true.shape), logits)
+        return ops.cast(y_true, "bool")
+
+    def _pair_weights(self, sample_weight, logits):
+        weights = ops.cast(ops.convert_to_tensor(sample_weight), "float32")
+        if len(weights.shape) == 1:
+            self._check_shape("sample_weight", (weights.shape[0],) * 2, logits)
+            present = ops.cast(weights > 0, "float32")
+            # The anchor's weight, on the candidates that are there.
+            return ops.expand_dims(weights, 1) * ops.expand_dims(present, 0)
+        self._check_shape("sample_weight", tuple(weights.shape), logits)
+        return weights
+
+    def _check_shape(self, argument, shape, logits):
+        """Compare what is known of two shapes; None matches anything."""
+        known = tuple(logits.shape)
+        if len(shape) != 2 or any(
+            a is not None and b is not None and a != b
+            for a, b in zip(shape, known, strict=True)
+        ):
+            raise ValueError(
+                f"`{argument}` must have shape (batch,), with logits of shape "
+                "(batch, batch), or the shape of the logits. Received: "
+                f"{argument}.shape={shape}, y_pred.shape={known}"
+            )
+
+    def get_config(self):
+        return {**super().get_config(), "symmetric": self.symmetric}

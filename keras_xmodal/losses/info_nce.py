@@ -1,0 +1,65 @@
+"""The softmax contrastive loss of CLIP."""
+
+from keras_xmodal import saving
+from keras_xmodal.losses.contrastive_loss import ContrastiveLoss
+from keras_xmodal.ops import contrastive
+
+
+@saving.register
+class InfoNCE(ContrastiveLoss):
+    """Cross-entropy of each anchor against its positives, both directions.
+
+    `1/2 (CE(rows of z) + CE(columns of z))` with `z = t * I T^T`. With
+    uniform logits it is `log(candidates)`. Several positives of one anchor
+    share its probability (supervised contrastive form).
+
+    Args:
+        symmetric: Whether to average both directions. False: rows only.
+        reduction: Keras reduction. Defaults to `"mean_with_sample_weight"`.
+        name: Name of the loss.
+        dtype: Dtype of the result; the maths is float32.
+
+    Call arguments:
+        y_true: Integer ids of shape `(batch,)`, equal ids being positives, or
+            positives of shape `(batch, candidates)`.
+        y_pred: Logits of shape `(batch, candidates)`.
+        sample_weight: Optional, `(batch,)` or `(batch, candidates)`; 0
+            removes the example or the pair.
+
+    Returns:
+        Scalar, in nats.
+
+    Raises:
+        ValueError: If the shapes of targets or weights do not fit the logits.
+
+    Example:
+        ```python
+        import numpy as np
+        import keras_xmodal as kx
+
+        loss = kx.losses.InfoNCE()
+        logits = np.zeros((4, 4), "float32")
+        print(loss(np.arange(4), logits))  # log(4) = 1.386
+        ```
+
+    Reference:
+        - van den Oord et al., 2018, https://arxiv.org/abs/1807.03748, eq. 4
+        - Radford et al., 2021, https://arxiv.org/abs/2103.00020, figure 3
+        - Khosla et al., 2020, https://arxiv.org/abs/2004.11362, eq. 2
+    """
+
+    initial_temperature = 0.07
+
+    def __init__(
+        self,
+        symmetric=True,
+        reduction="mean_with_sample_weight",
+        name="info_nce",
+        dtype=None,
+    ):
+        super().__init__(
+            symmetric=symmetric, reduction=reduction, name=name, dtype=dtype
+        )
+
+    def anchor_loss(self, positives, logits, mask):
+        return contrastive.info_nce(positives, logits, mask)

@@ -1,0 +1,67 @@
+"""The sigmoid contrastive loss of SigLIP."""
+
+from keras_xmodal import saving
+from keras_xmodal.losses.contrastive_loss import ContrastiveLoss
+from keras_xmodal.ops import contrastive
+
+
+@saving.register
+class SigmoidContrastive(ContrastiveLoss):
+    """One binary question a pair: do these two describe the same item?
+
+    `1/B (sum softplus(z) - sum_P z)` with `z = t * I T^T + b`. Rows and
+    columns give the same sum, so there is nothing to symmetrise. A model
+    starts at `t = 10`, `b = -10`, where nearly all pairs are negative; at a
+    small batch size B, `b = -log(B - 1)` is the calibrated start.
+
+    Args:
+        reduction: Keras reduction. Defaults to `"mean_with_sample_weight"`.
+        name: Name of the loss.
+        dtype: Dtype of the result; the maths is float32.
+
+    Call arguments:
+        y_true: Integer ids of shape `(batch,)`, equal ids being positives, or
+            positives of shape `(batch, candidates)`.
+        y_pred: Logits of shape `(batch, candidates)`.
+        sample_weight: Optional, `(batch,)` or `(batch, candidates)`; 0
+            removes the example or the pair.
+
+    Returns:
+        Scalar, in nats per anchor.
+
+    Raises:
+        ValueError: If the shapes of targets or weights do not fit the logits.
+
+    Example:
+        ```python
+        import numpy as np
+        import keras_xmodal as kx
+
+        loss = kx.losses.SigmoidContrastive()
+        print(loss(np.arange(4), np.zeros((4, 4), "float32")))  # 4 log 2
+        ```
+
+    Reference:
+        - Zhai et al., 2023, https://arxiv.org/abs/2303.15343, algorithm 1
+    """
+
+    initial_temperature = 0.1
+    initial_bias = -10.0
+
+    def __init__(
+        self,
+        reduction="mean_with_sample_weight",
+        name="sigmoid_contrastive",
+        dtype=None,
+    ):
+        super().__init__(
+            symmetric=False, reduction=reduction, name=name, dtype=dtype
+        )
+
+    def anchor_loss(self, positives, logits, mask):
+        return contrastive.sigmoid_contrastive(positives, logits, mask)
+
+    def get_config(self):
+        config = super().get_config()
+        del config["symmetric"]
+        return config

@@ -1,0 +1,39 @@
+"""What the three triplet losses share: a margin on similarities."""
+
+from keras_xmodal.losses.contrastive_loss import ContrastiveLoss
+
+
+class TripletLoss(ContrastiveLoss):
+    """Base of the hinge losses, which take similarities without temperature.
+
+    Args:
+        margin: Float > 0, by how much (in cosine) a positive has to be nearer
+            than a negative.
+        symmetric: Whether to average both directions. False: rows only.
+        reduction: Keras reduction. Defaults to `"mean_with_sample_weight"`.
+        name: Name of the loss.
+        dtype: Dtype of the result; the maths is float32.
+
+    Raises:
+        ValueError: If `margin` is not positive.
+    """
+
+    def __init__(
+        self,
+        margin=0.2,
+        symmetric=True,
+        reduction="mean_with_sample_weight",
+        name=None,
+        dtype=None,
+    ):
+        super().__init__(
+            symmetric=symmetric, reduction=reduction, name=name, dtype=dtype
+        )
+        if not margin > 0:
+            raise ValueError(
+                f"`margin` must be positive. Received: margin={margin}"
+            )
+        self.margin = float(margin)
+
+    def get_config(self):
+        return {**super().get_config(), "margin": self.margin}

@@ -1,0 +1,69 @@
+"""The semi-hard triplet loss of FaceNet."""
+
+from keras_xmodal import saving
+from keras_xmodal.losses.triplet_loss import TripletLoss
+from keras_xmodal.ops import contrastive
+
+
+@saving.register
+class TripletSemiHardNegative(TripletLoss):
+    """Hinge of the hardest negative that is farther than the positive.
+
+    `max(0, margin + s_in - s_ip)` with the nearest `n` such that
+    `s_in < s_ip`, or the farthest `n` where there is none.
+
+    Args:
+        margin: Float > 0, by how much (in cosine) a positive has to be nearer
+            than a negative.
+        symmetric: Whether to average both directions. False: rows only.
+        reduction: Keras reduction. Defaults to `"mean_with_sample_weight"`.
+        name: Name of the loss.
+        dtype: Dtype of the result; the maths is float32.
+
+    Call arguments:
+        y_true: Integer ids of shape `(batch,)`, equal ids being positives, or
+            positives of shape `(batch, candidates)`.
+        y_pred: Cosine similarities of shape `(batch, candidates)`.
+        sample_weight: Optional, `(batch,)` or `(batch, candidates)`; 0
+            removes the example or the pair.
+
+    Returns:
+        Scalar.
+
+    Raises:
+        ValueError: If `margin` is not positive, or the shapes of targets or
+            weights do not fit the similarities.
+
+    Example:
+        ```python
+        import numpy as np
+        import keras_xmodal as kx
+
+        loss = kx.losses.TripletSemiHardNegative(margin=0.2)
+        print(loss(np.arange(4), np.zeros((4, 4), "float32")))  # 0.2
+        ```
+
+    Reference:
+        - Schroff et al., 2015, https://arxiv.org/abs/1503.03832, section 3.2
+    """
+
+    def __init__(
+        self,
+        margin=0.2,
+        symmetric=True,
+        reduction="mean_with_sample_weight",
+        name="triplet_semi_hard_negative",
+        dtype=None,
+    ):
+        super().__init__(
+            margin=margin,
+            symmetric=symmetric,
+            reduction=reduction,
+            name=name,
+            dtype=dtype,
+        )
+
+    def anchor_loss(self, positives, logits, mask):
+        return contrastive.triplet_semi_hard_negative(
+            positives, logits, self.margin, mask
+        )

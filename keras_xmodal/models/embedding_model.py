@@ -1,0 +1,521 @@
+"""One embedding space for any number of modalities."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from keras_xmodal import losses, saving
+from keras_xmodal.layers.logit_scale import LogitScale
+from keras_xmodal.models import checks
+from keras_xmodal.ops.similarity import dot_similarity, l2_normalize
+
+
+@saving.register
+class EmbeddingModel(keras.Model):
+    """Map modalities into one space where cosine similarity compares them.
+
+    Each modality has an encoder (any Keras model or layer with features of
+    shape `(batch, dim)`), an affine projection to `embedding_dim` and a
+    normalisation to unit length. Training pulls together what describes the
+    same item, for every pair of modalities in `pairs`.
+
+    With two integers it is the affine map `x W + b` of one vector, a plain
+    Keras model from a tensor to a tensor.
+
+    Args:
+        input_dim: Integer, the size of the input vector; or a dict
+            `{modality: size}` for modalities that are vectors already and
+            get a projection only. Leave it out when `encoders` are given.
+        embedding_dim: Integer, size of the embedding space. None: no
+            projection, all encoders return the same size.
+        encoders: Dict `{modality: keras.Layer}`. Set `trainable = False` on an
+            encoder, or on some of its layers, to freeze it (LiT); a frozen
+            encoder runs in inference mode.
+        preprocessors: Dict `{modality: keras.Layer}` from raw input to the
+            encoder's input, for any of the modalities. They are saved with
+            the model and used by `preprocess`, `encode` and the exports, not
+            by `call`.
+        pairs: List of pairs of modalities to compare in training, such as
+            `[("image", "text")]`. Defaults to all pairs.
+        temperature: Float in `[0.01, 1]`, the start of the learned
+            temperature of every pair. Defaults to what the loss suggests.
+        bias: Float, the start of the learned bias of every pair. Defaults to
+            what the loss suggests.
+        **kwargs: Arguments of `keras.Model`.
+
+    Call arguments:
+        x: Dict `{modality: batch}` of any subset of the modalities, or one
+            tensor of shape `(batch, input_dim)` where `input_dim` is an
+            integer.
+        training: Boolean.
+
+    Returns:
+        Dict `{modality: embedding}` of float32 tensors of shape
+        `(batch, embedding_dim)` and length 1; or one tensor, not normalised,
+        where `input_dim` is an integer.
+
+    Raises:
+        ValueError: If a size is not positive, both or neither of `input_dim`
+            and `encoders` are given, or a name is unknown.
+        TypeError: If an encoder or preprocessor is not a Keras layer.
+
+    Example:
+        ```python
+        import keras
+        import numpy as np
+        import keras_xmodal as kx
+
+        image = keras.Sequential([keras.Input((8, 8, 3)),
+                                  keras.layers.Flatten()])
+        text = keras.Sequential([keras.Input((5,), dtype="int32"),
+                                 keras.layers.Embedding(100, 16),
+                                 keras.layers.GlobalAveragePooling1D()])
+        model = kx.EmbeddingModel(
+            encoders={"image": image, "text": text}, embedding_dim=32
+        )
+        model.compile(optimizer="adam", loss=kx.losses.InfoNCE())
+        x = {"image": np.random.rand(64, 8, 8, 3),
+             "text": np.random.randint(100, size=(64, 5))}
+        model.fit(x, y=np.arange(64), epochs=1, verbose=0)
+        print(model.predict(x, verbose=0)["text"].shape)  # (64, 32)
+        ```
+
+    Reference:
+        - Radford et al., 2021, https://arxiv.org/abs/2103.00020, figure 3
+        - Zhai et al., 2022 (LiT), https://arxiv.org/abs/2111.07991
+        - Girdhar et al., 2023 (pairs), https://arxiv.org/abs/2305.05665
+    """
+
+    def __init__(
+        self,
+        input_dim=None,
+        embedding_dim=128,
+        *,
+        encoders=None,
+        preprocessors=None,
+        pairs=None,
+        temperature=None,
+        bias=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if (input_dim is None) == (encoders is None):
+            raise ValueError(
+                "Give either `input_dim` or `encoders`. "
+                f"Received: input_dim={input_dim}, encoders={encoders}"
+            )
+        checks.check_dims(input_dim, embedding_dim, encoders)
+        self.input_dim = input_dim
+        self.embedding_dim = embedding_dim
+        self.temperature = temperature
+        self.bias = bias
+        self.encoders = checks.check_layers("encoders", encoders)
+        self.modalities = tuple(
+            encoders or (input_dim if isinstance(input_dim, dict) else ())
+        )
+        preprocessors = checks.check_layers("preprocessors", preprocessors)
+        if preprocessors:
+            checks.check_modalities(
+                preprocessors, self.modalities, "preprocessors"
+            )
+        # Saved with the model, but no part of `call`: were they tracked as
+        # sublayers, one lookup table would switch XLA off for the training.
+        object.__setattr__(self, "preprocessors", preprocessors)
+        self.pairs = checks.check_pairs(pairs, self.modalities)
+
+        self.projections = {}
+        if embedding_dim is not None:
+            for name in self.modalities or (None,):
+                self.projections[name or "x"] = keras.layers.Dense(
+                    embedding_dim,
+                    name=f"{name}_projection" if name else "projection",
+                    dtype=self.dtype_policy,
+                )
+        start = {} if temperature is None else {"temperature": temperature}
+        self.logit_scales = {
+            _pair_name(pair): LogitScale(
+                bias=bias or 0.0,
+                name=f"{_pair_name(pair)}_logit_scale",
+                **start,
+            )
+            for pair in self.pairs
+        }
+        self._pair_trackers = {}
+        if len(self.pairs) > 1:
+            self._pair_trackers = {
+                _pair_name(pair): keras.metrics.Mean(f"{_pair_name(pair)}_loss")
+                for pair in self.pairs
+            }
+
+    # Forward pass.
+
+    def build(self, input_shape):
+        if not self.modalities:
+            self.projections["x"].build((None, self.input_dim))
+            return
+        checks.check_modalities(input_shape, self.modalities)
+        features = {}
+        for name in self.modalities:
+            shape = input_shape.get(name)
+            if name in self.encoders:
+                features[name] = checks.feature_shape(
+                    name, self.encoders[name], shape and tuple(shape)
+                )
+            else:
+                features[name] = (None, self.input_dim[name])
+            if features[name] is not None and self.projections:
+                self.projections[name].build(features[name])
+        sizes = {name: f[-1] for name, f in features.items() if f is not None}
+        if not self.projections and len(set(sizes.values())) > 1:
+            raise ValueError(
+                "Without `embedding_dim`, all encoders must return features "
+                f"of equal size. Received: sizes {sizes}"
+            )
+
+    def call(self, x, training=False):
+        if not self.modalities:
+            checks.check_shape("x", x, (None, self.input_dim))
+            return self.projections["x"](x)
+        checks.check_modalities(x, self.modalities)
+        checks.check_same_batch_size(
+            {name: value.shape[0] for name, value in x.items()}
+        )
+        return {
+            name: self._embed(name, x[name], training)
+            for name in self.modalities
+            if name in x
+        }
+
+    def _embed(self, name, x, training):
+        encoder = self.encoders.get(name)
+        if encoder is None:
+            checks.check_shape(f"x[{name!r}]", x, (None, self.input_dim[name]))
+        else:
+            if isinstance(encoder, keras.Model) and hasattr(encoder, "inputs"):
+                checks.check_shape(f"x[{name!r}]", x, encoder.input_shape)
+            x = encoder(x, training=bool(training) and encoder.trainable)
+        if self.projections:
+            if not self.projections[name].built:
+                raise ValueError(
+                    f"The encoder of {name!r} has no input shape, and the "
+                    f"batch that built the model held no {name!r}: first call "
+                    "the model on a batch with every modality."
+                )
+            x = self.projections[name](x)
+        return l2_normalize(x)
+
+    # Training.
+
+    def compile(self, optimizer="rmsprop", loss=None, **kwargs):
+        """Configure the training.
+
+        Args:
+            optimizer: Keras optimizer or its name.
+            loss: A `kx.losses.ContrastiveLoss` or its snake-case name.
+                Defaults to `InfoNCE()`. With an integer `input_dim`, any
+                Keras loss.
+            **kwargs: Further arguments of `keras.Model.compile`.
+
+        Raises:
+            TypeError: If the loss does not compare two modalities.
+            ValueError: If `metrics` are given: within a batch, they would
+                depend on the batch size.
+        """
+        if not self.modalities:
+            super().compile(optimizer=optimizer, loss=loss, **kwargs)
+            return
+        if kwargs.get("metrics") or kwargs.get("weighted_metrics"):
+            raise ValueError(
+                "Retrieval within a batch depends on the batch size: evaluate "
+                "the whole data set with "
+                "`kx.callbacks.RetrievalEvaluation(dataset)`, and leave "
+                f"`metrics` out. Received: metrics={kwargs.get('metrics')}, "
+                f"weighted_metrics={kwargs.get('weighted_metrics')}"
+            )
+        loss = losses.InfoNCE() if loss is None else losses.get(loss)
+        for scale in self.logit_scales.values():
+            scale.trainable = loss.initial_temperature is not None
+            if scale.trainable:
+                scale.restart(
+                    self.temperature or loss.initial_temperature,
+                    loss.initial_bias if self.bias is None else self.bias,
+                )
+        super().compile(optimizer=optimizer, loss=loss, **kwargs)
+        self._exclude_scales_from_weight_decay()
+
+    def compile_from_config(self, config):
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.built and self.optimizer is not None:
+            self.optimizer.build(self.trainable_variables)
+
+    def fit(self, x=None, y=None, **kwargs):
+        """Train on dicts of modalities.
+
+        Args:
+            x: Dict `{modality: array}` of preprocessed examples, or a
+                `tf.data.Dataset` (or any other source that Keras takes) of
+                `x`, `(x, ids)` or `(x, ids, sample_weight)` batches. A batch
+                may lack modalities.
+            y: Integer ids of shape `(examples,)`, with arrays only. Examples
+                with equal ids are positives of each other. None: each example
+                is its own item.
+            **kwargs: Further arguments of `keras.Model.fit`.
+                `sample_weight` is an array of shape `(examples,)` or a dict
+                `{modality: array}`; 0 says that the modality is missing in
+                that example, whose cell then holds any finite value.
+
+        Returns:
+            Keras `History`.
+
+        Raises:
+            TypeError: If ids are not integers.
+            ValueError: If the data is empty, not finite, of unequal sizes or
+                of unknown modalities.
+        """
+        if self.modalities:
+            if isinstance(x, tf.data.Dataset):
+                checks.check_dataset(x, self.modalities)
+            elif isinstance(x, dict):
+                checks.check_arrays(
+                    x, y, kwargs.get("sample_weight"), self.modalities
+                )
+                if y is None:
+                    # Without `y`, Keras drops `sample_weight` in silence.
+                    y = np.arange(len(next(iter(x.values()))))
+        return super().fit(x, y, **kwargs)
+
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+    ):
+        """Mean of the loss over the pairs of modalities in the batch.
+
+        Args:
+            x: Not used: the embeddings are in `y_pred`.
+            y: None or integer ids of shape `(batch,)`.
+            y_pred: Dict `{modality: embedding}` as `call` returns it.
+            sample_weight: None, a tensor of shape `(batch,)` or a dict of
+                them by modality.
+            training: Not used.
+
+        Returns:
+            Scalar.
+
+        Raises:
+            ValueError: If the batch holds no pair of `pairs`.
+        """
+        if not self.modalities:
+            return super().compute_loss(x, y, y_pred, sample_weight, training)
+        pairs = [p for p in self.pairs if p[0] in y_pred and p[1] in y_pred]
+        if not pairs:
+            raise ValueError(
+                "A batch must hold both modalities of a pair of "
+                f"{[tuple(p) for p in self.pairs]}. "
+                f"Received: modalities {list(y_pred)}"
+            )
+        if y is None:
+            y = ops.arange(ops.shape(y_pred[pairs[0][0]])[0])
+        else:
+            checks.check_ids(y)
+        values = []
+        for pair in pairs:
+            value = self._pair_loss(pair, y, y_pred, sample_weight)
+            if _pair_name(pair) in self._pair_trackers:
+                self._pair_trackers[_pair_name(pair)].update_state(value)
+            values.append(value)
+        loss = sum(values) / len(values)
+        for penalty in self.losses:
+            loss = loss + ops.sum(penalty)
+        return loss
+
+    def _pair_loss(self, pair, ids, embeddings, sample_weight):
+        anchors, candidates = (embeddings[name] for name in pair)
+        logits = dot_similarity(anchors, candidates)
+        if self.loss.initial_temperature is not None:
+            logits = self.logit_scales[_pair_name(pair)](logits)
+        weights = sample_weight
+        if isinstance(sample_weight, dict):
+            checks.check_modalities(
+                sample_weight, self.modalities, "sample_weight"
+            )
+            one = ops.ones(ops.shape(ids)[0])
+            rows, columns = (
+                ops.cast(sample_weight.get(name, one), "float32")
+                for name in pair
+            )
+            weights = ops.expand_dims(rows, 1) * ops.expand_dims(columns, 0)
+        return self.loss(ids, logits, sample_weight=weights)
+
+    def _exclude_scales_from_weight_decay(self):
+        optimizer = getattr(self.optimizer, "inner_optimizer", self.optimizer)
+        if optimizer is None or optimizer.built:
+            return
+        # Keras has no public way to add to what a user excluded before.
+        pattern = getattr(optimizer, "_exclude_from_weight_decay_pattern", None)
+        excluded = getattr(optimizer, "_exclude_from_weight_decay", set())
+        optimizer.exclude_from_weight_decay(
+            var_list=[
+                weight
+                for scale in self.logit_scales.values()
+                for weight in scale.weights
+            ],
+            var_names=[pattern.pattern] if pattern else None,
+        )
+        optimizer._exclude_from_weight_decay |= excluded
+
+    # Use.
+
+    def preprocess(self, data, training=False):
+        """Apply the preprocessors to raw data.
+
+        Args:
+            data: Dict `{modality: raw batch}`, or a `tf.data.Dataset` of
+                batches of such dicts, alone or followed by ids and weights.
+            training: Boolean, whether augmentation applies.
+
+        Returns:
+            The same structure with preprocessed modalities. A modality
+            without a preprocessor, and ids and weights, stay as they are.
+
+        Raises:
+            ValueError: If a modality is unknown.
+            TypeError: If the data is neither dict nor `Dataset`.
+        """
+        if isinstance(data, tf.data.Dataset):
+            checks.check_dataset(data, self.modalities)
+
+            def preprocess_element(x, *rest):
+                x = self.preprocess(x, training)
+                return (x, *rest) if rest else x
+
+            return data.map(
+                preprocess_element, num_parallel_calls=tf.data.AUTOTUNE
+            ).prefetch(tf.data.AUTOTUNE)
+        checks.check_modalities(data, self.modalities, "data")
+        return {
+            name: self.preprocessors[name](value, training=training)
+            if name in self.preprocessors
+            else value
+            for name, value in data.items()
+        }
+
+    def encode(self, x, modality=None, batch_size=256):
+        """Embed raw input, in inference mode and in batches.
+
+        Args:
+            x: Dict `{modality: raw examples}`, or the raw examples of the one
+                `modality`; or a `tf.data.Dataset` of batches of dicts, alone
+                or followed by ids. Raw is what the preprocessor of the
+                modality takes; without one, what its encoder takes.
+            modality: Name of the modality, if `x` is not a dict.
+            batch_size: Integer, examples encoded at once.
+
+        Returns:
+            NumPy array of shape `(examples, embedding_dim)`, or a dict
+            `{modality: array}` if `x` is a dict or a `Dataset`.
+
+        Raises:
+            ValueError: If a modality is unknown, there are no examples, sizes
+                differ or a value is not finite.
+            TypeError: If `x` is not a dict and `modality` is not given.
+
+        Example:
+            ```python
+            import numpy as np
+            import keras_xmodal as kx
+
+            model = kx.EmbeddingModel({"image": 12, "text": 7}, 4)
+            print(model.encode(np.ones((2, 12)), "image").shape)  # (2, 4)
+            ```
+        """
+        if not self.modalities:
+            return self.predict(np.asarray(x), batch_size, verbose=0)
+        if isinstance(x, tf.data.Dataset):
+            return self.predict(self.preprocess(x), verbose=0)
+        single = modality is not None
+        if single:
+            x = {modality: x}
+        checks.check_modalities(x, self.modalities)
+        x = {name: np.asarray(value) for name, value in x.items()}
+        checks.check_arrays(x, None, None, self.modalities)
+        dataset = tf.data.Dataset.from_tensor_slices(x).batch(batch_size)
+        embeddings = self.predict(self.preprocess(dataset), verbose=0)
+        return embeddings[modality] if single else embeddings
+
+    def similarity(self, a, b):
+        """Cosine similarity of every example of `a` with every one of `b`.
+
+        Args:
+            a: Dict `{modality: raw examples}` with one entry, or embeddings
+                of shape `(examples, embedding_dim)`.
+            b: As `a`.
+
+        Returns:
+            NumPy array of shape `(len(a), len(b))`, values in `[-1, 1]`.
+
+        Raises:
+            ValueError: If a dict has several entries or shapes do not fit.
+        """
+        a, b = self._embeddings("a", a), self._embeddings("b", b)
+        if a.shape[1] != b.shape[1]:
+            raise ValueError(
+                "`a` and `b` must have embeddings of equal size. "
+                f"Received: a.shape={a.shape}, b.shape={b.shape}"
+            )
+        return ops.convert_to_numpy(
+            dot_similarity(l2_normalize(a), l2_normalize(b))
+        )
+
+    def _embeddings(self, argument, value):
+        if not isinstance(value, dict):
+            value = np.asarray(value)
+            if value.ndim != 2:
+                raise ValueError(
+                    f"`{argument}` must be embeddings of shape (examples, "
+                    "dim), or a dict with one modality. "
+                    f"Received: {argument}.shape={value.shape}"
+                )
+            return value
+        if len(value) != 1:
+            raise ValueError(
+                f"`{argument}` must hold one modality. Received: {list(value)}"
+            )
+        return next(iter(self.encode(value).values()))
+
+    # Saving.
+
+    def get_config(self):
+        serialize = keras.saving.serialize_keras_object
+        return {
+            **super().get_config(),
+            "input_dim": dict(self.input_dim)
+            if isinstance(self.input_dim, dict)
+            else self.input_dim,
+            "embedding_dim": self.embedding_dim,
+            "encoders": {k: serialize(v) for k, v in self.encoders.items()}
+            or None,
+            "preprocessors": {
+                k: serialize(v) for k, v in self.preprocessors.items()
+            }
+            or None,
+            "pairs": [list(pair) for pair in self.pairs],
+            "temperature": self.temperature,
+            "bias": self.bias,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        config = dict(config)
+        for key in ("encoders", "preprocessors"):
+            if config.get(key):
+                config[key] = {
+                    name: keras.saving.deserialize_keras_object(
+                        value, custom_objects=custom_objects
+                    )
+                    for name, value in config[key].items()
+                }
+        return cls(**config)
+
+
+def _pair_name(pair):
+    return "_".join(pair)

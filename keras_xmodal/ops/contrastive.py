@@ -1,0 +1,262 @@
+"""Contrastive objectives, row by row, on a matrix of logits.
+
+Every function takes `positives` (which candidate describes the same item as
+the anchor) and `mask` (which candidate counts at all), both of the shape of
+the logits, and computes in float32. A masked candidate changes nothing. A row
+without a positive has no defined loss and gives 0; `anchor_weights` gives it
+weight 0.
+"""
+
+from keras import ops
+
+# Far below any logit, and finite: `0 * LARGE_NEGATIVE` is 0, not NaN.
+LARGE_NEGATIVE = -1e9
+
+
+def positives_from_ids(anchor_ids, candidate_ids=None):
+    """Mark the pairs whose ids are equal.
+
+    Args:
+        anchor_ids: Integer tensor of shape `(batch,)`.
+        candidate_ids: Integer tensor of shape `(candidates,)`. Defaults to
+            `anchor_ids`.
+
+    Returns:
+        Boolean tensor of shape `(batch, candidates)`.
+
+    Example:
+        >>> positives_from_ids([7, 8, 7]).numpy().astype(int).tolist()
+        [[1, 0, 1], [0, 1, 0], [1, 0, 1]]
+    """
+    anchor_ids = ops.convert_to_tensor(anchor_ids)
+    if candidate_ids is None:
+        candidate_ids = anchor_ids
+    return ops.equal(
+        ops.expand_dims(anchor_ids, 1), ops.expand_dims(candidate_ids, 0)
+    )
+
+
+def anchor_weights(positives, weights):
+    """Weight of each anchor: that of its heaviest positive pair.
+
+    Args:
+        positives: Tensor of shape `(batch, candidates)`, nonzero at positives.
+        weights: Tensor of shape `(batch, candidates)`, the weight of each
+            pair; 0 removes it.
+
+    Returns:
+        Tensor of shape `(batch,)`; 0 where no positive is left.
+
+    Example:
+        >>> import numpy as np
+        >>> anchor_weights(np.eye(2), np.array([[0.5, 1.0], [1.0, 0.0]])
+        ... ).numpy().tolist()
+        [0.5, 0.0]
+    """
+    weights = ops.convert_to_tensor(weights)
+    return ops.max(
+        ops.where(ops.cast(positives, "bool"), weights, 0.0), axis=-1
+    )
+
+
+def _prepare(positives, logits, mask):
+    """Cast, and split the valid pairs in positives and negatives."""
+    logits = ops.cast(logits, "float32")
+    positives = ops.cast(positives, "bool")
+    negatives = ops.logical_not(positives)
+    if mask is not None:
+        mask = ops.cast(mask, "bool")
+        positives = ops.logical_and(positives, mask)
+        negatives = ops.logical_and(negatives, mask)
+    return positives, negatives, logits
+
+
+def info_nce(positives, logits, mask=None):
+    """Cross-entropy of each anchor against its positives.
+
+    `-1/|P(i)| * sum_{j in P(i)} log softmax(logits_i)_j`, the "outside"
+    form of the supervised contrastive loss; with one positive it is InfoNCE.
+
+    Args:
+        positives: Tensor of shape `(batch, candidates)`, nonzero where anchor
+            and candidate describe the same item.
+        logits: Tensor of shape `(batch, candidates)`.
+        mask: Optional tensor of shape `(batch, candidates)`, zero where the
+            candidate does not count.
+
+    Returns:
+        Float32 tensor of shape `(batch,)`, in nats.
+
+    Example:
+        >>> import numpy as np
+        >>> info_nce(np.eye(4), np.zeros((4, 4))).numpy().round(4).tolist()
+        [1.3862999677658081, 1.3862999677658081, 1.3862999677658081, 1.3862999677658081]
+
+    Reference:
+        - van den Oord et al., 2018, https://arxiv.org/abs/1807.03748, eq. 4
+        - Khosla et al., 2020, https://arxiv.org/abs/2004.11362, eq. 2
+    """  # noqa: E501
+    positives, negatives, logits = _prepare(positives, logits, mask)
+    valid = ops.logical_or(positives, negatives)
+    logits = ops.where(valid, logits, LARGE_NEGATIVE)
+    log_probs = ops.log_softmax(logits, axis=-1)  # (batch, candidates)
+    total = ops.sum(ops.where(positives, log_probs, 0.0), axis=-1)
+    count = ops.sum(ops.cast(positives, "float32"), axis=-1)
+    return -ops.divide_no_nan(total, count)
+
+
+def sigmoid_contrastive(positives, logits, mask=None):
+    """Binary cross-entropy of every pair, summed over the candidates.
+
+    `sum_j softplus(z_ij) - sum_{j in P(i)} z_ij`: each pair is one
+    "same item or not" question, without a softmax over the batch.
+
+    Args:
+        positives: Tensor of shape `(batch, candidates)`, nonzero where anchor
+            and candidate describe the same item.
+        logits: Tensor of shape `(batch, candidates)`.
+        mask: Optional tensor of shape `(batch, candidates)`, zero where the
+            candidate does not count.
+
+    Returns:
+        Float32 tensor of shape `(batch,)`, in nats.
+
+    Example:
+        >>> import numpy as np
+        >>> sigmoid_contrastive(np.eye(2), np.zeros((2, 2))).numpy().round(4)
+        array([1.3863, 1.3863], dtype=float32)
+
+    Reference:
+        - Zhai et al., 2023, https://arxiv.org/abs/2303.15343, algorithm 1
+    """
+    positives, negatives, logits = _prepare(positives, logits, mask)
+    valid = ops.logical_or(positives, negatives)
+    losses = ops.softplus(logits) - ops.where(positives, logits, 0.0)
+    return ops.sum(ops.where(valid, losses, 0.0), axis=-1)
+
+
+def _hardest_positive(positives, similarities):
+    """Similarity of the farthest positive; `(batch, 1)`."""
+    return ops.min(
+        ops.where(positives, similarities, -LARGE_NEGATIVE),
+        axis=-1,
+        keepdims=True,
+    )
+
+
+def _zero_without_positive(positives, losses):
+    return ops.where(ops.any(positives, axis=-1), losses, 0.0)
+
+
+def triplet_all_negatives(positives, similarities, margin, mask=None):
+    """Sum of the hinges of all negatives: VSE's "sum of hinges".
+
+    `sum_{n in N(i)} max(0, margin + s_in - s_ip)`, where `p` is the farthest
+    positive of anchor `i`.
+
+    Args:
+        positives: Tensor of shape `(batch, candidates)`, nonzero where anchor
+            and candidate describe the same item.
+        similarities: Tensor of shape `(batch, candidates)`, usually cosines.
+        margin: Float, by how much a positive has to be nearer.
+        mask: Optional tensor of shape `(batch, candidates)`, zero where the
+            candidate does not count.
+
+    Returns:
+        Float32 tensor of shape `(batch,)`.
+
+    Example:
+        >>> import numpy as np
+        >>> triplet_all_negatives(np.eye(3), np.zeros((3, 3)), 0.2).numpy()
+        array([0.4, 0.4, 0.4], dtype=float32)
+
+    Reference:
+        - Kiros et al., 2014, https://arxiv.org/abs/1411.2539, section 2.2
+    """
+    positives, negatives, similarities = _prepare(positives, similarities, mask)
+    positive = _hardest_positive(positives, similarities)
+    hinges = ops.relu(margin + similarities - positive)  # (batch, candidates)
+    losses = ops.sum(ops.where(negatives, hinges, 0.0), axis=-1)
+    return _zero_without_positive(positives, losses)
+
+
+def triplet_hard_negative(positives, similarities, margin, mask=None):
+    """Hinge of the nearest negative: VSE++'s "max of hinges".
+
+    `max(0, margin + max_{n in N(i)} s_in - s_ip)`, where `p` is the farthest
+    positive of anchor `i`.
+
+    Args:
+        positives: Tensor of shape `(batch, candidates)`, nonzero where anchor
+            and candidate describe the same item.
+        similarities: Tensor of shape `(batch, candidates)`, usually cosines.
+        margin: Float, by how much a positive has to be nearer.
+        mask: Optional tensor of shape `(batch, candidates)`, zero where the
+            candidate does not count.
+
+    Returns:
+        Float32 tensor of shape `(batch,)`.
+
+    Example:
+        >>> import numpy as np
+        >>> triplet_hard_negative(np.eye(3), np.zeros((3, 3)), 0.2).numpy()
+        array([0.2, 0.2, 0.2], dtype=float32)
+
+    Reference:
+        - Faghri et al., 2018, https://arxiv.org/abs/1707.05612, eq. 6
+        - Hermans et al., 2017, https://arxiv.org/abs/1703.07737, eq. 5, for
+          several positives
+    """
+    positives, negatives, similarities = _prepare(positives, similarities, mask)
+    positive = _hardest_positive(positives, similarities)
+    hinges = ops.relu(margin + similarities - positive)  # (batch, candidates)
+    losses = ops.max(ops.where(negatives, hinges, 0.0), axis=-1)
+    return _zero_without_positive(positives, losses)
+
+
+def triplet_semi_hard_negative(positives, similarities, margin, mask=None):
+    """Hinge of the nearest negative that is farther than the positive.
+
+    `max(0, margin + s_in - s_ip)` with `n` the nearest negative for which
+    `s_in < s_ip`. Where there is none, `n` is the farthest negative, so that
+    an anchor on the wrong side of all its negatives still learns.
+
+    Args:
+        positives: Tensor of shape `(batch, candidates)`, nonzero where anchor
+            and candidate describe the same item. `p` is the farthest one.
+        similarities: Tensor of shape `(batch, candidates)`, usually cosines.
+        margin: Float, by how much a positive has to be nearer.
+        mask: Optional tensor of shape `(batch, candidates)`, zero where the
+            candidate does not count.
+
+    Returns:
+        Float32 tensor of shape `(batch,)`.
+
+    Example:
+        >>> import numpy as np
+        >>> similarities = np.array([[0.5, 0.9, 0.4]])
+        >>> triplet_semi_hard_negative([[1, 0, 0]], similarities, 0.2).numpy()
+        array([0.1], dtype=float32)
+
+    Reference:
+        - Schroff et al., 2015, https://arxiv.org/abs/1503.03832, section 3.2
+    """
+    positives, negatives, similarities = _prepare(positives, similarities, mask)
+    positive = _hardest_positive(positives, similarities)
+    semi_hard = ops.logical_and(negatives, similarities < positive)
+    nearest = ops.max(
+        ops.where(semi_hard, similarities, LARGE_NEGATIVE),
+        axis=-1,
+        keepdims=True,
+    )
+    farthest = ops.min(
+        ops.where(negatives, similarities, -LARGE_NEGATIVE),
+        axis=-1,
+        keepdims=True,
+    )
+    has_semi_hard = ops.any(semi_hard, axis=-1, keepdims=True)
+    negative = ops.where(has_semi_hard, nearest, farthest)  # (batch, 1)
+    losses = ops.squeeze(ops.relu(margin + negative - positive), axis=-1)
+    has_negative = ops.any(negatives, axis=-1)
+    losses = ops.where(has_negative, losses, 0.0)
+    return _zero_without_positive(positives, losses)

@@ -1,0 +1,52 @@
+import sys
+
+import numpy as np
+import pytest
+
+from keras_xmodal.datasets import emoji
+from keras_xmodal.datasets.load import load
+
+
+@pytest.mark.parametrize(
+    ("config", "modalities"),
+    [
+        ("emoji", ("image", "text")),
+        ("emoji/speech", ("image", "text", "speech")),
+    ],
+)
+def test_tfds_gives_the_same_examples(config, modalities, tmp_path):
+    tfds = pytest.importorskip("tensorflow_datasets")
+    import keras_xmodal.datasets.builders  # noqa: F401
+
+    splits = tfds.load(config, data_dir=tmp_path)
+    assert set(splits) == set(emoji.SPLITS)
+    for split, dataset in splits.items():
+        expected = load("emoji", split, modalities)
+        assert dataset.element_spec == expected.element_spec
+        assert dataset.cardinality() == expected.cardinality()
+        for ours, theirs in zip(
+            expected.batch(1000), dataset.batch(1000), strict=True
+        ):
+            for field, rows in ours.items():
+                np.testing.assert_array_equal(rows, theirs[field])
+    # TFDS joins splits with the same syntax, and knows what is supervised.
+    x, ids = next(
+        iter(
+            tfds.load(
+                config,
+                split="train+test_style",
+                as_supervised=True,
+                data_dir=tmp_path,
+            )
+        )
+    )
+    assert set(x) == set(modalities)
+    assert ids.dtype == "int64"
+
+
+def test_without_tfds_the_error_names_the_extra(monkeypatch):
+    name = "keras_xmodal.datasets.builders"
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
+    monkeypatch.delitem(sys.modules, name, raising=False)
+    with pytest.raises(ImportError, match=r"pip install keras-xmodal\[tfds\]"):
+        __import__(name)

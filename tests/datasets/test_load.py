@@ -1,0 +1,171 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_xmodal.datasets import emoji
+from keras_xmodal.datasets.load import load
+
+
+def column(dataset, field):
+    (batch,) = dataset.batch(len(dataset))
+    return batch[field].numpy()
+
+
+def colour_of(name, split):
+    """Mean colour of the picture with this name, without its background."""
+    (examples,) = load("emoji", split).batch(1000)
+    texts, images = examples["text"].numpy(), examples["image"].numpy()
+    (image,) = images[texts == name.encode()]
+    pixels = image.reshape(-1, 3).astype(float)
+    return pixels[(pixels < 240).any(-1)].mean(0)
+
+
+def test_elements_and_cardinality():
+    dataset = load("emoji", "test_concept")
+    assert dataset.cardinality() == 150
+    assert dataset.element_spec == {
+        "id": tf.TensorSpec((), tf.int64),
+        "keywords": tf.TensorSpec((8,), tf.string),
+        "image": tf.TensorSpec((32, 32, 3), tf.uint8),
+        "style": tf.TensorSpec((), tf.string),
+        "text": tf.TensorSpec((), tf.string),
+        "language": tf.TensorSpec((), tf.string),
+    }
+    assert set(column(dataset, "style")) == {b"noto"}
+    assert set(column(dataset, "language")) == {b"en"}
+
+
+@pytest.mark.parametrize(
+    ("name", "channels"),
+    [
+        ("red apple", (0, 1)),
+        ("green apple", (1, 2)),
+        ("blue book", (2, 0)),
+        ("green book", (1, 0)),
+        ("lemon", (0, 2)),
+    ],
+)
+@pytest.mark.parametrize("style", ["noto", "fluent"])
+def test_pictures_have_the_colour_of_their_name(name, channels, style):
+    split = {
+        "noto": "train+test_concept",
+        "fluent": "test_style+test_style_concept",
+    }[style]
+    colour = colour_of(name, split)
+    strong, weak = channels
+    assert colour[strong] == colour.max()
+    assert colour[strong] - colour[weak] > 30
+
+
+def test_styles_draw_the_same_concepts_differently():
+    noto, fluent = (
+        column(load("emoji", split), "image").astype(float)
+        for split in ("test_concept", "test_style_concept")
+    )
+    same = np.abs(noto - fluent).mean((1, 2, 3))
+    shuffled = np.abs(noto - np.roll(fluent, 1, axis=0)).mean((1, 2, 3))
+    assert same.min() > 0
+    assert same.mean() < 0.75 * shuffled.mean()
+
+
+def test_text_is_the_name_of_the_id_and_keywords_are_its_own():
+    concepts = emoji.read_concepts()
+    for example in load("emoji", "test_keyword", ("text",)):
+        concept = concepts[int(example["id"])]
+        keywords = [k.decode() for k in example["keywords"].numpy() if k]
+        assert keywords == concept["keywords"]
+        assert example["text"].numpy().decode() in keywords
+    for example in load("emoji", "test_style", languages=("ru",)).take(5):
+        concept = concepts[int(example["id"])]
+        assert example["text"].numpy().decode() == concept["i18n"]["ru"]
+
+
+def test_without_text_there_is_one_example_a_picture():
+    pictures = load("emoji", "test_keyword", ("image",))
+    assert set(pictures.element_spec) == {"id", "keywords", "image", "style"}
+    assert pictures.cardinality() == len(set(column(pictures, "id"))) == 454
+
+
+def test_joined_splits_follow_each_other():
+    joined = load("emoji", "test_concept + test_style_concept")
+    first, second = (
+        load("emoji", split) for split in ("test_concept", "test_style_concept")
+    )
+    for field in ("id", "text", "style", "image"):
+        np.testing.assert_array_equal(
+            column(joined, field),
+            np.concatenate([column(first, field), column(second, field)]),
+        )
+
+
+def test_as_supervised_gives_modalities_in_order_and_ids():
+    dataset = load(
+        "emoji", "test_concept", ("text", "image"), as_supervised=True
+    )
+    x, ids = next(iter(dataset.batch(4)))
+    assert list(x) == ["text", "image"] or set(x) == {"text", "image"}
+    expected = column(load("emoji", "test_concept"), "id")[:4]
+    np.testing.assert_array_equal(ids, expected)
+
+
+def test_speech_is_padded_and_has_every_voice():
+    dataset = load("emoji", "train", ("speech", "text"))
+    assert dataset.cardinality() == 184
+    speech, length = column(dataset, "speech"), column(dataset, "speech_length")
+    assert speech.dtype == np.float32
+    assert speech.shape == (184, emoji.num_samples())
+    assert 0.1 < np.abs(speech).max() <= 1
+    for waveform, samples in zip(speech, length, strict=True):
+        assert np.abs(waveform[:samples]).max() > 0.05
+        assert not waveform[samples:].any()
+    ids, voices = column(dataset, "id"), column(dataset, "voice")
+    pairs = set(zip(ids.tolist(), voices.tolist(), strict=True))
+    assert len(pairs) == 184
+    assert set(voices) == {b"awb", b"kal16", b"rms", b"slt"}
+    other = load("emoji", "test_concept", ("speech",)).element_spec["speech"]
+    assert other.shape == speech.shape[1:]
+
+
+def test_loading_twice_gives_independent_data_sets():
+    first, second = load("emoji"), load("emoji")
+    for a, b in zip(first.take(3), second.take(3), strict=True):
+        np.testing.assert_array_equal(a["image"], b["image"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "match"),
+    [
+        ({"name": "mnist"}, ValueError, "`name` .* Received: name='mnist'"),
+        (
+            {"split": "test"},
+            ValueError,
+            "`split` must .*Received: split='test'",
+        ),
+        ({"split": "train+"}, ValueError, "`split` must"),
+        ({"split": "train+train"}, ValueError, "different ones"),
+        ({"split": ["train"]}, TypeError, "`split` must be a string"),
+        ({"modalities": ()}, ValueError, "`modalities` must"),
+        ({"modalities": "image"}, TypeError, "`modalities` must be a tuple"),
+        ({"modalities": ("video",)}, ValueError, "`modalities`.*video"),
+        ({"modalities": ("text",) * 2}, ValueError, "`modalities`.*different"),
+        ({"languages": ()}, ValueError, "`languages` must"),
+        ({"languages": "en"}, TypeError, "`languages` must be a tuple"),
+        ({"languages": ("eo",)}, ValueError, "`languages`.*eo"),
+        ({"languages": (["en"],)}, ValueError, "`languages`"),
+        ({"languages": ("en", "it")}, ValueError, "`languages` must not.*'it'"),
+        (
+            {"split": "test_style+train", "languages": ("it",)},
+            ValueError,
+            "`languages` must not.*'it'",
+        ),
+    ],
+)
+def test_bad_arguments(arguments, error, match):
+    with pytest.raises(error, match=match):
+        load(**{"name": "emoji", **arguments})
+
+
+def test_an_empty_selection_is_an_error(monkeypatch):
+    monkeypatch.setattr(emoji, "rows", lambda *arguments: ())
+    with pytest.raises(ValueError, match="at least one example"):
+        load("emoji")

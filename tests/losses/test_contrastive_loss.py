@@ -1,0 +1,123 @@
+import keras
+import numpy as np
+import pytest
+
+from keras_xmodal import losses
+
+RNG = np.random.default_rng(1)
+LOGITS = RNG.normal(size=(6, 6)).astype("float32")
+ALL = [
+    losses.InfoNCE,
+    losses.SigmoidContrastive,
+    losses.TripletHardNegative,
+    losses.TripletSemiHardNegative,
+    losses.TripletAllNegatives,
+]
+each_loss = pytest.mark.parametrize("cls", ALL)
+
+
+@each_loss
+def test_ids_and_their_positives_matrix_agree(cls):
+    ids = np.array([4, 5, 4, 6, 7, 7])
+    matrix = ids[:, None] == ids[None, :]
+    np.testing.assert_allclose(
+        cls()(ids, LOGITS), cls()(matrix, LOGITS), rtol=1e-6
+    )
+
+
+@each_loss
+def test_duplicates_are_not_negatives(cls):
+    """A second row of the same item must not push the first away."""
+    ids = np.array([0, 0, 1, 2, 3, 4])
+    near = LOGITS.copy()
+    near[0, 1] = near[1, 0] = 5.0
+    far = LOGITS.copy()
+    far[0, 1] = far[1, 0] = -5.0
+    assert float(cls()(ids, near)) < float(cls()(ids, far))
+
+
+@each_loss
+def test_large_ids_are_not_confused(cls):
+    ids = 2**40 + np.arange(6)
+    np.testing.assert_allclose(
+        cls()(ids, LOGITS), cls()(np.arange(6), LOGITS), rtol=1e-6
+    )
+
+
+@each_loss
+def test_example_of_weight_zero_changes_nothing(cls):
+    weights = np.array([1, 1, 0, 1, 1, 0], "float32")
+    poisoned = LOGITS.copy()
+    poisoned[2], poisoned[:, 5] = 1e3, 1e3
+    kept = weights > 0
+    np.testing.assert_allclose(
+        cls()(np.arange(6), poisoned, sample_weight=weights),
+        cls()(np.arange(4), LOGITS[kept][:, kept]),
+        rtol=1e-6,
+    )
+
+
+@each_loss
+def test_all_examples_missing_is_zero_not_nan(cls):
+    value = cls()(np.arange(6), LOGITS, sample_weight=np.zeros(6))
+    assert float(value) == 0
+
+
+@each_loss
+def test_weight_counts_an_anchor_that_often(cls):
+    """Weight 2 on an anchor is that anchor twice in the mean."""
+    loss = cls(reduction="none", **_rows_only(cls))
+    rows = keras.ops.convert_to_numpy(loss(np.eye(6), LOGITS))
+    weights = np.array([2, 1, 1, 1, 1, 1], "float32")
+    pairs = np.repeat(weights[:, None], 6, axis=1)
+    value = cls(**_rows_only(cls))(np.eye(6), LOGITS, sample_weight=pairs)
+    np.testing.assert_allclose(value, np.sum(rows * weights) / 7, rtol=1e-5)
+
+
+@each_loss
+def test_more_candidates_than_anchors(cls):
+    loss = cls(**_rows_only(cls))
+    assert np.isfinite(loss(np.eye(4, 6), LOGITS[:4]))
+
+
+@pytest.mark.parametrize(
+    "cls", [c for c in ALL if c is not losses.SigmoidContrastive]
+)
+def test_symmetric_loss_is_the_mean_of_both_directions(cls):
+    ids = np.arange(6)
+    rows, columns = (
+        float(cls(symmetric=False)(ids, z)) for z in (LOGITS, LOGITS.T)
+    )
+    np.testing.assert_allclose(
+        cls()(ids, LOGITS), (rows + columns) / 2, rtol=1e-6
+    )
+
+
+@each_loss
+def test_works_as_a_plain_keras_loss(cls):
+    """In a Functional model whose output is a matrix of similarities."""
+    inputs = keras.Input((3,))
+    a = keras.layers.Dense(4)(inputs)
+    b = keras.layers.Dense(4)(inputs)
+    logits = keras.layers.Lambda(lambda t: t[0] @ keras.ops.transpose(t[1]))(
+        [a, b]
+    )
+    model = keras.Model(inputs, logits)
+    model.compile("adam", cls())
+    history = model.fit(
+        RNG.normal(size=(8, 3)), np.arange(8), batch_size=8, verbose=0
+    )
+    assert np.isfinite(history.history["loss"][0])
+
+
+def test_targets_of_another_length_are_refused():
+    with pytest.raises(ValueError, match=r"`y_true` must have shape.*\(4, 4\)"):
+        losses.InfoNCE()(np.arange(4), LOGITS)
+    with pytest.raises(ValueError, match="`sample_weight` must have shape"):
+        losses.InfoNCE()(np.arange(6), LOGITS, sample_weight=np.ones(5))
+    with pytest.raises(ValueError, match=r"`y_pred` must be logits.*\(6,\)"):
+        losses.InfoNCE()(np.arange(6), LOGITS[0])
+
+
+def _rows_only(cls):
+    return {} if cls is losses.SigmoidContrastive else {"symmetric": False}
