@@ -67,8 +67,8 @@ class ImageAugmentation(keras.layers.Layer):
     Call arguments:
         images: Float tensor of shape `(batch, height, width, 3)` or
             `(height, width, 3)`, in [0, 1].
-        training: Boolean; with `False` the pictures pass unchanged. True by
-            default, as in Keras's random layers.
+        training: Boolean; with `False`, the default, the pictures pass
+            unchanged.
 
     Returns:
         Tensor of the shape of `images`, in [0, 1].
@@ -83,7 +83,7 @@ class ImageAugmentation(keras.layers.Layer):
 
         augmentation = kx.layers.ImageAugmentation(rotation=0.1, seed=1)
         images = np.random.default_rng(0).random((4, 32, 32, 3), "float32")
-        augmentation(images).shape  # (4, 32, 32, 3)
+        augmentation(images, training=True).shape  # (4, 32, 32, 3)
         kx.networks.ImagePreprocessor((32, 32), augmentation=augmentation)
         ```
     """
@@ -148,7 +148,7 @@ class ImageAugmentation(keras.layers.Layer):
             )
         self.built = True
 
-    def call(self, images, training=True):
+    def call(self, images, training=False):
         if not training:
             return images
         dtype, single = images.dtype, len(images.shape) == 3

@@ -1,0 +1,288 @@
+"""`keras-xmodal demo`: from the bundled pictures to a served model."""
+
+import json
+import pathlib
+import shutil
+import time
+
+import keras
+import numpy as np
+
+from keras_xmodal import datasets, export
+from keras_xmodal.callbacks import RetrievalEvaluation
+from keras_xmodal.cli import figures, recipe
+from keras_xmodal.cli.ridge_baseline import RidgeBaseline
+from keras_xmodal.metrics import retrieval_report
+from keras_xmodal.retrieval import ExactIndex
+
+EPOCHS = recipe.EPOCHS
+# What each split asks, as the table says it.
+QUESTIONS = {
+    "test_keyword": "unseen captions: keywords",
+    "test_language": "unseen captions: Italian",
+    "test_style": "seen concepts, unseen style",
+    "test_concept": "unseen concepts",
+    "test_style_concept": "unseen concepts and style",
+}
+DIRECTIONS = {
+    "image_to_text": ("image", "text"),
+    "text_to_image": ("text", "image"),
+}
+COLUMNS = ("R@1", "R@5", "R@10", "MedR", "num_queries", "num_candidates")
+
+
+def run(
+    output: str,
+    epochs: int = EPOCHS,
+    seed: int = 0,
+    overwrite: bool = False,
+    quiet: bool = False,
+) -> dict:
+    """Train, measure, draw and export; write everything to a run folder.
+
+    Args:
+        output: Path of the run folder, which must not exist.
+        epochs: Integer, training epochs.
+        seed: Integer, seed of everything random.
+        overwrite: Whether to replace the folder if it holds an earlier run.
+        quiet: Whether to leave the progress bar out.
+
+    Returns:
+        The report, as it is written to `report.json`: `retrieval[split]
+        [direction]`, `exports[format]` and `seconds` for each step.
+
+    Raises:
+        FileExistsError: If the folder exists and is not to be replaced.
+    """
+    output = pathlib.Path(output)
+    _check_output(output, overwrite)
+    # Everything is written beside, and moved when it is complete.
+    folder = output.with_name(f"{output.name}.incomplete")
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        report = _run_in(folder, epochs, seed, quiet)
+        (folder / "report.json").write_text(
+            json.dumps(report, indent=2) + "\n", encoding="utf-8"
+        )
+        if output.exists():
+            shutil.rmtree(output)
+        folder.rename(output)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    report["output"] = str(output)
+    return report
+
+
+def _run_in(folder, epochs, seed, quiet):
+    clock = _Clock()
+    keras.utils.set_random_seed(seed)
+    train = recipe.read_train()
+    tests = {split: read_split(split) for split in QUESTIONS}
+    english = list(train["texts"][:, 0])
+    baseline = RidgeBaseline().fit(train["image"], english)
+    clock.lap("baseline")
+
+    model = recipe.build_model(train, seed=seed)
+    evaluations = [
+        RetrievalEvaluation(
+            evaluation_data(model, tests[split]),
+            prefix=f"{split}_",
+            frequency=max(1, epochs // 10),
+            diagnostics=False,
+        )
+        for split in ("test_style", "test_concept")
+    ]
+    history = recipe.fit(
+        model,
+        train,
+        epochs=epochs,
+        seed=seed,
+        callbacks=evaluations,
+        quiet=quiet,
+    )
+    clock.lap("training")
+
+    report = {
+        "seed": seed,
+        "epochs": epochs,
+        "parameters": model.count_params(),
+        "retrieval": {
+            split: evaluate(model, baseline, data)
+            for split, data in tests.items()
+        },
+    }
+    build_index(model).save(folder)  # with the model
+    clock.lap("evaluation")
+
+    style = tests["test_style"]
+    evaluation = ({k: style[k] for k in ("image", "text")}, style["id"])
+    report["exports"] = {
+        "saved_model": export.saved_model(
+            model, folder / "saved_model", evaluation=evaluation
+        ),
+        "litert": export.litert(
+            model, folder / "litert", evaluation=evaluation
+        ),
+    }
+    clock.lap("export")
+    figures.draw_training(history, folder / "training.png")
+    figures.draw_retrieval(model, style, folder / "retrieval.png", seed=seed)
+    clock.lap("figures")
+    report["seconds"] = clock.laps
+    return report
+
+
+def read_split(split: str) -> dict:
+    """Read a split of the bundled sample into memory.
+
+    Args:
+        split: Name of a split.
+
+    Returns:
+        Dict of arrays `id`, `image` (uint8) and a list `text`.
+    """
+    rows = list(datasets.load("emoji", split=split).as_numpy_iterator())
+    return {
+        "id": np.array([row["id"] for row in rows]),
+        "image": np.stack([row["image"] for row in rows]),
+        "text": [row["text"].decode() for row in rows],
+    }
+
+
+def evaluate(model, baseline, data: dict) -> dict:
+    """Measure both directions, with the baseline and chance beside them.
+
+    Args:
+        model: `EmbeddingModel` of images and texts.
+        baseline: Fitted `RidgeBaseline`.
+        data: Split as `read_split` returns it.
+
+    Returns:
+        `{direction: {"R@1": ..., "baseline_R@1": ..., ...}}`.
+    """
+    # A picture with several captions is one picture.
+    _, first = np.unique(data["id"], return_index=True)
+    ids = {"image": data["id"][first], "text": data["id"]}
+    raw = {"image": data["image"][first], "text": data["text"]}
+    encoded = {name: model.encode(raw[name], name) for name in raw}
+    trivial = {
+        "image": baseline.encode_images(raw["image"]),
+        "text": baseline.encode_texts(raw["text"]),
+    }
+    result = {}
+    for direction, (query, candidate) in DIRECTIONS.items():
+        rows = retrieval_report(
+            encoded[query], encoded[candidate], ids[query], ids[candidate]
+        )
+        lower = retrieval_report(
+            trivial[query], trivial[candidate], ids[query], ids[candidate]
+        )
+        rows.update({f"baseline_{k}": lower[k] for k in COLUMNS[:4]})
+        result[direction] = rows
+    return result
+
+
+def evaluation_data(model, data: dict) -> tuple:
+    """Preprocess a split for `RetrievalEvaluation`.
+
+    Args:
+        model: `EmbeddingModel` with preprocessors.
+        data: Split as `read_split` returns it.
+
+    Returns:
+        Tuple `(x, ids)` of arrays.
+    """
+    raw = {"image": data["image"], "text": np.array(data["text"])}
+    return model.preprocess(raw), data["id"]
+
+
+def build_index(model) -> ExactIndex:
+    """Index every picture and every name of the bundled sample.
+
+    Args:
+        model: `EmbeddingModel` of images and texts.
+
+    Returns:
+        Index whose ids are names, of pictures with their style in brackets.
+    """
+    index = ExactIndex(model)
+    noto, fluent = (
+        read_split(split)
+        for split in ("train+test_concept", "test_style+test_style_concept")
+    )
+    for style, data in (("Noto", noto), ("Fluent", fluent)):
+        names = [f"{name} ({style})" for name in data["text"]]
+        index.add({"image": data["image"]}, ids=names)
+    index.add({"text": noto["text"]}, ids=noto["text"])
+    return index
+
+
+def format_report(report: dict) -> str:
+    """Format a report as the table that the demo prints.
+
+    Args:
+        report: Dict that `run` returns.
+
+    Returns:
+        The table as text.
+    """
+    header = (
+        f"{'test':<28} {'direction':<15}"
+        f"{'R@1':>6}{'R@5':>6}{'R@10':>6}{'MedR':>6}"
+        f"{'chance':>9}{'baseline R@1/5/10':>20}{'candidates':>12}"
+    )
+    lines = [header, "-" * len(header)]
+    for split, directions in report["retrieval"].items():
+        for direction, row in directions.items():
+            baseline = "/".join(
+                f"{row[f'baseline_R@{k}']:.2f}" for k in (1, 5, 10)
+            )
+            lines.append(
+                f"{QUESTIONS[split]:<28} {direction.replace('_', ' '):<15}"
+                f"{row['R@1']:6.2f}{row['R@5']:6.2f}{row['R@10']:6.2f}"
+                f"{row['MedR']:6.0f}{row['chance_R@1']:9.4f}"
+                f"{baseline:>20}{row['num_candidates']:12d}"
+            )
+    lines.append("")
+    for name, row in report["exports"].items():
+        lines.append(
+            f"{name}: max abs error {row['max_abs_error']:.1e} against Keras, "
+            f"{row['bytes'] / 1e6:.1f} MB, image to text R@1 {row['R@1']:.2f}"
+        )
+    total = sum(report["seconds"].values())
+    lines.append(
+        f"training {report['seconds']['training']:.0f} s, "
+        f"all {total:.0f} s. Written to {report['output']}/"
+    )
+    lines.append(
+        f"Next: keras-xmodal search {report['output']} \"red fruit\""
+    )
+    return "\n".join(lines)
+
+
+def _check_output(output, overwrite):
+    if not output.exists():
+        return
+    if not overwrite:
+        raise FileExistsError(
+            "`--output` must not exist yet; name another folder or pass "
+            f"`--overwrite`. Received: {output}"
+        )
+    if not (output / "report.json").is_file():
+        raise FileExistsError(
+            "`--overwrite` replaces the folder of an earlier run only. "
+            f"Received: {output}, which holds no report.json"
+        )
+
+
+class _Clock:
+    """Seconds of each step."""
+
+    def __init__(self):
+        self.laps = {}
+        self._last = time.perf_counter()
+
+    def lap(self, name):
+        now = time.perf_counter()
+        self.laps[name] = round(now - self._last, 1)
+        self._last = now

@@ -1,0 +1,87 @@
+"""`keras-xmodal search`: ask a run folder."""
+
+import pathlib
+
+import tensorflow as tf
+
+from keras_xmodal.retrieval import ExactIndex
+
+PICTURE_SUFFIXES = {".png", ".jpg", ".jpeg", ".gif", ".bmp"}
+
+
+def run(folder: str, query: str, k: int = 5) -> dict:
+    """Search with words or a picture.
+
+    Args:
+        folder: Run folder that holds `model.keras` and `index.npz`.
+        query: Words, or the path of a picture file.
+        k: Integer, number of hits.
+
+    Returns:
+        Dict of `query`, `modality` (of the query) and `hits`, a list of dicts
+        of `id` and `score`, best first.
+
+    Raises:
+        ValueError: If the query is empty or the picture cannot be read.
+        OSError: If the run folder or the picture does not exist.
+    """
+    if not query.strip():
+        raise ValueError(
+            f"the query must hold a word or a path. Received: {query!r}"
+        )
+    path = pathlib.Path(query)
+    is_picture = path.suffix.lower() in PICTURE_SUFFIXES or path.is_file()
+    if is_picture:
+        picture = read_picture(path)
+    index = ExactIndex.load(folder)
+    if is_picture:
+        found = index.search({"image": picture[None]}, k=k, modality="text")
+    else:
+        found = index.search({"text": [query]}, k=k, modality="image")
+    ids, scores = found
+    return {
+        "query": query,
+        "modality": "image" if is_picture else "text",
+        "hits": [
+            {"id": str(hit), "score": round(float(score), 4)}
+            for hit, score in zip(ids[0], scores[0], strict=True)
+        ],
+    }
+
+
+def read_picture(path: pathlib.Path):
+    """Read a PNG, JPEG, GIF or BMP file.
+
+    Args:
+        path: Path of the file.
+
+    Returns:
+        Array of shape `(height, width, channels)`, uint8.
+
+    Raises:
+        ValueError: If it is not a picture.
+        OSError: If it cannot be read.
+    """
+    content = path.read_bytes()
+    try:
+        picture = tf.io.decode_image(content, expand_animations=False)
+    except tf.errors.InvalidArgumentError as error:
+        raise ValueError(
+            "the picture must be a PNG, JPEG, GIF or BMP file. "
+            f"Received: {path} of {len(content)} bytes, which is not"
+        ) from error
+    return picture.numpy()
+
+
+def format_hits(result: dict) -> str:
+    """Format the result of `run` as lines of text.
+
+    Args:
+        result: Dict that `run` returns.
+
+    Returns:
+        One line a hit, best first.
+    """
+    return "\n".join(
+        f"{hit['score']:6.3f}  {hit['id']}" for hit in result["hits"]
+    )

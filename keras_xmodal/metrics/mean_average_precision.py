@@ -1,0 +1,53 @@
+"""The mean over queries of the average precision."""
+
+from keras_xmodal import saving
+from keras_xmodal.metrics.retrieval_metric import RetrievalMetric, check_k
+from keras_xmodal.ops import ranks
+
+
+@saving.register
+class MeanAveragePrecision(RetrievalMetric):
+    """Mean over queries of the precision at their relevant candidates.
+
+    With `k` (mAP@k), only the first `k` places count and the sum is divided
+    by `min(k, number of relevant candidates)`, so that 1 can be reached.
+
+    Args:
+        k: Positive integer, or None for the whole ranking.
+        name: Name of the metric. Defaults to `"mean_average_precision"`,
+            followed by `"_at_{k}"` if there is a `k`.
+        dtype: Dtype of the result.
+
+    Call arguments:
+        y_true: Relevance `(queries, candidates)` or ids `(batch,)`.
+        y_pred: Scores `(queries, candidates)`; ties count against the model.
+        sample_weight: Optional weights of the queries, `(queries,)`.
+
+    Returns:
+        Scalar in `[0, 1]`.
+
+    Raises:
+        TypeError: If `k` is no integer.
+        ValueError: If `k` is not positive, or shapes do not fit.
+
+    Example:
+        >>> metric = MeanAveragePrecision()
+        >>> metric.update_state([[1, 0, 0, 1]], [[0.9, 0.8, 0.7, 0.6]])
+        >>> float(metric.result())
+        0.75
+
+    Reference:
+        - Manning, Raghavan and Schütze, Introduction to Information
+          Retrieval, 2008, eq. 8.8
+    """
+
+    def __init__(self, k=None, name=None, dtype=None):
+        self.k = None if k is None else check_k(k)
+        default = "mean_average_precision" + (f"_at_{k}" if k else "")
+        super().__init__(name=name or default, dtype=dtype)
+
+    def query_values(self, relevance, scores):
+        return ranks.average_precision(relevance, scores, self.k)
+
+    def get_config(self):
+        return {**super().get_config(), "k": self.k}

@@ -1,0 +1,102 @@
+"""A projection in closed form, before the first step of training."""
+
+import keras
+import numpy as np
+
+from keras_xmodal.models import checks
+from keras_xmodal.models.embedding_model import EmbeddingModel
+
+# Adam moves each weight by about the learning rate a step, whatever its size;
+# this one goes with learning rates around 1e-3. The direction of an embedding
+# does not depend on it.
+_WEIGHT_SCALE = 0.02
+
+
+def ridge_warm_start(
+    model: EmbeddingModel,
+    modality: str,
+    x: np.ndarray,
+    targets: np.ndarray,
+    penalty: float = 0.1,
+    sample_weight: np.ndarray | None = None,
+) -> None:
+    """Set a modality's projection to the ridge regression onto targets.
+
+    `W, b = argmin sum_i w_i |f_i W + b - t_i|^2 + lambda |W|^2`, where `f_i`
+    are the features of the encoder and `t_i` the embeddings of the same items
+    in another modality. Contrastive training then starts from the best linear
+    alignment instead of from nothing: with a few hundred examples, that is
+    most of what can be learned, and with frozen pretrained encoders it may be
+    all that is needed.
+
+    Args:
+        model: Built `EmbeddingModel` with projections.
+        modality: Name of the modality whose projection is set.
+        x: Preprocessed examples of that modality, of shape `(examples, ...)`.
+        targets: Array of shape `(examples, embedding_dim)`: where the
+            examples should lie, such as the other modality's embeddings.
+        penalty: Float > 0, lambda as a multiple of the features' mean
+            variance (summed over examples).
+        sample_weight: Array of shape `(examples,)`, or None for ones.
+
+    Raises:
+        ValueError: If the modality is unknown, there is no projection, or
+            shapes do not fit.
+
+    Example:
+        ```python
+        import numpy as np
+        import keras_xmodal as kx
+
+        rng = np.random.default_rng(0)
+        x = {"image": rng.normal(size=(50, 20)), "text": rng.normal(size=(50, 8))}
+        model = kx.EmbeddingModel({"image": 20, "text": 8}, 4)
+        model(x)
+        targets = model.encode(x["text"], "text")
+        kx.models.ridge_warm_start(model, "image", x["image"], targets)
+        ```
+
+    Reference:
+        - Hoerl and Kennard, 1970, https://doi.org/10.1080/00401706.1970.10488634
+    """  # noqa: E501
+    checks.check_modalities({modality: x}, model.modalities, "modality")
+    projection = model.projections.get(modality)
+    if projection is None or not projection.built:
+        raise ValueError(
+            "`model` must have been called once and have `embedding_dim`. "
+            f"Received: no built projection of {modality!r}"
+        )
+    targets = np.asarray(targets, "float32")
+    if targets.shape != (len(x), model.embedding_dim):
+        raise ValueError(
+            f"`targets` must have shape {(len(x), model.embedding_dim)}. "
+            f"Received: targets.shape={targets.shape}"
+        )
+    if not penalty > 0:
+        raise ValueError(
+            f"`penalty` must be positive. Received: penalty={penalty}"
+        )
+    weight = np.ones(len(x)) if sample_weight is None else sample_weight
+    weight = np.asarray(weight, "float32")[:, None]
+    encoder = model.encoders.get(modality)
+    features = np.asarray(x, "float32")
+    if encoder is not None:
+        features = np.concatenate(
+            [
+                keras.ops.convert_to_numpy(
+                    encoder(x[i : i + 256], training=False)
+                )
+                for i in range(0, len(x), 256)
+            ]
+        )
+    mean = np.average(features, axis=0, weights=weight[:, 0])
+    target_mean = np.average(targets, axis=0, weights=weight[:, 0])
+    features = (features - mean).astype("float32")
+    weighted = features * weight
+    gram = weighted.T @ features
+    ridge = penalty * np.trace(gram) / len(gram)
+    gram[np.diag_indices_from(gram)] += max(ridge, 1e-6)
+    kernel = np.linalg.solve(gram, weighted.T @ (targets - target_mean))
+    bias = target_mean - mean @ kernel
+    scale = _WEIGHT_SCALE / max(np.sqrt(np.mean(kernel**2)), 1e-9)
+    projection.set_weights([kernel * scale, bias * scale])

@@ -1,0 +1,19 @@
+"""Preprocessors and encoders that a modality brings."""
+
+from keras_xmodal.networks.image_encoder import ImageEncoder
+from keras_xmodal.networks.image_preprocessor import ImagePreprocessor
+from keras_xmodal.networks.lsa_embeddings import lsa_embeddings
+from keras_xmodal.networks.text_encoder import TextEncoder
+from keras_xmodal.networks.text_preprocessor import TextPreprocessor
+from keras_xmodal.networks.transformer_text_encoder import (
+    TransformerTextEncoder,
+)
+
+__all__ = [
+    "ImageEncoder",
+    "ImagePreprocessor",
+    "TextEncoder",
+    "TextPreprocessor",
+    "TransformerTextEncoder",
+    "lsa_embeddings",
+]

@@ -1,0 +1,243 @@
+"""Pictures as they come, made into what an image encoder takes."""
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from keras_xmodal.saving import register
+
+
+@register
+class ImagePreprocessor(keras.layers.Layer):
+    """Resize and scale pictures, and augment them in training.
+
+    The same layer works eagerly, in `tf.data.Dataset.map` and inside an
+    exported graph. Integers are taken as 0 to 255 and divided by 255, floats
+    as lying in [0, 1] already. One channel is repeated to RGB; a fourth is
+    opacity, and the picture is laid over white. A picture of another size is
+    resized with bilinear interpolation and antialiasing (its sides are scaled
+    apart: the whole picture stays in view); one that has the size already is
+    left alone.
+
+    Encoded pictures (JPEG, PNG, GIF, BMP, WebP) are accepted as a string
+    tensor, see `decode`.
+
+    Args:
+        image_size: Pair of positive integers, height and width in pixels.
+        augmentation: Keras layer on float pictures `(batch, height, width, 3)`
+            in [0, 1], called after resizing and only with `training=True`,
+            or `None`. What it returns is clipped to [0, 1].
+        **kwargs: Further arguments of `keras.layers.Layer`. The result is
+            float32 under every `dtype` policy; an encoder casts it itself.
+
+    Call arguments:
+        images: Tensor of shape `(batch, height, width, channels)` or
+            `(height, width, channels)`, integer or float, with 1, 3 or 4
+            channels; or a string tensor of shape `(batch,)` or `()`.
+        training: Boolean, whether to augment.
+
+    Returns:
+        Float32 tensor of shape `(batch, *image_size, 3)`, or
+        `(*image_size, 3)` for a single picture, in [0, 1].
+
+    Raises:
+        TypeError: If `augmentation` is no Keras layer, or the pictures are
+            boolean or complex numbers.
+        ValueError: If `image_size` is no pair of positive integers, or the
+            pictures have another rank or number of channels.
+
+    Example:
+        ```python
+        import keras_xmodal as kx
+        import numpy as np
+
+        preprocessor = kx.networks.ImagePreprocessor((32, 32))
+        images = np.random.default_rng(0).integers(0, 256, (4, 64, 48, 3))
+        preprocessor(images.astype("uint8")).shape  # (4, 32, 32, 3)
+        ```
+    """
+
+    def __init__(self, image_size=(32, 32), augmentation=None, **kwargs):
+        # Half precision would spoil what is meant as float32.
+        super().__init__(autocast=False, **kwargs)
+        if (
+            not isinstance(image_size, (tuple, list))
+            or len(image_size) != 2
+            or any(isinstance(size, bool) for size in image_size)
+            or not all(isinstance(size, int) for size in image_size)
+            or min(image_size) < 1
+        ):
+            raise ValueError(
+                "`image_size` must be a pair of positive integers, height and "
+                f"width. Received: image_size={image_size}"
+            )
+        if augmentation is not None and not isinstance(
+            augmentation, keras.layers.Layer
+        ):
+            raise TypeError(
+                "`augmentation` must be a Keras layer or None. Received: "
+                f"augmentation={augmentation} of type {type(augmentation)}"
+            )
+        self.image_size = tuple(image_size)
+        self.augmentation = augmentation
+        self._allow_non_tensor_positional_args = True
+        self.built = True  # a layer in `augmentation` builds itself
+
+    def call(self, images, training=False):
+        images = ops.convert_to_tensor(images)
+        dtype = keras.backend.standardize_dtype(images.dtype)
+        if dtype == "string":
+            images = self._decode(images)
+        elif dtype.startswith(("int", "uint")):
+            images = self._standardize(ops.cast(images, "float32") / 255.0)
+        elif dtype.startswith(("float", "bfloat")):
+            images = self._standardize(ops.cast(images, "float32"))
+        else:
+            raise TypeError(
+                "`images` must be integers from 0 to 255, floats in [0, 1] or "
+                f"strings holding encoded images. Received: dtype={dtype}"
+            )
+        if not training or self.augmentation is None:
+            return images
+        single = len(images.shape) == 3
+        if single:
+            images = ops.expand_dims(images, 0)
+        images = self.augmentation(images, training=True)
+        images = ops.clip(ops.cast(images, "float32"), 0.0, 1.0)
+        return ops.squeeze(images, 0) if single else images
+
+    def decode(self, contents):
+        """Decode pictures, each of its own size, and preprocess them.
+
+        All of it is TensorFlow graph operations, so that an exported model
+        takes the bytes of picture files. Orientation tags are not applied.
+
+        Args:
+            contents: String tensor or list of bytes of shape `(batch,)`, or
+                `()` for one picture: the content of JPEG, PNG, GIF, BMP or
+                WebP files. Of an animation the first frame is taken.
+
+        Returns:
+            Float32 tensor of shape `(batch, *image_size, 3)`, or
+            `(*image_size, 3)` for one picture, in [0, 1].
+
+        Raises:
+            TypeError: If `contents` does not hold strings.
+            ValueError: If it has another rank.
+            tf.errors.InvalidArgumentError: If one of them is no picture.
+        """
+        if isinstance(contents, (list, tuple)) and not contents:
+            contents = tf.zeros((0,), tf.string)
+        return self._decode(tf.convert_to_tensor(contents))
+
+    def _decode(self, contents):
+        if contents.dtype != tf.string:
+            raise TypeError(
+                "`contents` must hold strings, the bytes of image files. "
+                f"Received: dtype={contents.dtype.name}"
+            )
+        if contents.shape.rank == 0:
+            return self._decode_one(contents)
+        if contents.shape.rank != 1:
+            raise ValueError(
+                "`contents` must have shape (batch,) or (). Received: "
+                f"shape={contents.shape}"
+            )
+        if tf.executing_eagerly():
+            # Faster than an eager `map_fn`, and says which one is corrupt.
+            images = [
+                self._decode_one(content, f"`contents[{index}]`")
+                for index, content in enumerate(contents)
+            ]
+            return tf.reshape(images, (-1, *self.image_size, 3))
+        signature = tf.TensorSpec((*self.image_size, 3), tf.float32)
+        return tf.map_fn(
+            self._decode_one, contents, fn_output_signature=signature
+        )
+
+    def _decode_one(self, content, name="`contents`"):
+        try:
+            image = tf.io.decode_image(content, expand_animations=False)
+        except tf.errors.InvalidArgumentError as error:
+            raise tf.errors.InvalidArgumentError(
+                None,
+                None,
+                f"{name} must be a JPEG, PNG, GIF, BMP or WebP image. "
+                f"Received: {len(content.numpy())} bytes that begin with "
+                f"{content.numpy()[:16]!r}",
+            ) from error
+        image = tf.cast(image, tf.float32) / 255.0
+        # Grey, grey and opacity, RGB, or RGB and opacity: known only now.
+        channels = tf.shape(image)[-1]
+        num_colors = channels - tf.cast(channels % 2 == 0, tf.int32)
+        colors = image[..., :num_colors] + tf.zeros((1, 1, 3))
+        opacity = tf.reduce_min(
+            tf.pad(
+                image[..., num_colors:],
+                [[0, 0], [0, 0], [0, 1]],
+                constant_values=1.0,
+            ),
+            axis=-1,
+            keepdims=True,
+        )
+        return self._resize(_over_white(colors, opacity))
+
+    def _standardize(self, images):
+        if len(images.shape) not in (3, 4):
+            raise ValueError(
+                "`images` must have shape (batch, height, width, channels) or "
+                f"(height, width, channels). Received: shape={images.shape}"
+            )
+        channels = images.shape[-1]
+        if channels == 1:
+            images = ops.repeat(images, 3, axis=-1)
+        elif channels == 4:
+            images = _over_white(images[..., :3], images[..., 3:])
+        elif channels != 3:
+            raise ValueError(
+                "`images` must have 1 (grey), 3 (RGB) or 4 (RGB and opacity) "
+                f"channels on the last axis. Received: shape={images.shape}"
+            )
+        return self._resize(images)
+
+    def _resize(self, images):
+        if tuple(images.shape[-3:-1]) == self.image_size:
+            return images
+        return ops.image.resize(
+            images,
+            self.image_size,
+            interpolation="bilinear",
+            antialias=True,
+            data_format="channels_last",
+        )
+
+    def compute_output_spec(self, images, training=False):
+        if keras.backend.standardize_dtype(images.dtype) != "string":
+            return super().compute_output_spec(images, training=training)
+        shape = self.compute_output_shape(images.shape)
+        return keras.KerasTensor(shape, dtype="float32")
+
+    def compute_output_shape(self, input_shape):
+        single = len(input_shape) in (0, 3)
+        batch_shape = () if single else tuple(input_shape[:1])
+        return (*batch_shape, *self.image_size, 3)
+
+    def get_config(self):
+        config = super().get_config()
+        config["image_size"] = self.image_size
+        config["augmentation"] = keras.saving.serialize_keras_object(
+            self.augmentation
+        )
+        return config
+
+    @classmethod
+    def from_config(cls, config):
+        config = dict(config)
+        config["augmentation"] = keras.saving.deserialize_keras_object(
+            config["augmentation"]
+        )
+        return super().from_config(config)
+
+
+def _over_white(colors, opacity):
+    return colors * opacity + (1.0 - opacity)

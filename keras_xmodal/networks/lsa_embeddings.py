@@ -1,0 +1,109 @@
+"""Token embeddings in closed form, by latent semantic analysis."""
+
+import numpy as np
+
+
+def lsa_embeddings(
+    tokens: np.ndarray,
+    vocabulary_size: int,
+    embedding_dim: int,
+    translations: tuple = (),
+    penalty: float = 0.3,
+) -> np.ndarray:
+    """Embed tokens so that the average over a text is its LSA vector.
+
+    Texts are L2-normalised tf-idf vectors of their tokens, reduced to
+    `embedding_dim` by a truncated singular value decomposition. As a table
+    for `TextEncoder` it makes texts that share tokens similar before anything
+    is trained, which matters where there are few texts to train on.
+
+    With `translations`, other texts of the same items, a ridge regression
+    from tokens moves them all to the vector of their item, on top of what
+    shared tokens give.
+
+    Args:
+        tokens: Integer array of shape `(items, sequence)`, as a
+            `TextPreprocessor` returns it. 0 is padding and 1 is unknown;
+            their embeddings are zero.
+        vocabulary_size: Integer, number of token ids.
+        embedding_dim: Integer, size of the embeddings. Beyond the rank of the
+            texts, the rest is zeros.
+        translations: Further arrays like `tokens`, row `i` being about the
+            same item.
+        penalty: Float > 0, of the ridge regression.
+
+    Returns:
+        Float32 array of shape `(vocabulary_size, embedding_dim)`, of unit
+        variance.
+
+    Raises:
+        ValueError: If shapes do not fit or a size is not positive.
+
+    Example:
+        ```python
+        import keras_xmodal as kx
+
+        texts = ["red apple", "green apple", "green car"]
+        preprocessor = kx.networks.TextPreprocessor(sequence_length=4)
+        preprocessor.adapt(texts)
+        size = preprocessor.vocabulary_size()
+        encoder = kx.networks.TextEncoder(size, embedding_dim=3)
+        table = kx.networks.lsa_embeddings(preprocessor(texts), size, 3)
+        encoder.get_layer("token_embedding").set_weights([table])
+        ```
+
+    Reference:
+        - Deerwester et al., 1990, Indexing by latent semantic analysis,
+          https://doi.org/10.1002/(SICI)1097-4571(199009)41:6<391::AID-ASI1>3.0.CO;2-9
+    """
+    texts = [np.asarray(t) for t in (tokens, *translations)]
+    if vocabulary_size < 3 or embedding_dim < 1 or not penalty > 0:
+        raise ValueError(
+            "`vocabulary_size` must be at least 3, `embedding_dim` and "
+            "`penalty` must be positive. Received: vocabulary_size="
+            f"{vocabulary_size}, embedding_dim={embedding_dim}, "
+            f"penalty={penalty}"
+        )
+    num_items = len(texts[0])
+    if num_items == 0 or any(
+        t.ndim != 2 or len(t) != num_items for t in texts
+    ):
+        raise ValueError(
+            "`tokens` and each of `translations` must have shape (items, "
+            "sequence) with equally many items, at least one. "
+            f"Received: shapes {[t.shape for t in texts]}"
+        )
+    counts = np.concatenate([_count(t, vocabulary_size) for t in texts])
+    document_count = np.count_nonzero(counts, axis=0)
+    idf = np.log((1 + len(counts)) / (1 + document_count)) + 1
+    idf = idf.astype("float32")
+    vectors = _normalize(counts * idf)  # (texts, vocabulary)
+
+    items = vectors[:num_items]
+    # The items' side of the decomposition is the small one.
+    values, left = np.linalg.eigh((items @ items.T).astype("float64"))
+    order = np.argsort(-values)[:embedding_dim]
+    order = order[values[order] > 1e-6 * values[-1]]
+    table = items.T @ (left[:, order] / np.sqrt(values[order]))
+    if translations:
+        targets = np.tile(_normalize(items @ table), (len(texts), 1))
+        kernel = (vectors @ vectors.T).astype("float64")
+        kernel[np.diag_indices_from(kernel)] += penalty
+        dual = np.linalg.solve(kernel, targets - vectors @ table)
+        table = table + vectors.T @ dual
+    table = idf[:, None] * table
+    table[:2] = 0.0
+    table = np.pad(table, [(0, 0), (0, embedding_dim - table.shape[1])])
+    return (table / max(table.std(), 1e-9)).astype("float32")
+
+
+def _count(tokens, vocabulary_size):
+    counts = np.zeros((len(tokens), vocabulary_size), "float32")
+    np.add.at(counts, (np.arange(len(tokens))[:, None], tokens), 1.0)
+    counts[:, :2] = 0.0
+    return counts
+
+
+def _normalize(x):
+    norm = np.linalg.norm(x, axis=1, keepdims=True)
+    return x / np.maximum(norm, 1e-9)

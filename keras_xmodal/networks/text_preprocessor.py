@@ -1,0 +1,296 @@
+"""Texts in any language, made into token ids."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_xmodal.saving import register
+
+
+@register
+class TextPreprocessor(keras.layers.TextVectorization):
+    """Standardize texts, split them into tokens and number the tokens.
+
+    All of it is TensorFlow graph operations without a custom operator, so
+    the same layer works eagerly, in `tf.data.Dataset.map` and inside an
+    exported graph. It needs no language setting:
+
+    1. Letters become lower case, in every script that has cases.
+       Apostrophes and invisible format characters are removed; every other
+       run of characters that are neither letters, marks nor digits becomes
+       one space. Accents and combining marks stay as they are written: to
+       treat composed and decomposed accents alike, apply
+       `unicodedata.normalize("NFC", text)` to all texts beforehand.
+    2. Texts are split at the spaces. With `split="whitespace"` the words are
+       the tokens, and so is each Han character, since Chinese is written
+       without spaces. With `split="character"` every word is set between `<`
+       and `>` and its characters are the tokens, so that n-grams tell a
+       word's edges from its middle and never span two words; it suits every
+       script, those without spaces (Thai, Japanese) as well.
+    3. Tokens are joined to n-grams if `ngrams` asks for it.
+    4. Tokens are looked up in the vocabulary, which `adapt` learns. 0 is
+       padding, 1 is a token outside the vocabulary.
+
+    The vocabulary is saved with the layer and with every model that holds it.
+
+    Args:
+        max_tokens: Integer of at least 3, the largest size of the vocabulary
+            with its two reserved entries; the most frequent tokens are kept.
+            `None` keeps all.
+        split: `"whitespace"` or `"character"`.
+        ngrams: Positive integer `n` for all n-grams up to `n` tokens, tuple
+            of integers for those widths only, or `None` for single tokens.
+            A word of fewer characters than the smallest width is kept whole.
+        sequence_length: Positive integer, the number of tokens that texts
+            are padded or cut to; `None` pads to the longest text of a batch.
+        vocabulary: Sequence of tokens in the order of their ids, without the
+            reserved ones, instead of `adapt`.
+        drop_unknown: Whether tokens outside the vocabulary are left out. A
+            vocabulary learned from the training texts without `max_tokens`
+            gives training no such token, so the embedding of id 1 would stay
+            at its random start and only disturb. With `False` they are id 1.
+        **kwargs: Further arguments of `keras.layers.Layer`.
+
+    Call arguments:
+        inputs: String tensor of shape `(batch,)`, `(batch, 1)` or `()`.
+
+    Returns:
+        Int32 tensor of token ids of shape `(batch, sequence)`, or
+        `(sequence,)` for a single text, padded with 0 on the right. A text
+        without a token is all padding.
+
+    Raises:
+        TypeError: If an argument or the input is of the wrong type.
+        ValueError: If an argument is out of range, the input has another
+            shape, or there is no vocabulary yet.
+
+    Example:
+        ```python
+        import keras_xmodal as kx
+        import numpy as np
+
+        preprocessor = kx.networks.TextPreprocessor(sequence_length=4)
+        preprocessor.adapt(["Red apple!", "Красное яблоко", "红苹果"])
+        preprocessor(np.array(["a red, RED apple", ""]))  # (2, 4), int32
+        preprocessor.vocabulary_size()  # 9
+        ```
+    """
+
+    def __init__(
+        self,
+        max_tokens=None,
+        split="whitespace",
+        ngrams=None,
+        sequence_length=None,
+        vocabulary=None,
+        drop_unknown=True,
+        **kwargs,
+    ):
+        _validate_arguments(max_tokens, split, ngrams, sequence_length)
+        if isinstance(ngrams, list):
+            ngrams = tuple(ngrams)
+        if isinstance(vocabulary, (str, bytes)):
+            raise TypeError(
+                "`vocabulary` must be a sequence of tokens. Received: "
+                f"vocabulary={vocabulary!r}"
+            )
+        if vocabulary is not None:
+            vocabulary = [tf.compat.as_str(token) for token in vocabulary]
+        super().__init__(
+            max_tokens=max_tokens,
+            standardize=_standardize,
+            split=self._tokenize,
+            vocabulary=vocabulary,
+            ragged=True,
+            **kwargs,
+        )
+        self.max_tokens = max_tokens
+        self.split = split
+        self.ngrams = ngrams
+        self.sequence_length = sequence_length
+        self.vocabulary = None if vocabulary is None else tuple(vocabulary)
+        self.drop_unknown = drop_unknown
+        self.built = True
+
+    def adapt(self, data, batch_size=None, steps=None):
+        """Learn the vocabulary from texts; an earlier one is forgotten.
+
+        Args:
+            data: List, tuple, array or tensor of texts, of any shape, or a
+                `tf.data.Dataset` of them, batched or not. Empty texts count
+                for nothing.
+            batch_size: Not used, as in `keras.layers.TextVectorization`.
+            steps: Number of elements to take from a data set.
+
+        Raises:
+            TypeError: If `data` does not hold strings.
+            ValueError: If there is no token in it.
+        """
+        if isinstance(data, tf.data.Dataset):
+            spec = data.element_spec
+            if not isinstance(spec, tf.TensorSpec) or spec.dtype != tf.string:
+                raise TypeError(
+                    "`data` must be a data set of strings. Received: "
+                    f"element_spec={spec}"
+                )
+            if steps is not None:
+                data = data.take(steps)
+            if spec.shape.rank == 0:
+                data = data.batch(1024)
+            data = data.map(lambda texts: tf.reshape(texts, (-1, 1)))
+        elif isinstance(data, (str, bytes)):
+            raise TypeError(
+                "`data` must be a list, an array or a data set of texts. "
+                f"Received: data={data!r}"
+            )
+        else:
+            data = tf.reshape(_to_strings(data, "data"), (-1, 1))
+        super().adapt(data)
+        if self.vocabulary_size() <= 2:
+            raise ValueError(
+                "`data` must hold at least one text with a letter or digit. "
+                f"Received: data={data}"
+            )
+
+    def call(self, inputs):
+        # The size is read outside the graph, when the graph is traced.
+        with tf.init_scope():
+            vocabulary_size = self.vocabulary_size()
+        if vocabulary_size <= 2:
+            raise ValueError(
+                f"TextPreprocessor '{self.name}' has no vocabulary: call "
+                "`adapt(texts)` first or pass `vocabulary`. Received: "
+                f"vocabulary_size={vocabulary_size}"
+            )
+        texts = _to_strings(inputs, "inputs")
+        rank = texts.shape.rank
+        if rank not in (0, 1) and (rank != 2 or texts.shape[1] != 1):
+            raise ValueError(
+                "`inputs` must have shape (batch,), (batch, 1) or (). "
+                f"Received: shape={texts.shape}"
+            )
+        tokens = super().call(tf.reshape(texts, (-1,)))  # ragged
+        if self.drop_unknown:
+            tokens = tf.ragged.boolean_mask(tokens, tokens != 1)
+        tokens = tokens.to_tensor(shape=(None, self.sequence_length))
+        if self.sequence_length is None:
+            # Encoders need one position even if no text has a token.
+            missing = tf.maximum(1 - tf.shape(tokens)[1], 0)
+            tokens = tf.pad(tokens, [[0, 0], [0, missing]])
+        tokens = tf.cast(tokens, tf.int32)
+        return tokens[0] if rank == 0 else tokens
+
+    def compute_output_shape(self, input_shape):
+        if len(input_shape) == 0:
+            return (self.sequence_length,)
+        return (input_shape[0], self.sequence_length)
+
+    def compute_output_spec(self, inputs):
+        shape = self.compute_output_shape(inputs.shape)
+        return keras.KerasTensor(shape, dtype="int32")
+
+    def get_config(self):
+        config = super().get_config()
+        for key in (
+            "standardize",
+            "output_mode",
+            "output_sequence_length",
+            "pad_to_max_tokens",
+            "idf_weights",
+            "sparse",
+            "ragged",
+            "encoding",
+        ):
+            del config[key]
+        config["max_tokens"] = self.max_tokens
+        config["split"] = self.split
+        config["ngrams"] = self.ngrams
+        config["sequence_length"] = self.sequence_length
+        config["vocabulary"] = self.vocabulary
+        config["drop_unknown"] = self.drop_unknown
+        return config
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+    def _tokenize(self, texts):
+        if self.split == "character":
+            words = tf.strings.split(texts)
+            words = words.with_values(tf.strings.join(["<", words.values, ">"]))
+            tokens = tf.strings.unicode_split(words, "UTF-8")
+            separator = ""
+        else:
+            texts = tf.strings.regex_replace(texts, r"(\p{Han})", r" \1 ")
+            tokens = tf.strings.split(texts)
+            separator = " "
+        if self.ngrams is not None:
+            widths = self.ngrams
+            if isinstance(widths, int):
+                widths = tuple(range(1, widths + 1))
+            tokens = tf.strings.ngrams(
+                tokens,
+                ngram_width=widths,
+                separator=separator,
+                preserve_short_sequences=True,
+            )
+        # (batch, words, characters) or (batch, words) -> (batch, tokens)
+        return tokens.merge_dims(1, -1) if tokens.shape.rank == 3 else tokens
+
+
+def _standardize(texts):
+    texts = tf.strings.lower(texts, encoding="utf-8")
+    texts = tf.strings.regex_replace(texts, r"['’\p{Cf}]", "")
+    texts = tf.strings.regex_replace(texts, r"[^\p{L}\p{M}\p{N}]+", " ")
+    return tf.strings.strip(texts)
+
+
+def _to_strings(texts, name):
+    if isinstance(texts, (list, tuple)):
+        texts = np.array(texts, dtype=object)
+    try:
+        texts = tf.convert_to_tensor(texts)
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"`{name}` must hold strings. Received: {name}={texts!r}"
+        ) from error
+    if texts.dtype != tf.string:
+        raise TypeError(
+            f"`{name}` must hold strings. Received: dtype={texts.dtype.name}"
+        )
+    return texts
+
+
+def _validate_arguments(max_tokens, split, ngrams, sequence_length):
+    if max_tokens is not None and (
+        not isinstance(max_tokens, int) or max_tokens < 3
+    ):
+        raise ValueError(
+            "`max_tokens` must be None or an integer of at least 3, as two "
+            "ids are reserved for padding and unknown tokens. Received: "
+            f"max_tokens={max_tokens}"
+        )
+    if split not in ("whitespace", "character"):
+        raise ValueError(
+            "`split` must be 'whitespace' or 'character'. Received: "
+            f"split={split!r}"
+        )
+    widths = ngrams if isinstance(ngrams, (tuple, list)) else [ngrams]
+    if ngrams is not None and (
+        not widths
+        or not all(
+            isinstance(width, int) and not isinstance(width, bool) and width > 0
+            for width in widths
+        )
+    ):
+        raise ValueError(
+            "`ngrams` must be None, a positive integer or a tuple of positive "
+            f"integers. Received: ngrams={ngrams}"
+        )
+    if sequence_length is not None and (
+        not isinstance(sequence_length, int) or sequence_length < 1
+    ):
+        raise ValueError(
+            "`sequence_length` must be None or a positive integer. Received: "
+            f"sequence_length={sequence_length}"
+        )

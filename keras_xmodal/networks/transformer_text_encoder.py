@@ -1,0 +1,203 @@
+"""Texts as sequences of tokens."""
+
+import keras
+from keras import ops
+
+from keras_xmodal.saving import register
+
+
+@register
+class TransformerTextEncoder(keras.Model):
+    """Read a text with a small transformer and average its last states.
+
+    Pre-norm blocks of self-attention over the tokens that are no padding, and
+    learned positions. Unlike `TextEncoder` it sees the order of the tokens,
+    and it needs more texts to learn from.
+
+    Args:
+        vocabulary_size: Integer above 1, number of token ids;
+            `preprocessor.vocabulary_size()` of a `TextPreprocessor`.
+        sequence_length: Positive integer, the longest text in tokens; what
+            goes beyond is cut off.
+        hidden_dim: Positive integer, size of the states; a multiple of
+            `num_heads`.
+        num_layers: Positive integer, number of blocks.
+        num_heads: Positive integer, number of attention heads.
+        intermediate_dim: Positive integer, width inside the feed-forward
+            part, `None` for four times `hidden_dim`.
+        dropout: Float in [0, 1), dropout of the embeddings and of what each
+            block adds.
+        dtype: Dtype policy of the layers, `None` for the global one.
+        **kwargs: `name` and `trainable`.
+
+    Call arguments:
+        inputs: Integer tensor of token ids of shape `(batch, sequence)`; 0 is
+            padding, which changes nothing when it is on the right.
+
+    Returns:
+        Tensor of shape `(batch, hidden_dim)`, zeros for a text that is all
+        padding.
+
+    Raises:
+        ValueError: If an argument is out of range.
+
+    Example:
+        ```python
+        import keras_xmodal as kx
+        import numpy as np
+
+        encoder = kx.networks.TransformerTextEncoder(1000, 16, hidden_dim=64)
+        encoder(np.array([[5, 7, 0, 0], [9, 2, 2, 4]])).shape  # (2, 64)
+        ```
+
+    Reference:
+        - Xiong et al., 2020, https://arxiv.org/abs/2002.04745, section 3.1
+    """
+
+    def __init__(
+        self,
+        vocabulary_size,
+        sequence_length=64,
+        hidden_dim=128,
+        num_layers=2,
+        num_heads=4,
+        intermediate_dim=None,
+        dropout=0.1,
+        dtype=None,
+        **kwargs,
+    ):
+        _validate_arguments(
+            vocabulary_size,
+            sequence_length,
+            hidden_dim,
+            num_layers,
+            num_heads,
+            intermediate_dim,
+            dropout,
+        )
+        policy = keras.dtype_policies.get(dtype)
+
+        # Layers
+        initializer = keras.initializers.RandomNormal(stddev=0.02)
+        token_embedding = keras.layers.Embedding(
+            vocabulary_size,
+            hidden_dim,
+            embeddings_initializer=initializer,
+            dtype=policy,
+            name="token_embedding",
+        )
+        position_embedding = keras.layers.Embedding(
+            sequence_length,
+            hidden_dim,
+            embeddings_initializer=initializer.clone(),
+            dtype=policy,
+            name="position_embedding",
+        )
+
+        # Functional graph
+        inputs = keras.Input((None,), dtype="int32", name="tokens")
+        # 0, 1, 2, ... of a length that only a batch tells.
+        positions = ops.cumsum(ops.ones_like(inputs), axis=1) - 1
+        tokens = ops.where(positions < sequence_length, inputs, 0)
+        positions = ops.minimum(positions, sequence_length - 1)
+        is_token = ops.not_equal(tokens, 0)  # (batch, sequence)
+        x = token_embedding(tokens) + position_embedding(positions)
+        x = keras.layers.Dropout(dropout, dtype=policy)(x)
+        for index in range(num_layers):
+            x = _block(
+                x,
+                attention_mask=ops.expand_dims(is_token, 1),
+                num_heads=num_heads,
+                intermediate_dim=intermediate_dim or 4 * hidden_dim,
+                dropout=dropout,
+                dtype=policy,
+                name=f"block_{index}",
+            )
+        x = keras.layers.LayerNormalization(dtype=policy, name="norm")(x)
+        weights = ops.cast(is_token, "float32")
+        x = ops.matmul(ops.expand_dims(weights, 1), ops.cast(x, "float32"))
+        count = ops.sum(weights, axis=1, keepdims=True)  # (batch, 1)
+        x = ops.squeeze(x, 1) / ops.maximum(count, 1.0)
+        super().__init__(inputs=inputs, outputs=x, **kwargs)
+
+        # Config
+        self.vocabulary_size = vocabulary_size
+        self.sequence_length = sequence_length
+        self.hidden_dim = hidden_dim
+        self.num_layers = num_layers
+        self.num_heads = num_heads
+        self.intermediate_dim = intermediate_dim
+        self.dropout = dropout
+        self.dtype_policy = policy
+
+    def get_config(self):
+        return {
+            "vocabulary_size": self.vocabulary_size,
+            "sequence_length": self.sequence_length,
+            "hidden_dim": self.hidden_dim,
+            "num_layers": self.num_layers,
+            "num_heads": self.num_heads,
+            "intermediate_dim": self.intermediate_dim,
+            "dropout": self.dropout,
+            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
+            "name": self.name,
+            "trainable": self.trainable,
+        }
+
+
+def _block(
+    x, attention_mask, num_heads, intermediate_dim, dropout, dtype, name
+):
+    dim = x.shape[-1]
+    y = keras.layers.LayerNormalization(dtype=dtype, name=f"{name}_norm_1")(x)
+    y = keras.layers.MultiHeadAttention(
+        num_heads, dim // num_heads, dtype=dtype, name=f"{name}_attention"
+    )(y, y, attention_mask=attention_mask)
+    x = x + keras.layers.Dropout(dropout, dtype=dtype)(y)
+    y = keras.layers.LayerNormalization(dtype=dtype, name=f"{name}_norm_2")(x)
+    y = keras.layers.Dense(
+        intermediate_dim,
+        activation=ops.gelu,  # tanh form, which LiteRT has
+        dtype=dtype,
+        name=f"{name}_dense_1",
+    )(y)
+    y = keras.layers.Dense(dim, dtype=dtype, name=f"{name}_dense_2")(y)
+    return x + keras.layers.Dropout(dropout, dtype=dtype)(y)
+
+
+def _validate_arguments(
+    vocabulary_size,
+    sequence_length,
+    hidden_dim,
+    num_layers,
+    num_heads,
+    intermediate_dim,
+    dropout,
+):
+    if not isinstance(vocabulary_size, int) or vocabulary_size < 2:
+        raise ValueError(
+            "`vocabulary_size` must be an integer above 1. Received: "
+            f"vocabulary_size={vocabulary_size}"
+        )
+    for name, value in (
+        ("sequence_length", sequence_length),
+        ("hidden_dim", hidden_dim),
+        ("num_layers", num_layers),
+        ("num_heads", num_heads),
+        ("intermediate_dim", intermediate_dim),
+    ):
+        if name == "intermediate_dim" and value is None:
+            continue
+        if not isinstance(value, int) or value < 1:
+            raise ValueError(
+                f"`{name}` must be a positive integer. Received: {name}={value}"
+            )
+    if hidden_dim % num_heads:
+        raise ValueError(
+            "`hidden_dim` must be a multiple of `num_heads`. Received: "
+            f"hidden_dim={hidden_dim}, num_heads={num_heads}"
+        )
+    if not 0 <= dropout < 1:
+        raise ValueError(
+            f"`dropout` must be in [0, 1). Received: dropout={dropout}"
+        )

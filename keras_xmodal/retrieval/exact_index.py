@@ -1,0 +1,247 @@
+"""Exact nearest neighbours of any modality, kept in memory."""
+
+import numpy as np
+
+from keras_xmodal.metrics.checks import check_ids, concatenate_ids, match_ids
+from keras_xmodal.metrics.retrieval_metric import check_k
+from keras_xmodal.retrieval import storage
+from keras_xmodal.retrieval.queries import unit_embeddings
+from keras_xmodal.retrieval.rows import Rows
+from keras_xmodal.retrieval.top_k import top_k
+
+
+class ExactIndex:
+    """Search embeddings of several modalities by cosine similarity.
+
+    Rows are kept per modality, normalised to length 1, in the order in which
+    they came. An id may have any number of rows, such as the five captions of
+    an image: `search` may return it several times and `remove` removes them
+    all. Each search compares with every row; nothing is approximated.
+
+    Args:
+        model: Any object with `encode(x, modality=...)` that returns NumPy
+            embeddings of shape `(rows, dim)`, such as `kx.EmbeddingModel`.
+            None: the index takes embeddings only.
+
+    Raises:
+        TypeError: If the model has no `encode`.
+
+    Example:
+        ```python
+        import numpy as np
+        import keras_xmodal as kx
+
+        index = kx.retrieval.ExactIndex()
+        index.add(np.eye(3), ids=["cat", "dog", "owl"], modality="image")
+        ids, scores = index.search([[0.1, 0.9, 0.0]], k=2)
+        print(ids[0])  # ['dog' 'cat']
+        ```
+    """
+
+    def __init__(self, model=None):
+        if model is not None and not callable(getattr(model, "encode", None)):
+            raise TypeError(
+                "`model` must have a method `encode(x, modality=...)`. "
+                f"Received: model of type {type(model).__name__}"
+            )
+        self.model = model
+        self._rows = {}  # {modality: Rows}
+        self._next_id = 0
+
+    def __len__(self):
+        """Number of rows, over all modalities."""
+        return sum(self.sizes.values())
+
+    def __contains__(self, item_id):
+        """Whether any modality has a row of this id."""
+        return any(bool(np.any(r.ids == item_id)) for r in self._rows.values())
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Names of the modalities that have rows."""
+        return tuple(self._rows)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Number of rows of each modality."""
+        return {name: len(rows) for name, rows in self._rows.items()}
+
+    def add(self, x, ids=None, modality: str | None = None) -> None:
+        """Add rows after those that are there: all of them or none.
+
+        Args:
+            x: Dict `{modality: raw examples}`, encoded by the model, all of
+                the same length: row `i` of each modality has id `i`. Or
+                embeddings of shape `(rows, dim)`, of any length.
+            ids: Array of shape `(rows,)`: numbers, strings or dates, of one
+                kind in the whole index. None: integers that follow the
+                largest so far, from 0.
+            modality: Name of the modality of embeddings.
+
+        Raises:
+            TypeError: If ids are of another kind, or `modality` is missing.
+            ValueError: If shapes do not fit, or values are not finite.
+        """
+        added = unit_embeddings(self.model, x, modality, "x")
+        shapes = {name: rows.shape for name, rows in added.items()}
+        known = {rows.dim for rows in self._rows.values()}
+        num_rows, dim = next(iter(shapes.values()))
+        if set(shapes.values()) != {(num_rows, dim)} or not known <= {dim}:
+            raise ValueError(
+                "`x` must have as many rows in every modality, and the dim of "
+                f"the index. Received: shapes {shapes}"
+                + (f", index of dim {known.pop()}" if known else "")
+            )
+        if ids is None:
+            ids = np.arange(self._next_id, self._next_id + num_rows)
+        ids = check_ids(ids, num_rows)
+        kinds = [np.empty(0, rows.dtype) for rows in self._rows.values()]
+        concatenate_ids([*kinds, ids])  # raises if they do not fit
+        extended = {
+            name: self._rows.get(name, Rows()).extended(embeddings, ids)
+            for name, embeddings in added.items()
+        }
+        self._rows.update(extended)
+        if ids.dtype.kind in "iu":
+            self._next_id = max(self._next_id, int(ids.max()) + 1)
+
+    def remove(self, ids, modality: str | None = None) -> int:
+        """Remove every row of these ids: all of them or none.
+
+        Args:
+            ids: Array of shape `(items,)`, of the kind of the index's ids.
+            modality: Name of the modality to remove them from. None: all.
+
+        Returns:
+            Number of rows removed.
+
+        Raises:
+            TypeError: If ids are of another kind.
+            ValueError: If an id or the modality is not in the index.
+        """
+        if np.size(ids) == 0:
+            return 0
+        ids = check_ids(ids)
+        if modality is not None:
+            self._check_modality(modality)
+        names = self.modalities if modality is None else (modality,)
+        found = np.zeros(len(ids), bool)
+        removed = {}
+        for name in names:
+            codes, wanted = match_ids(self._rows[name].ids, ids)
+            removed[name] = np.isin(codes, wanted)
+            found |= np.isin(wanted, codes)
+        if not found.all():
+            raise ValueError(
+                f"`ids` must be in the index, in {list(names)}. Received: "
+                f"{int((~found).sum())} other ids, first {ids[~found][0]!r}"
+            )
+        for name, gone in removed.items():
+            self._rows[name] = self._rows[name].kept(~gone)
+            if gone.all():
+                del self._rows[name]
+        return sum(int(gone.sum()) for gone in removed.values())
+
+    def search(
+        self, queries, k: int = 10, modality: str | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Find the nearest rows of one modality for each query.
+
+        Rows and queries are compared block by block: the full matrix of
+        scores is never held. Rows of equal score come in the order in which
+        they were added.
+
+        Args:
+            queries: Dict `{modality: raw examples}` with one entry, encoded
+                by the model, or embeddings of shape `(queries, dim)`.
+            k: Positive integer, rows to return per query; all of them if the
+                modality has fewer.
+            modality: Name of the modality to search. It may be left out if
+                the index holds a single one.
+
+        Returns:
+            Tuple of ids and of float32 cosine similarities, best first, both
+            NumPy arrays of shape `(queries, min(k, rows))`.
+
+        Raises:
+            TypeError: If queries or `k` are of a wrong type.
+            ValueError: If shapes do not fit, values are not finite, the index
+                is empty, or the modality is unknown or not clear.
+        """
+        k = check_k(k)
+        if not self._rows:
+            raise ValueError(
+                "The index must hold rows to be searched. Received: none yet"
+            )
+        if modality is None:
+            modality = self._only_modality()
+        self._check_modality(modality)
+        rows = self._rows[modality]
+        if isinstance(queries, dict) and len(queries) > 1:
+            raise ValueError(
+                f"`queries` must be of one modality. Received: {list(queries)}"
+            )
+        name = None if isinstance(queries, dict) else "queries"
+        queries = unit_embeddings(self.model, queries, name, "queries")
+        (queries,) = queries.values()
+        if queries.shape[1] != rows.dim:
+            raise ValueError(
+                "`queries` must have the dim of the index. Received: queries "
+                f"of dim {queries.shape[1]}, index of dim {rows.dim}"
+            )
+        found, scores = top_k(queries, rows.embeddings, k)
+        return rows.ids[found], scores
+
+    def save(self, folder, overwrite: bool = False) -> None:
+        """Write `index.npz` and, of a Keras model, `model.keras`.
+
+        The folder appears when all is written. A model that is not a
+        `keras.Model` is not saved; pass it to `load`.
+
+        Args:
+            folder: Path of a folder that does not exist yet.
+            overwrite: Whether to replace an index that is there.
+
+        Raises:
+            FileExistsError: If the path exists and is no index, or
+                `overwrite` is False.
+        """
+        storage.save(folder, self.model, self._rows, self._next_id, overwrite)
+
+    @classmethod
+    def load(cls, folder, model=None) -> "ExactIndex":
+        """Read an index that `save` wrote, and its model.
+
+        Args:
+            folder: Path of the folder.
+            model: Model to use instead of the saved one.
+
+        Returns:
+            `ExactIndex`.
+
+        Raises:
+            FileNotFoundError: If there is no index in the folder.
+            ValueError: If a file is damaged.
+        """
+        rows, next_id, has_model = storage.load(folder)
+        if model is None and has_model:
+            model = storage.load_model(folder)
+        index = cls(model)
+        index._rows, index._next_id = rows, next_id
+        return index
+
+    def _only_modality(self):
+        if len(self._rows) != 1:
+            raise ValueError(
+                "`modality` must name what to search, unless the index holds "
+                "a single modality. Received: modality=None, index of "
+                f"{list(self._rows)}"
+            )
+        return next(iter(self._rows))
+
+    def _check_modality(self, modality):
+        if modality not in self._rows:
+            raise ValueError(
+                f"`modality` must be one of {list(self._rows)}. "
+                f"Received: modality={modality!r}"
+            )

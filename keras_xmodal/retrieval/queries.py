@@ -1,0 +1,66 @@
+"""From what a user passes to unit vectors."""
+
+import numpy as np
+
+from keras_xmodal.metrics.checks import check_embeddings
+
+
+def unit_embeddings(model, x, modality, argument):
+    """Encode raw examples, or take embeddings, and normalise them.
+
+    Args:
+        model: Object with `encode(x, modality=...)`, or None.
+        x: Dict `{modality: raw examples}` for the model, or embeddings of
+            shape `(rows, dim)`.
+        modality: Name of the modality of embeddings.
+        argument: Name of the argument in the error.
+
+    Returns:
+        Dict `{modality: float32 array (rows, dim)}` of unit rows.
+
+    Raises:
+        TypeError: If a modality has no name, or embeddings are no numbers.
+        ValueError: If there is no model where one is needed, or embeddings
+            are of a wrong shape or not finite.
+    """
+    if not isinstance(x, dict):
+        if not isinstance(modality, str):
+            raise TypeError(
+                f"`modality` must name the modality of `{argument}`, unless "
+                "that is a dict {modality: raw examples}. "
+                f"Received: modality={modality!r}"
+            )
+        return {modality: _normalize(check_embeddings(x, argument))}
+    if modality is not None:
+        raise ValueError(
+            f"`modality` must be left out where `{argument}` is a dict. "
+            f"Received: modality={modality!r}"
+        )
+    if not x or not all(isinstance(name, str) for name in x):
+        raise ValueError(
+            f"`{argument}` must hold modalities by name, at least one. "
+            f"Received: {argument} with keys {list(x)}"
+        )
+    if model is None:
+        raise ValueError(
+            f"Raw `{argument}` needs a model that encodes it; without one, "
+            f"give embeddings. Received: model=None, modalities {list(x)}"
+        )
+    return {
+        name: _normalize(
+            check_embeddings(
+                model.encode(value, modality=name),
+                f"model.encode({argument}[{name!r}])",
+            )
+        )
+        for name, value in x.items()
+    }
+
+
+def _normalize(embeddings):
+    """Scale rows to length 1; a row of zeros stays."""
+    # First by the largest entry: squares may leave the range of float32.
+    largest = np.abs(embeddings).max(axis=1, keepdims=True)
+    embeddings = embeddings / np.where(largest > 0, largest, 1)
+    norm = np.sqrt(np.sum(np.square(embeddings), axis=1, keepdims=True))
+    return embeddings / np.where(norm > 0, norm, 1)

@@ -1,0 +1,85 @@
+"""Rows of an index: embeddings and their ids, cheap to extend."""
+
+import numpy as np
+
+from keras_xmodal.metrics.checks import concatenate_ids
+
+
+class Rows:
+    """Embeddings and ids in the order in which they came, not changed in place.
+
+    They are kept in blocks of falling size, so that adding many small batches
+    copies each row a logarithmic number of times, and merged on first use.
+
+    Args:
+        *blocks: Pairs of embeddings `(rows, dim)` and ids `(rows,)`.
+    """
+
+    def __init__(self, *blocks):
+        self._blocks = list(blocks)
+
+    def __len__(self):
+        """Number of rows."""
+        return sum(len(ids) for _, ids in self._blocks)
+
+    @property
+    def dim(self):
+        """Size of an embedding."""
+        return self._blocks[0][0].shape[1]
+
+    @property
+    def dtype(self):
+        """Dtype of the ids."""
+        return self._blocks[0][1].dtype
+
+    @property
+    def embeddings(self):
+        """float32 array of shape `(rows, dim)`."""
+        return self._merged()[0]
+
+    @property
+    def ids(self):
+        """Array of shape `(rows,)`."""
+        return self._merged()[1]
+
+    def extended(self, embeddings, ids):
+        """Rows with more rows after them.
+
+        Args:
+            embeddings: float32 array of shape `(rows, dim)`.
+            ids: Array of shape `(rows,)`, of the kind of those before.
+
+        Returns:
+            `Rows`.
+
+        Raises:
+            TypeError: If the ids are of another kind.
+            ValueError: If no integer dtype holds all of them.
+        """
+        blocks = [*self._blocks, (embeddings, ids)]
+        if self._blocks and self.dtype != ids.dtype:
+            blocks = [_merge(blocks)]
+        while len(blocks) > 1 and len(blocks[-2][1]) <= len(blocks[-1][1]):
+            blocks[-2:] = [_merge(blocks[-2:])]
+        return Rows(*blocks)
+
+    def kept(self, keep):
+        """Some of the rows.
+
+        Args:
+            keep: Boolean array of shape `(rows,)`.
+
+        Returns:
+            `Rows`.
+        """
+        return Rows((self.embeddings[keep], self.ids[keep]))
+
+    def _merged(self):
+        if len(self._blocks) > 1:
+            self._blocks = [_merge(self._blocks)]
+        return self._blocks[0]
+
+
+def _merge(blocks):
+    embeddings, ids = zip(*blocks, strict=True)
+    return np.concatenate(embeddings), concatenate_ids(ids)

@@ -1,0 +1,65 @@
+"""The k best rows for each query, block by block."""
+
+import numpy as np
+
+_QUERY_BLOCK = 256
+_ROW_BLOCK = 16384
+
+
+def top_k(queries, rows, k):
+    """Find the rows with the largest dot product with each query.
+
+    Products are summed in float64 and rounded to float32: the same for any
+    number of queries, and equal for equal rows. Memory is that of a block of
+    256 by 16384 scores, and of the result.
+
+    Args:
+        queries: float32 array of shape `(queries, dim)`, finite.
+        rows: float32 array of shape `(rows, dim)`, finite.
+        k: Positive integer.
+
+    Returns:
+        Tuple of row numbers (int64) and float32 scores, both of shape
+        `(queries, min(k, rows))`: by falling score, equal scores by rising
+        row number.
+    """
+    queries = queries.astype("float64")
+    # Candidates so far, by rising row number.
+    best = np.empty((len(queries), 0), "int64")
+    best_scores = np.empty((len(queries), 0), "float32")
+    for start in range(0, len(rows), _ROW_BLOCK):
+        block = rows[start : start + _ROW_BLOCK].astype("float64").T
+        found, scores = [], []
+        for first in range(0, len(queries), _QUERY_BLOCK):
+            chunk = slice(first, first + _QUERY_BLOCK)
+            products = (queries[chunk] @ block).astype("float32")
+            columns = _largest(products, k)
+            found.append(columns + start)
+            scores.append(np.take_along_axis(products, columns, axis=1))
+        best = np.concatenate([best, np.concatenate(found)], axis=1)
+        best_scores = np.concatenate(
+            [best_scores, np.concatenate(scores)], axis=1
+        )
+        columns = _largest(best_scores, k)
+        best = np.take_along_axis(best, columns, axis=1)
+        best_scores = np.take_along_axis(best_scores, columns, axis=1)
+    order = np.argsort(-best_scores, axis=1, kind="stable")
+    return (
+        np.take_along_axis(best, order, axis=1),
+        np.take_along_axis(best_scores, order, axis=1),
+    )
+
+
+def _largest(scores, k):
+    """Columns of the k largest per row, rising; of equal ones the first."""
+    num_rows, num_columns = scores.shape
+    if num_columns <= k:
+        return np.tile(np.arange(num_columns), (num_rows, 1))
+    last = num_columns - k
+    threshold = np.partition(scores, last, axis=1)[:, last, None]
+    chosen = scores >= threshold
+    excess = chosen.sum(axis=1) - k
+    for row in np.flatnonzero(excess):
+        tied = np.flatnonzero(scores[row] == threshold[row])
+        chosen[row, tied[-excess[row] :]] = False
+    return np.nonzero(chosen)[1].reshape(num_rows, k)

@@ -1,0 +1,142 @@
+"""One short run of the whole demo, looked at from all sides."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_xmodal.cli import demo, main, search
+from keras_xmodal.retrieval import ExactIndex
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("demo") / "run"
+    assert main(["demo", "--output", str(path), "--epochs", "2"]) == 0
+    return path
+
+
+@pytest.fixture(scope="module")
+def report(folder):
+    return json.loads((folder / "report.json").read_text())
+
+
+def test_run_folder_is_complete(folder):
+    assert sorted(p.name for p in folder.iterdir()) == [
+        "index.npz",
+        "litert",
+        "model.keras",
+        "report.json",
+        "retrieval.png",
+        "saved_model",
+        "training.png",
+    ]
+    assert [p.name for p in folder.parent.iterdir()] == ["run"]
+
+
+def test_report_has_every_figure(report):
+    keys = {
+        "R@1", "R@5", "R@10", "MedR", "num_queries", "num_candidates",
+        "chance_R@1", "baseline_R@1",
+    }  # fmt: skip
+    assert set(report["retrieval"]) == set(demo.QUESTIONS)
+    for directions in report["retrieval"].values():
+        assert set(directions) == {"image_to_text", "text_to_image"}
+        for row in directions.values():
+            assert keys <= set(row)
+            assert 0 < row["chance_R@1"] < 0.02
+    for export in ("saved_model", "litert"):
+        assert {"max_abs_error", "bytes", "R@1"} <= set(report["exports"][export])
+    assert report["exports"]["saved_model"]["max_abs_error"] < 1e-5
+
+
+def test_two_epochs_beat_the_baseline_where_it_matters(report):
+    """The network starts from a solution, so that little training is enough."""
+    for split in ("test_style", "test_concept"):
+        for row in report["retrieval"][split].values():
+            assert row["R@10"] > row["baseline_R@10"] > row["chance_R@10"]
+
+
+def test_table_shows_every_question(folder, report):
+    text = demo.format_report({**report, "output": str(folder)})
+    for question in demo.QUESTIONS.values():
+        assert text.count(question) == 2
+    assert "baseline" in text
+
+
+def test_saved_model_answers_with_the_loaded_index(folder):
+    model = keras.saving.load_model(folder / "model.keras")
+    index = ExactIndex.load(folder)
+    assert len(index) == 3 * 831
+    served = tf.saved_model.load(str(folder / "saved_model"))
+    names = [name for name in served.signatures if "text" in name]
+    assert names
+    np.testing.assert_allclose(
+        index.model.encode(["red apple"], "text"),
+        model.encode(["red apple"], "text"),
+        atol=1e-6,
+    )
+
+
+def test_search_with_words(folder, capsys):
+    assert main(["search", str(folder), "red apple", "-k", "3", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["modality"] == "text"
+    scores = [hit["score"] for hit in result["hits"]]
+    assert len(scores) == 3
+    assert scores == sorted(scores, reverse=True)
+    assert all(h["id"].endswith(("(Noto)", "(Fluent)")) for h in result["hits"])
+
+
+def test_search_with_a_picture(folder, tmp_path, capsys):
+    picture = tmp_path / "picture.png"
+    image = demo.read_split("train")["image"][0]
+    picture.write_bytes(tf.io.encode_png(image).numpy())
+    assert main(["search", str(folder), str(picture)]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 5
+
+
+@pytest.mark.parametrize(
+    ("query", "match"),
+    [("missing.png", r"missing\.png"), ("  ", "must hold a word")],
+)
+def test_search_errors(folder, query, match, capsys):
+    assert main(["search", str(folder), query]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("keras-xmodal: error:")
+    with pytest.raises((ValueError, OSError), match=match):
+        search.run(str(folder), query)
+
+
+def test_search_refuses_what_is_no_picture(folder, tmp_path):
+    path = tmp_path / "broken.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\nbroken")
+    with pytest.raises(ValueError, match=r"broken\.png of 14 bytes"):
+        search.run(str(folder), str(path))
+
+
+def test_search_refuses_what_is_no_run_folder(tmp_path, capsys):
+    assert main(["search", str(tmp_path / "nothing"), "apple"]) == 1
+    assert "nothing" in capsys.readouterr().err
+
+
+def test_existing_output_is_kept(folder, tmp_path, capsys):
+    before = (folder / "report.json").stat().st_mtime_ns
+    assert main(["demo", "--output", str(folder)]) == 1
+    assert "--overwrite" in capsys.readouterr().err
+    assert (folder / "report.json").stat().st_mtime_ns == before
+    (tmp_path / "precious").write_text("mine")
+    assert main(["demo", "--output", str(tmp_path), "--overwrite"]) == 1
+    assert (tmp_path / "precious").exists()
+
+
+def test_failure_leaves_nothing(tmp_path, monkeypatch):
+    def fail(*args, **kwargs):
+        raise ValueError("no more")
+
+    monkeypatch.setattr(demo.recipe, "fit", fail)
+    with pytest.raises(ValueError, match="no more"):
+        demo.run(str(tmp_path / "run"), quiet=True)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,323 @@
+import keras
+import numpy as np
+import pytest
+
+from keras_xmodal import EmbeddingModel
+from keras_xmodal.retrieval import ExactIndex
+
+
+def unit(rows, dim=6, seed=0):
+    x = np.random.default_rng(seed).normal(size=(rows, dim))
+    return (x / np.linalg.norm(x, axis=1, keepdims=True)).astype("float32")
+
+
+class Model:
+    """Encodes the text "3" and the picture 3 as row 3 of a table."""
+
+    def encode(self, x, modality):
+        return unit(10)[[int(value) for value in x]]
+
+
+def filled():
+    index = ExactIndex()
+    index.add(unit(8), ids=np.arange(8) + 10, modality="image")
+    index.add(
+        np.repeat(unit(8), 2, axis=0),
+        ids=np.repeat(np.arange(8), 2) + 10,
+        modality="text",
+    )
+    return index
+
+
+def test_finds_the_nearest_of_any_modality():
+    index = filled()
+    assert len(index) == 24
+    assert index.modalities == ("image", "text")
+    assert index.sizes == {"image": 8, "text": 16}
+    for modality in index.modalities:
+        ids, scores = index.search(unit(8), k=1, modality=modality)
+        np.testing.assert_array_equal(ids[:, 0], np.arange(8) + 10)
+        np.testing.assert_allclose(scores, 1, rtol=1e-6)
+        assert scores.dtype == np.float32
+
+
+def test_an_id_with_several_rows_is_found_several_times():
+    ids, scores = filled().search(unit(8)[:1], k=2, modality="text")
+    assert ids.tolist() == [[10, 10]]
+    assert scores[0, 0] == scores[0, 1]
+
+
+def test_scores_are_cosines_whatever_the_lengths():
+    index = ExactIndex()
+    index.add(unit(5) * 7, modality="image")
+    _, scores = index.search(unit(3, seed=1) * 0.1, k=5)
+    expected = np.sort(unit(3, seed=1) @ unit(5).T, axis=1)[:, ::-1]
+    np.testing.assert_allclose(scores, expected, atol=1e-6)
+
+
+def test_equal_scores_come_in_the_order_of_addition():
+    index = ExactIndex()
+    for ids in (["d", "b"], ["a"], ["c"]):
+        index.add(np.repeat(unit(1, 128), len(ids), 0), ids, "image")
+    assert index.search(unit(1, 128), k=3)[0].tolist() == [["d", "b", "a"]]
+
+
+def test_k_beyond_the_rows_gives_all_rows():
+    ids, scores = filled().search(unit(2), k=100, modality="image")
+    assert ids.shape == scores.shape == (2, 8)
+
+
+def test_raw_examples_need_a_model():
+    index = ExactIndex(Model())
+    index.add({"image": [0, 1, 2], "text": ["0", "1", "2"]}, ids=list("abc"))
+    ids, _ = index.search({"text": ["1"]}, k=1, modality="image")
+    assert ids.tolist() == [["b"]]
+    with pytest.raises(ValueError, match="needs a model"):
+        filled().search({"text": ["1"]}, modality="image")
+    with pytest.raises(TypeError, match=r"`model` must have .*int"):
+        ExactIndex(5)
+
+
+def test_default_ids_follow_the_largest():
+    index = ExactIndex(Model())
+    index.add({"image": [0, 1], "text": [0, 1]})
+    index.add(unit(1), ids=[7], modality="image")
+    index.remove([7])
+    index.add(unit(2, seed=1), modality="image")
+    ids, _ = index.search(unit(1), k=9, modality="image")
+    assert sorted(ids[0]) == [0, 1, 8, 9]
+
+
+def test_remove_removes_all_rows_of_an_id():
+    index = filled()
+    assert 12 in index
+    assert index.remove([12, 13]) == 6
+    assert 12 not in index
+    assert len(index) == 18
+    assert index.remove(np.array([14], "uint8"), modality="text") == 2
+    assert 14 in index
+    assert index.sizes == {"image": 6, "text": 10}
+    ids, _ = index.search(unit(8), k=10, modality="text")
+    assert not np.isin(ids, [12, 13, 14]).any()
+    assert index.remove([]) == 0
+    index.remove(np.arange(10, 18)[[0, 1, 4, 5, 6, 7]])
+    assert index.modalities == ()
+    assert len(index) == 0
+
+
+def test_ids_keep_every_digit_and_letter():
+    index = ExactIndex()
+    large = 2**53
+    index.add(unit(2), ids=np.array([large, large + 1]), modality="image")
+    ids, _ = index.search(unit(2), k=1)
+    assert ids[:, 0].tolist() == [large, large + 1]
+    index.remove([large + 1])
+    assert large in index
+    assert large + 1 not in index
+
+    index = ExactIndex()
+    index.add(unit(1), ids=["a"], modality="image")
+    index.add(unit(2)[1:], ids=["much longer"], modality="image")
+    ids, _ = index.search(unit(2), k=1)
+    assert ids[:, 0].tolist() == ["a", "much longer"]
+    assert "much" not in index
+    assert 5 not in index
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        np.array([2**63, 2**64 - 1], "uint64"),
+        np.array([3, 4], "int8"),
+        np.array(["2024-01-01", "2024-01-02"], "datetime64[D]"),
+        np.array([b"x", b"yz"]),
+        np.array([0.5, 1.5], "float32"),
+        np.array(["une", "été"]),
+    ],
+)
+def test_save_and_load_any_ids(ids, tmp_path):
+    index = ExactIndex()
+    index.add(unit(2), ids=ids, modality="image")
+    index.add(unit(2, seed=1), ids=ids, modality="some text")
+    index.save(tmp_path / "new" / "index")
+    assert [p.name for p in (tmp_path / "new").iterdir()] == ["index"]
+    loaded = ExactIndex.load(str(tmp_path / "new" / "index"))
+    assert loaded.sizes == index.sizes
+    for modality in index.modalities:
+        for a, b in zip(
+            index.search(unit(3), 2, modality),
+            loaded.search(unit(3), 2, modality),
+            strict=True,
+        ):
+            np.testing.assert_array_equal(a, b)
+            assert a.dtype == b.dtype
+    assert ids[0] in loaded
+    loaded.add(unit(1), ids=ids[:1], modality="image")
+    assert len(loaded) == 5
+
+
+def test_default_ids_go_on_after_loading(tmp_path):
+    index = ExactIndex()
+    index.add(unit(3), modality="image")
+    index.remove([2])
+    index.save(tmp_path / "index")
+    loaded = ExactIndex.load(tmp_path / "index")
+    loaded.add(unit(1), modality="image")
+    assert 3 in loaded
+    assert 2 not in loaded
+
+
+def test_save_and_load_with_a_keras_model(tmp_path):
+    model = EmbeddingModel({"image": 5, "text": 4}, 3)
+    x = {"image": unit(6, 5), "text": unit(6, 4)}
+    model(x)
+    index = ExactIndex(model)
+    index.add(x)
+    index.save(tmp_path / "index")
+    assert sorted(p.name for p in (tmp_path / "index").iterdir()) == [
+        "index.npz",
+        "model.keras",
+    ]
+    loaded = ExactIndex.load(tmp_path / "index")
+    assert isinstance(loaded.model, EmbeddingModel)
+    query = {"text": x["text"]}
+    ids, scores = loaded.search(query, modality="image")
+    expected_ids, expected_scores = index.search(query, modality="image")
+    np.testing.assert_array_equal(ids, expected_ids)
+    np.testing.assert_allclose(scores, expected_scores, atol=1e-6)
+
+    (tmp_path / "index" / "model.keras").unlink()
+    assert ExactIndex.load(tmp_path / "index", model=model).model is model
+    with pytest.raises(FileNotFoundError, match=r"no file .*model\.keras"):
+        ExactIndex.load(tmp_path / "index")
+    (tmp_path / "index" / "model.keras").write_bytes(b"PK no model")
+    with pytest.raises(ValueError, match=r"readable model.*model\.keras"):
+        ExactIndex.load(tmp_path / "index")
+
+
+def test_a_model_that_is_not_from_keras_is_passed_again(tmp_path):
+    index = ExactIndex(Model())
+    index.add({"image": [0, 1]})
+    index.save(tmp_path / "index")
+    assert ExactIndex.load(tmp_path / "index").model is None
+    loaded = ExactIndex.load(tmp_path / "index", model=Model())
+    assert loaded.search({"text": ["1"]}, k=1)[0].tolist() == [[1]]
+
+
+def test_existing_folders_stay(tmp_path):
+    index = filled()
+    folder = tmp_path / "index"
+    index.save(folder)
+    with pytest.raises(FileExistsError, match=r"overwrite=True.*index"):
+        index.save(folder)
+    index.remove([10])
+    index.save(folder, overwrite=True)
+    assert len(ExactIndex.load(folder)) == 21
+
+    (folder / "notes.txt").write_text("mine")
+    with pytest.raises(FileExistsError, match="is no index, or more"):
+        index.save(folder, overwrite=True)
+    assert (folder / "notes.txt").read_text() == "mine"
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(FileExistsError, match="is no index"):
+        index.save(tmp_path / "file", overwrite=True)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "index"]
+
+
+def test_a_failed_save_leaves_what_was_there(tmp_path, monkeypatch):
+    index = filled()
+    folder = tmp_path / "index"
+    index.save(folder)
+    index.model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+
+    def fail(*args, **kwargs):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(keras.Sequential, "save", fail)
+    for path in (folder, tmp_path / "other"):
+        with pytest.raises(OSError, match="disk full"):
+            index.save(path, overwrite=True)
+    assert [p.name for p in tmp_path.iterdir()] == ["index"]
+    assert len(ExactIndex.load(folder)) == 24
+
+
+def test_damaged_or_missing_files(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no file .*index\.npz"):
+        ExactIndex.load(tmp_path / "nowhere")
+    folder = tmp_path / "index"
+    filled().save(folder)
+    path = folder / "index.npz"
+    good = path.read_bytes()
+    np.save(tmp_path / "array.npy", np.zeros(3))
+    flipped = bytearray(good)
+    flipped[len(good) // 2] ^= 255
+    for bad in (
+        b"",
+        b"no index",
+        good[: len(good) // 2],
+        bytes(flipped),
+        (tmp_path / "array.npy").read_bytes(),
+    ):
+        path.write_bytes(bad)
+        with pytest.raises(ValueError, match=r"readable index.*index\.npz"):
+            ExactIndex.load(folder)
+    np.savez(path, something=np.zeros(3))
+    with pytest.raises(ValueError, match=r"readable index.*index\.npz"):
+        ExactIndex.load(folder)
+    with np.load(path) as archive:
+        assert archive.files == ["something"]
+
+
+def test_a_refused_addition_changes_nothing():
+    index = filled()
+    bad = [
+        ({"x": unit(2), "ids": [1], "modality": "image"}, ValueError, "shape"),
+        ({"x": unit(2, 3), "modality": "image"}, ValueError, "index of dim 6"),
+        (
+            {"x": unit(1), "ids": ["a"], "modality": "new"},
+            TypeError,
+            "one kind.*int64.*<U1",
+        ),
+        ({"x": unit(2) * np.nan, "modality": "image"}, ValueError, "finite"),
+        ({"x": unit(2)}, TypeError, "`modality` must name"),
+        ({"x": unit(0), "modality": "image"}, ValueError, "rows, dim"),
+    ]
+    for arguments, error, match in bad:
+        with pytest.raises(error, match=match):
+            index.add(**arguments)
+        assert index.sizes == {"image": 8, "text": 16}
+    index = ExactIndex(Model())
+    with pytest.raises(ValueError, match="as many rows"):
+        index.add({"image": [1, 2], "text": ["1"]})
+    assert len(index) == 0
+
+
+def test_bad_searches():
+    index = filled()
+    for arguments, error, match in [
+        ({}, ValueError, r"`modality` must name .*\['image', 'text'\]"),
+        ({"modality": "sound"}, ValueError, r"one of .*modality='sound'"),
+        ({"modality": "text", "k": 0}, ValueError, "`k` must be at least 1"),
+        ({"modality": "text", "k": 2.5}, TypeError, "`k` must be an integer"),
+        ({"modality": "text", "queries": unit(1, 4)}, ValueError, "of dim 4"),
+        (
+            {"modality": "text", "queries": {"image": [], "text": []}},
+            ValueError,
+            "one modality",
+        ),
+    ]:
+        with pytest.raises(error, match=match):
+            index.search(**{"queries": unit(1), **arguments})
+    with pytest.raises(ValueError, match="must hold rows"):
+        ExactIndex().search(unit(1))
+
+
+def test_bad_removals():
+    index = filled()
+    with pytest.raises(ValueError, match=r"1 other ids, first .*99"):
+        index.remove([10, 99])
+    with pytest.raises(TypeError, match="one kind"):
+        index.remove(["10"])
+    with pytest.raises(ValueError, match="modality='sound'"):
+        index.remove([10], modality="sound")
+    assert len(index) == 24
