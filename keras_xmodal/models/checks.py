@@ -303,6 +303,20 @@ def feature_shape(name, encoder, shape):
     return tuple(features)
 
 
+def frozen_layers(encoder):
+    """Names of the layers that do not train within an encoder that does.
+
+    Args:
+        encoder: Keras layer.
+
+    Returns:
+        List of names, empty where the encoder is frozen as a whole.
+    """
+    if not encoder.trainable or not isinstance(encoder, keras.Model):
+        return []
+    return [layer.name for layer in encoder.layers if not layer.trainable]
+
+
 def check_shape(argument, x, expected):
     """Compare a shape with the expected one; None matches anything.
 
@@ -322,8 +336,9 @@ def check_shape(argument, x, expected):
         return  # An encoder with several inputs checks them itself.
     if len(shape) != len(expected) or any(
         a is not None and b is not None and a != b
-        for a, b in zip(shape, expected, strict=True)
+        for a, b in zip(shape[1:], expected[1:], strict=True)
     ):
+        expected = (None, *expected[1:])
         raise ValueError(
             f"`{argument}` must have shape {tuple(expected)}. "
             f"Received: {argument}.shape={shape}"

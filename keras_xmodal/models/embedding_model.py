@@ -158,9 +158,11 @@ class EmbeddingModel(keras.Model):
         features = {}
         for name in self.modalities:
             shape = input_shape.get(name)
+            # Batches of any size are to come.
+            shape = shape and (None, *shape[1:])
             if name in self.encoders:
                 features[name] = checks.feature_shape(
-                    name, self.encoders[name], shape and tuple(shape)
+                    name, self.encoders[name], shape
                 )
             else:
                 features[name] = (None, self.input_dim[name])
@@ -498,6 +500,10 @@ class EmbeddingModel(keras.Model):
                 k: serialize(v) for k, v in self.preprocessors.items()
             }
             or None,
+            "frozen_layers": {
+                name: checks.frozen_layers(encoder)
+                for name, encoder in self.encoders.items()
+            },
             "pairs": [list(pair) for pair in self.pairs],
             "temperature": self.temperature,
             "bias": self.bias,
@@ -506,6 +512,7 @@ class EmbeddingModel(keras.Model):
     @classmethod
     def from_config(cls, config, custom_objects=None):
         config = dict(config)
+        frozen_layers = config.pop("frozen_layers", {})
         for key in ("encoders", "preprocessors"):
             if config.get(key):
                 config[key] = {
@@ -514,7 +521,12 @@ class EmbeddingModel(keras.Model):
                     )
                     for name, value in config[key].items()
                 }
-        return cls(**config)
+        model = cls(**config)
+        # Encoders whose config is their own arguments forget what was frozen.
+        for name, frozen in frozen_layers.items():
+            for layer in frozen:
+                model.encoders[name].get_layer(layer).trainable = False
+        return model
 
 
 def _pair_name(pair):

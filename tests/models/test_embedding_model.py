@@ -267,6 +267,25 @@ def test_partly_frozen_encoder_is_still_so_after_loading(tmp_path):
     assert len(loaded.trainable_weights) == len(model.trainable_weights)
 
 
+def test_partly_frozen_library_encoder_is_still_so_after_loading(tmp_path):
+    """Its config is its own arguments, which do not say what is frozen."""
+    encoder = kx.networks.ImageEncoder((8, 8), filters=(4,), dropout=0.0)
+    frozen = encoder.get_layer("stage_0_convolution")
+    frozen.trainable = False
+    model = kx.EmbeddingModel(
+        encoders={"image": encoder, "text": text_encoder()}, embedding_dim=4
+    )
+    model.compile("adam")
+    x = make_data()
+    model.fit(x, IDS, verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    layer = loaded.encoders["image"].get_layer("stage_0_convolution")
+    assert not layer.trainable
+    resumed = [m.fit(x, IDS, verbose=0).history for m in (model, loaded)]
+    assert resumed[0] == resumed[1]
+
+
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 def test_mixed_precision(policy):
     model = kx.EmbeddingModel({"a": 6, "b": 4}, 8, dtype=policy)
@@ -311,6 +330,7 @@ def test_unbuilt_encoders_are_built_by_the_first_batch(tmp_path):
     x = {"a": np.ones((2, 3)), "b": np.ones((2, 5))}
     model = make()
     model(x)
+    assert model({"b": np.ones((7, 5))})["b"].shape == (7, 4)
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(loaded(x)["b"], model(x)["b"])

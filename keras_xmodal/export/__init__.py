@@ -1,0 +1,6 @@
+"""Models as files that run without Keras and without this package."""
+
+from keras_xmodal.export.litert import litert
+from keras_xmodal.export.saved_model import saved_model
+
+__all__ = ["litert", "saved_model"]

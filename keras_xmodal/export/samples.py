@@ -1,0 +1,177 @@
+"""Inputs to compare an exported model with Keras on.
+
+They come from an evaluation set, or are made up: the same ones each time,
+within the shapes, value ranges and vocabularies that the layers declare.
+"""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+NUM_SAMPLES = 4
+# For dimensions that a model leaves open, such as the length of a sequence.
+OPEN_SIZE = 16
+
+
+def check_evaluation(model, evaluation):
+    """Check an evaluation set and bring it into arrays.
+
+    Args:
+        model: `EmbeddingModel`.
+        evaluation: None or a pair `(x, ids)`: a dict of raw examples by
+            modality (an array, for a model of one tensor) and one id each.
+
+    Returns:
+        Pair of a dict of NumPy arrays by modality, strings and bytes as
+        objects, and a NumPy array of ids; or `({}, None)`.
+
+    Raises:
+        TypeError: If it is no such pair.
+        ValueError: If modalities are unknown or sizes differ.
+    """
+    if evaluation is None:
+        return {}, None
+    if not isinstance(evaluation, (tuple, list)) or len(evaluation) != 2:
+        raise TypeError(
+            "`evaluation` must be a pair (x, ids). "
+            f"Received: evaluation of type {type(evaluation).__name__}"
+        )
+    x, ids = evaluation
+    if not model.modalities:
+        x = {None: x}
+    if not isinstance(x, dict):
+        raise TypeError(
+            "`evaluation` must be a pair of a dict {modality: examples} and "
+            f"ids. Received: x of type {type(x).__name__}"
+        )
+    unknown = [name for name in x if name not in (model.modalities or (None,))]
+    if unknown or not x:
+        raise ValueError(
+            f"`evaluation` must hold modalities of {list(model.modalities)}. "
+            f"Received: modalities {list(x)}"
+        )
+    x = {name: _to_array(value) for name, value in x.items()}
+    ids = np.asarray(ids)
+    sizes = {name or "x": len(value) for name, value in x.items()}
+    if ids.ndim != 1 or set(sizes.values()) != {len(ids)} or not len(ids):
+        raise ValueError(
+            "`evaluation` must hold one id per example, of shape (examples,), "
+            "and at least one example. "
+            f"Received: ids.shape={ids.shape}, examples {sizes}"
+        )
+    return x, ids
+
+
+def _to_array(value):
+    first = value[0] if len(value) else None
+    if isinstance(first, (str, bytes)):
+        # Not a fixed-width dtype, which drops zero bytes at the end.
+        array = np.empty(len(value), dtype=object)
+        array[:] = [tf.compat.as_bytes(item) for item in value]
+        return array
+    array = np.asarray(value)
+    if array.dtype.kind in "US" and array.size == len(array):
+        return _to_array(array.ravel())  # (examples, 1) -> (examples,)
+    return array
+
+
+def tensor(spec, high=2, num_samples=NUM_SAMPLES):
+    """Make up a batch: floats in [0, 1), integers in `[0, high)` or texts.
+
+    Args:
+        spec: `tf.TensorSpec`; open dimensions become 16.
+        high: Integer above the largest integer, 256 for uint8.
+        num_samples: Integer, size of the batch.
+
+    Returns:
+        NumPy array of shape `(num_samples, ...)`.
+    """
+    generator = np.random.default_rng(0)
+    shape = (num_samples, *(size or OPEN_SIZE for size in spec.shape[1:]))
+    if spec.dtype == tf.string:
+        return np.broadcast_to(
+            texts(None, num_samples).reshape(-1, *[1] * (len(shape) - 1)), shape
+        )
+    if spec.dtype.is_floating:
+        values = generator.random(shape)
+    else:
+        high = 256 if spec.dtype == tf.uint8 else high
+        values = generator.integers(0, high, shape)
+    return values.astype(spec.dtype.as_numpy_dtype)
+
+
+def texts(preprocessor, num_samples=NUM_SAMPLES):
+    """Make up texts from a vocabulary, each with an unknown word.
+
+    Args:
+        preprocessor: Keras layer, with `get_vocabulary` or without.
+        num_samples: Integer, number of texts.
+
+    Returns:
+        NumPy array of bytes objects of shape `(num_samples,)`, UTF-8.
+    """
+    words = ["red", "круг", "苹果", "maçã", "🍎"]
+    if hasattr(preprocessor, "get_vocabulary"):
+        vocabulary = [str(word) for word in preprocessor.get_vocabulary()]
+        words = vocabulary[2:] or words
+    generator = np.random.default_rng(0)
+    chosen = generator.choice(words, (num_samples, 3))
+    return _to_array([f"{' '.join(row)} Ñandú-苹" for row in chosen])
+
+
+def pictures(sizes, channels=3):
+    """Make up pictures of random pixels.
+
+    Args:
+        sizes: List of pairs (height, width) in pixels.
+        channels: Integer.
+
+    Returns:
+        List of uint8 arrays of shape `(height, width, channels)`.
+    """
+    generator = np.random.default_rng(0)
+    return [
+        generator.integers(0, 256, (*size, channels)).astype("uint8")
+        for size in sizes
+    ]
+
+
+def to_pictures(images):
+    """Bring raw images into 8 bits, as a picture file holds them.
+
+    Args:
+        images: Array of shape `(batch, height, width, channels)`, integers
+            from 0 to 255 or floats, in [0, 1] or [0, 255].
+
+    Returns:
+        uint8 array.
+    """
+    images = np.asarray(images)
+    if images.dtype == np.uint8:
+        return images
+    if np.issubdtype(images.dtype, np.floating) and images.max() <= 1:
+        images = images * 255
+    return np.clip(np.rint(images), 0, 255).astype("uint8")
+
+
+def vocabulary_size(*layers):
+    """Count the ids that all lookup layers and embeddings of layers know.
+
+    Args:
+        *layers: Keras layers, or None.
+
+    Returns:
+        Integer, at least 2.
+    """
+    sizes = []
+    for layer in layers:
+        if hasattr(layer, "vocabulary_size"):
+            size = layer.vocabulary_size
+            sizes.append(size() if callable(size) else size)
+        if isinstance(layer, keras.layers.Layer):
+            sizes += [
+                weight.shape[0]
+                for weight in layer.weights
+                if weight.path.endswith("/embeddings")
+            ]
+    return max(2, min(sizes, default=2))

@@ -1,0 +1,232 @@
+"""What an exported model takes: one tower per modality."""
+
+import dataclasses
+import re
+
+import keras
+import tensorflow as tf
+
+from keras_xmodal.export import samples
+from keras_xmodal.models.checks import check_modalities
+
+OUTPUT = "embedding"
+
+
+@dataclasses.dataclass(frozen=True)
+class Tower:
+    """One modality of a model, from its inputs to the embedding.
+
+    Args:
+        modality: Name, or None for a model of one tensor.
+        tensor: `tf.TensorSpec` of the preprocessed input, batch size None.
+        raw_kind: `"bytes"` for encoded pictures, `"string"` for texts,
+            `"raw"` for other raw tensors, None where there is nothing to
+            preprocess or its input is unknown.
+        raw: `tf.TensorSpec` of the raw input, or None.
+    """
+
+    modality: str | None
+    tensor: tf.TensorSpec
+    raw_kind: str | None = None
+    raw: tf.TensorSpec | None = None
+
+    def endpoints(self):
+        """Names of the endpoints and what they take, tensors first."""
+        name = "embed" if self.modality is None else f"embed_{self.modality}"
+        endpoints = {name: "tensor"}
+        if self.raw_kind is not None:
+            endpoints[f"{name}_{self.raw_kind}"] = self.raw_kind
+        return endpoints
+
+    def signature(self, kind):
+        """Input of an endpoint, a `tf.TensorSpec`."""
+        return self.tensor if kind == "tensor" else self.raw
+
+    def function(self, model, kind):
+        """Graph function of an endpoint, from its input to a dict.
+
+        Args:
+            model: `EmbeddingModel`, this one or a copy of it.
+            kind: `"tensor"` or the `raw_kind`.
+
+        Returns:
+            Function from a tensor of shape `(batch, ...)` to
+            `{"embedding": (batch, embedding_dim)}`.
+        """
+
+        def embed(x):
+            if kind != "tensor":
+                x = self.preprocess(model, x)
+            x = tf.cast(embed_tensor(model, self.modality, x), tf.float32)
+            return {OUTPUT: tf.ensure_shape(x, (None, x.shape[-1]))}
+
+        return embed
+
+    def preprocess(self, model, x):
+        """Preprocess a batch of what the raw endpoint takes."""
+        preprocessor = model.preprocessors[self.modality]
+        if self.raw_kind != "bytes":
+            declared = _declared_input(preprocessor)
+            if declared is not None and len(declared.shape) > len(x.shape):
+                x = tf.expand_dims(x, -1)  # (batch,) -> (batch, 1)
+            return preprocess(model, self.modality, x)
+        if hasattr(preprocessor, "decode"):
+            return preprocessor.decode(x)
+        channels = self.tensor.shape[-1]
+
+        def decode(content):
+            image = tf.io.decode_image(
+                content, channels=channels, expand_animations=False
+            )
+            image.set_shape((None, None, channels))
+            image = image[tf.newaxis]  # pictures may differ in size
+            return preprocess(model, self.modality, image)[0]
+
+        signature = tf.TensorSpec(self.tensor.shape[1:], self.tensor.dtype)
+        return tf.map_fn(decode, x, fn_output_signature=signature)
+
+
+def embed_tensor(model, modality, x):
+    """Embedding of one preprocessed batch, in inference mode."""
+    if modality is None:
+        return model(x, training=False)
+    return model({modality: x}, training=False)[modality]
+
+
+def preprocess(model, modality, x):
+    """Preprocessed batch of one modality, in inference mode."""
+    if modality is None:
+        return x
+    return model.preprocess({modality: x})[modality]
+
+
+def find_towers(model, examples=None, input_signature=None):
+    """Find out what each modality of a model takes.
+
+    Args:
+        model: `EmbeddingModel`.
+        examples: Dict of raw arrays by modality, of any modalities.
+        input_signature: Dict by modality of objects with `shape` and `dtype`.
+
+    Returns:
+        List of `Tower`, in the order of the modalities.
+
+    Raises:
+        TypeError: If the examples are strings and the encoder takes numbers.
+        ValueError: If a name cannot be an endpoint's or an input is unknown.
+    """
+    if not model.modalities:
+        shape = (None, model.input_dim)
+        return [Tower(None, tf.TensorSpec(shape, tf.float32, "x"))]
+    if input_signature:
+        check_modalities(input_signature, model.modalities, "input_signature")
+    examples = examples or {}
+    towers = []
+    for name in model.modalities:
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
+            raise ValueError(
+                "The name of a modality becomes part of an endpoint's name: it "
+                "must start with a letter and hold only ASCII letters, digits "
+                f"and underscores. Received: modality {name!r}"
+            )
+        towers.append(
+            _find_tower(
+                model, name, examples.get(name), (input_signature or {})
+            )
+        )
+    names = [name for tower in towers for name in tower.endpoints()]
+    if len(set(names)) < len(names):
+        raise ValueError(
+            "The modalities must have endpoints of different names. "
+            f"Received: endpoints {names}"
+        )
+    return towers
+
+
+def _find_tower(model, name, example, input_signature):
+    preprocessor = model.preprocessors.get(name)
+    shape, dtype = _encoder_input(model, name)
+    if name in input_signature:
+        shape = tuple(input_signature[name].shape)
+        dtype = input_signature[name].dtype
+    kind, raw = None, None
+    if preprocessor is not None:
+        kind, raw = _raw_input(preprocessor, name, shape, example)
+    if raw is not None and not preprocessor.built:
+        picture = tf.TensorSpec(shape or (None, 32, 32, 3), tf.uint8)
+        sample = samples.tensor(picture if kind == "bytes" else raw)
+        preprocess(model, name, sample)
+    if raw is not None and (kind != "bytes" or shape is None):
+        traced = _trace(model, name, kind, raw)
+        shape = shape or traced.shape
+        dtype = dtype if name in input_signature else traced.dtype
+    if preprocessor is None and example is not None:
+        shape = shape or example.shape
+        dtype = dtype or example.dtype
+    if shape is None or dtype is None:
+        raise ValueError(
+            f"The input of the encoder of {name!r} is not declared. Build it "
+            "with `keras.Input`, or pass its shape and dtype, such as "
+            f"`input_signature={{{name!r}: tf.TensorSpec((None, 8), "
+            f"tf.float32)}}`. Received: shape={shape}, dtype={dtype}"
+        )
+    dtype = tf.as_dtype(keras.backend.standardize_dtype(dtype))
+    if dtype == tf.float64:
+        dtype = tf.float32
+    strings = example is not None and example.dtype == object
+    if strings and preprocessor is None and dtype != tf.string:
+        raise TypeError(
+            f"`evaluation` must hold what the model takes for {name!r}, which "
+            f"has no preprocessor: {dtype.name}. Received: strings"
+        )
+    shape = (None, *tuple(shape)[1:])
+    return Tower(name, tf.TensorSpec(shape, dtype, name), kind, raw)
+
+
+def _encoder_input(model, name):
+    encoder = model.encoders.get(name)
+    if encoder is None:
+        return (None, model.input_dim[name]), "float32"
+    declared = _declared_input(encoder)
+    if declared is None:
+        return None, None
+    return tuple(declared.shape), declared.dtype
+
+
+def _declared_input(layer):
+    inputs = getattr(layer, "inputs", None)  # Functional, or built Sequential
+    if not isinstance(inputs, (list, tuple)) or len(inputs) != 1:
+        return None
+    return inputs[0]
+
+
+def _raw_input(preprocessor, name, shape, example):
+    strings = tf.TensorSpec((None,), tf.string, name)
+    if hasattr(preprocessor, "decode"):
+        return "bytes", strings
+    declared = _declared_input(preprocessor)
+    declared_dtype = declared is not None and declared.dtype
+    if (
+        isinstance(preprocessor, keras.layers.TextVectorization)
+        or declared_dtype == "string"
+    ):
+        return "string", strings
+    if shape is not None and len(shape) == 4 and shape[-1] in (1, 3, 4):
+        return "bytes", strings
+    if example is not None and example.dtype == object:
+        return "string", strings
+    if declared is None:
+        declared = example
+    if declared is None:
+        return None, None
+    dtype = tf.as_dtype(declared.dtype)
+    dtype = tf.float32 if dtype == tf.float64 else dtype
+    return "raw", tf.TensorSpec((None, *declared.shape[1:]), dtype, name)
+
+
+def _trace(model, name, kind, raw):
+    tower = Tower(name, None, kind, raw)
+    function = tf.function(
+        lambda x: tower.preprocess(model, x), autograph=False
+    )
+    return function.get_concrete_function(raw).structured_outputs
