@@ -26,8 +26,9 @@ from keras_xmodal.networks import (
 EPOCHS = 40
 BATCH_SIZE = 227
 EMBEDDING_DIM = 512
-MAX_TOKENS = 16384
+MAX_TOKENS = None
 SEQUENCE_LENGTH = 112
+TEMPERATURE = 0.1
 # Italian is left out for a test.
 LANGUAGES = ("en", "de", "es", "fr", "ru", "zh")
 ENGLISH_SHARE = 0.5  # of the captions in training
@@ -63,14 +64,15 @@ def build_model(train: dict, seed: int = 0) -> EmbeddingModel:
     """Build the model and start it in closed form.
 
     Args:
-        train: Dict as `read_train` returns it.
+        train: Dict as `read_train` returns it; pictures of any one size.
         seed: Integer, seed of the augmentation.
 
     Returns:
         Model of `"image"` and `"text"` with its preprocessors.
     """
+    image_size = train["image"].shape[1:3]
     image_preprocessor = ImagePreprocessor(
-        (32, 32),
+        image_size,
         augmentation=ImageAugmentation(
             rotation=0.05,
             translation=0.1,
@@ -100,13 +102,19 @@ def build_model(train: dict, seed: int = 0) -> EmbeddingModel:
     )
     model = EmbeddingModel(
         encoders={
-            "image": ImageEncoder((32, 32), filters=(), dropout=0.0),
+            "image": ImageEncoder(
+                image_size,
+                filters=(),
+                cell_size=image_size[0] // 8,
+                dropout=0.0,
+            ),
             "text": keras.Sequential(
                 [text_encoder, keras.layers.UnitNormalization()]
             ),
         },
         embedding_dim=EMBEDDING_DIM,
         preprocessors={"image": image_preprocessor, "text": text_preprocessor},
+        temperature=TEMPERATURE,
     )
     tokens = [
         text_preprocessor(column).numpy() for column in train["texts"].T
@@ -141,18 +149,21 @@ def build_model(train: dict, seed: int = 0) -> EmbeddingModel:
     return model
 
 
-def training_data(model: EmbeddingModel, train: dict, seed: int = 0):
+def training_data(
+    model: EmbeddingModel, train: dict, batch_size: int, seed: int
+) -> tf.data.Dataset:
     """Augmented pictures, each with its name in a language drawn at random.
 
     Args:
         model: Model with preprocessors.
         train: Dict as `read_train` returns it.
+        batch_size: Integer.
         seed: Integer, seed of order and languages.
 
     Returns:
         `tf.data.Dataset` of preprocessed batches `(x, ids)`, one epoch long.
     """
-    others = len(LANGUAGES) - 1
+    others = train["texts"].shape[1] - 1
     shares = [ENGLISH_SHARE] + [(1 - ENGLISH_SHARE) / others] * others
 
     def draw(image, texts, item):
@@ -165,7 +176,7 @@ def training_data(model: EmbeddingModel, train: dict, seed: int = 0):
         )
         .shuffle(len(train["id"]), seed=seed)
         .map(draw)
-        .batch(BATCH_SIZE, drop_remainder=len(train["id"]) > BATCH_SIZE)
+        .batch(batch_size, drop_remainder=True)
     )
     return model.preprocess(raw, training=True)
 
@@ -174,6 +185,7 @@ def fit(
     model: EmbeddingModel,
     train: dict,
     epochs: int = EPOCHS,
+    batch_size: int = BATCH_SIZE,
     seed: int = 0,
     loss=None,
     callbacks: tuple = (),
@@ -185,6 +197,7 @@ def fit(
         model: Model of `build_model`.
         train: Dict as `read_train` returns it.
         epochs: Integer, passes over the pictures.
+        batch_size: Integer, at most the number of pictures.
         seed: Integer, seed of the data.
         loss: A `ContrastiveLoss` or its name. Defaults to `InfoNCE()`.
         callbacks: Keras callbacks.
@@ -193,7 +206,7 @@ def fit(
     Returns:
         Dict of the values of each epoch.
     """
-    data = training_data(model, train, seed)
+    data = training_data(model, train, batch_size, seed)
     steps = epochs * int(data.cardinality())
     schedule = keras.optimizers.schedules.CosineDecay(
         0.0,
@@ -209,7 +222,11 @@ def fit(
     )
     bar = [] if quiet else [_ProgressBar(epochs)]
     history = model.fit(
-        data, epochs=epochs, verbose=0, callbacks=[*callbacks, *bar]
+        data,
+        epochs=epochs,
+        shuffle=False,  # the data set does it
+        verbose=0,
+        callbacks=[*callbacks, *bar],
     )
     return history.history
 

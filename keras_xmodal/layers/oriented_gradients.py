@@ -7,7 +7,7 @@ from keras import ops
 from keras_xmodal.saving import register
 
 # Lightness, red against green, yellow against blue.
-_OPPONENT_COLORS = np.array(
+OPPONENT_COLORS = np.array(
     [[1 / 3, 1 / 3, 1 / 3], [0.5, -0.5, 0.0], [0.25, 0.25, -0.5]], "float32"
 )
 _SOBEL = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], "float32") / 8
@@ -93,7 +93,7 @@ class OrientedGradients(keras.layers.Layer):
             np.cos(angles) * _SOBEL[..., None]
             + np.sin(angles) * _SOBEL.T[..., None]
         )  # (3, 3, orientations)
-        kernel = np.einsum("yxo,dc->yxcdo", filters, _OPPONENT_COLORS)
+        kernel = np.einsum("yxo,dc->yxcdo", filters, OPPONENT_COLORS)
         self._kernel = kernel.reshape(3, 3, 3, -1).astype("float32")
 
     def build(self, input_shape):

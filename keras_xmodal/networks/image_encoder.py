@@ -4,6 +4,7 @@ import math
 
 import keras
 
+from keras_xmodal.layers.color_cells import ColorCells
 from keras_xmodal.layers.oriented_gradients import OrientedGradients
 from keras_xmodal.saving import register
 
@@ -14,8 +15,9 @@ class ImageEncoder(keras.Model):
 
     It starts from the pixels or from their oriented gradients, which need no
     training (`keras_xmodal.layers.OrientedGradients`). From there a linear
-    path hands everything on as it is, and beside it convolutions learn what a
-    linear map cannot say; the features are both, side by side. Normalisation
+    path hands everything on as it is, the colours of the cells beside it
+    (`keras_xmodal.layers.ColorCells`), and convolutions learn what a linear
+    map cannot say; the features are all of it, side by side. Normalisation
     is by groups of channels, not over the batch: it works alike in training
     and inference, from the first step on.
 
@@ -56,7 +58,7 @@ class ImageEncoder(keras.Model):
 
         encoder = kx.networks.ImageEncoder((32, 32), filters=(32, 64))
         images = np.random.default_rng(0).random((2, 32, 32, 3), "float32")
-        encoder(images).shape  # (2, 2560)
+        encoder(images).shape  # (2, 2880)
         ```
 
     Reference:
@@ -100,11 +102,10 @@ class ImageEncoder(keras.Model):
             x = keras.layers.Rescaling(2.0, -1.0, dtype=policy)(images)
         paths = []
         if linear_path:
-            y = keras.layers.Flatten(dtype=policy)(x)
-            y = keras.layers.LayerNormalization(
-                center=False, scale=False, dtype=policy, name="linear_norm"
-            )(y)
-            paths.append(y)
+            paths.append(_linear_path(x, policy, "linear"))
+        if linear_path and num_orientations:
+            colors = ColorCells(cell_size, dtype=policy)(images)
+            paths.append(_linear_path(colors, policy, "color"))
         if filters and num_orientations:
             x = keras.layers.LayerNormalization(dtype=policy, name="norm")(x)
         for stage, channels in enumerate(filters):
@@ -167,6 +168,13 @@ def _convolution(x, channels, strides, dtype, name):
         kernel_initializer="he_normal",
         dtype=dtype,
         name=f"{name}_convolution",
+    )(x)
+
+
+def _linear_path(x, dtype, name):
+    x = keras.layers.Flatten(dtype=dtype, name=f"{name}_flatten")(x)
+    return keras.layers.LayerNormalization(
+        center=False, scale=False, dtype=dtype, name=f"{name}_norm"
     )(x)
 
 

