@@ -40,7 +40,9 @@ def check_config(cls, init_kwargs):
     return instance
 
 
-def check_layer(cls, init_kwargs, inputs, output_shape, tmp_path, symbolic=True):
+def check_layer(
+    cls, init_kwargs, inputs, output_shape, tmp_path, symbolic=True
+):
     """Config, shapes, dtypes and `.keras` round trip of a layer.
 
     `init_kwargs` should hold non-default values, so that a lost one shows.

@@ -138,7 +138,9 @@ def test_public_symbol_is_in_the_table_of_features(subpackage, symbol):
 
 
 @each_public
-def test_example_of_the_docstring_runs(subpackage, symbol, tmp_path, monkeypatch):
+def test_example_of_the_docstring_runs(
+    subpackage, symbol, tmp_path, monkeypatch
+):
     obj = getattr(importlib.import_module(f"keras_xmodal.{subpackage}"), symbol)
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(

@@ -247,16 +247,15 @@ def format_report(report: dict) -> str:
     for name, row in report["exports"].items():
         lines.append(
             f"{name}: max abs error {row['max_abs_error']:.1e} against Keras, "
-            f"{row['bytes'] / 1e6:.1f} MB, image to text R@1 {row['R@1']:.2f}"
+            f"{row['bytes'] / 1e6:.0f} MB, R@1 in an unseen style "
+            f"{row['R@1_before']:.3f} before, {row['R@1']:.3f} after"
         )
     total = sum(report["seconds"].values())
     lines.append(
         f"training {report['seconds']['training']:.0f} s, "
         f"all {total:.0f} s. Written to {report['output']}/"
     )
-    lines.append(
-        f"Next: keras-xmodal search {report['output']} \"red fruit\""
-    )
+    lines.append(f'Next: keras-xmodal search {report["output"]} "red fruit"')
     return "\n".join(lines)
 
 

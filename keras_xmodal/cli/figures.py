@@ -60,16 +60,16 @@ def draw_retrieval(model, data: dict, path, num_queries=8, k=6, seed=0):
     to_image, _ = index.search({"text": texts}, k=k, modality="image")
     to_text, _ = index.search({"image": images}, k=k, modality="text")
 
-    figure = _figure(13, 0.95 * num_queries)
-    left, right = figure.subfigures(1, 2, width_ratios=(1.05, 1))
+    figure = _figure(11.5, 0.95 * num_queries)
+    left, right = figure.subfigures(1, 2, width_ratios=(2.2, 1))
     left.suptitle("Words to pictures of an unseen style")
-    right.suptitle("Pictures of an unseen style to names")
+    right.suptitle("And pictures to names")
     grid = left.subplots(num_queries, k + 1, width_ratios=(2, *[1] * k))
     for row, query, hits in zip(grid, queries, to_image, strict=True):
         _write(row[0], data["text"][query], align="right")
         for axes, hit in zip(row[1:], hits, strict=True):
             _show(axes, data["image"][hit], RIGHT if hit == query else None)
-    grid = right.subplots(num_queries, 2, width_ratios=(1, 6))
+    grid = right.subplots(num_queries, 2, width_ratios=(1, 2.4))
     for row, query, hits in zip(grid, queries, to_text, strict=True):
         _show(row[0], data["image"][query])
         names = [data["text"][hit] for hit in hits[:4]]

@@ -116,18 +116,12 @@ def build_model(train: dict, seed: int = 0) -> EmbeddingModel:
         preprocessors={"image": image_preprocessor, "text": text_preprocessor},
         temperature=TEMPERATURE,
     )
-    tokens = [
-        text_preprocessor(column).numpy() for column in train["texts"].T
-    ]
+    tokens = [text_preprocessor(column).numpy() for column in train["texts"].T]
     images = image_preprocessor(train["image"])
     model({"image": images[:1], "text": tokens[0][:1]})
 
     text_encoder.get_layer("token_embedding").set_weights(
-        [
-            lsa_embeddings(
-                tokens[0], vocabulary_size, EMBEDDING_DIM, tokens[1:]
-            )
-        ]
+        [lsa_embeddings(tokens[0], vocabulary_size, EMBEDDING_DIM, tokens[1:])]
     )
     model.projections["text"].set_weights(
         [np.eye(EMBEDDING_DIM), np.zeros(EMBEDDING_DIM)]

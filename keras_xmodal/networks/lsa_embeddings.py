@@ -68,9 +68,7 @@ def lsa_embeddings(
             f"penalty={penalty}"
         )
     num_items = len(texts[0])
-    if num_items == 0 or any(
-        t.ndim != 2 or len(t) != num_items for t in texts
-    ):
+    if num_items == 0 or any(t.ndim != 2 or len(t) != num_items for t in texts):
         raise ValueError(
             "`tokens` and each of `translations` must have shape (items, "
             "sequence) with equally many items, at least one. "

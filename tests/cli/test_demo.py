@@ -48,7 +48,9 @@ def test_report_has_every_figure(report):
             assert keys <= set(row)
             assert 0 < row["chance_R@1"] < 0.02
     for export in ("saved_model", "litert"):
-        assert {"max_abs_error", "bytes", "R@1"} <= set(report["exports"][export])
+        assert {"max_abs_error", "bytes", "R@1"} <= set(
+            report["exports"][export]
+        )
     assert report["exports"]["saved_model"]["max_abs_error"] < 1e-5
 
 

@@ -21,9 +21,7 @@ def test_figures_are_pictures_of_some_size(tmp_path):
         "image": rng.integers(256, size=(9, 8, 8, 3), dtype="uint8"),
         "text": [f"name {i}" for i in range(9)],
     }
-    figures.draw_retrieval(
-        Flat(), data, tmp_path / "a.png", num_queries=2, k=4
-    )
+    figures.draw_retrieval(Flat(), data, tmp_path / "a.png", num_queries=2, k=4)
     figures.draw_training(
         {"loss": [3.0, 2.0], "test_style_image_to_text_R@1": [0.1]},
         tmp_path / "b.png",

@@ -175,7 +175,9 @@ def test_ids_mark_several_positives():
     model.compile(keras.optimizers.Adam(0.05))
     x = {"image": np.eye(4)[[0, 1, 2, 2]], "text": np.eye(6)[:4]}
     model.fit(x, np.array([0, 1, 2, 2]), epochs=150, verbose=0)
-    similarity = model.similarity({"image": np.eye(4)[2:3]}, {"text": x["text"]})
+    similarity = model.similarity(
+        {"image": np.eye(4)[2:3]}, {"text": x["text"]}
+    )
     assert set(np.argsort(-similarity[0])[:2]) == {2, 3}
 
 
@@ -363,9 +365,7 @@ class TestPreprocessors:
         expected = model(model.preprocess(raw))
         encoded = model.encode(raw, batch_size=2)
         for name in raw:
-            np.testing.assert_allclose(
-                encoded[name], expected[name], atol=1e-6
-            )
+            np.testing.assert_allclose(encoded[name], expected[name], atol=1e-6)
         one = model.encode(["red", "green apple"], "text")
         np.testing.assert_allclose(one, encoded["text"][:2], atol=1e-6)
 

@@ -54,9 +54,7 @@ def test_a_linear_relation_is_found():
     targets = X @ RNG.normal(size=(6, 4)) + 0.3
     kx.models.ridge_warm_start(model, "image", X, targets, penalty=1e-6)
     expected = targets / np.linalg.norm(targets, axis=1, keepdims=True)
-    np.testing.assert_allclose(
-        model.encode(X, "image"), expected, atol=1e-3
-    )
+    np.testing.assert_allclose(model.encode(X, "image"), expected, atol=1e-3)
     for a, b in zip(
         model.projections["text"].get_weights(), before, strict=True
     ):

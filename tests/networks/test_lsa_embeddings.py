@@ -52,9 +52,7 @@ def test_padding_and_unknown_tokens_are_zero_and_count_nothing():
     assert table.dtype == np.float32
     np.testing.assert_array_equal(table[:2], 0)
     padded = np.pad(TOKENS, [(0, 0), (0, 3)])
-    np.testing.assert_allclose(
-        lsa_embeddings(padded, 30, 20), table, atol=1e-6
-    )
+    np.testing.assert_allclose(lsa_embeddings(padded, 30, 20), table, atol=1e-6)
 
 
 @pytest.mark.parametrize(

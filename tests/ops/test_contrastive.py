@@ -27,7 +27,11 @@ def hinges_by_hand(row, positives, margin=0.2):
     """All hinges of one anchor, by loops, against its farthest positive."""
     positive = min(s for s, p in zip(row, positives, strict=True) if p)
     negatives = [s for s, p in zip(row, positives, strict=True) if not p]
-    return positive, negatives, [max(0, margin + s - positive) for s in negatives]
+    return (
+        positive,
+        negatives,
+        [max(0, margin + s - positive) for s in negatives],
+    )
 
 
 def test_info_nce_equals_its_definition():
