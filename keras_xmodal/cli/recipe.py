@@ -120,9 +120,11 @@ def build_model(train: dict, seed: int = 0) -> EmbeddingModel:
     images = image_preprocessor(train["image"])
     model({"image": images[:1], "text": tokens[0][:1]})
 
-    text_encoder.get_layer("token_embedding").set_weights(
-        [lsa_embeddings(tokens[0], vocabulary_size, EMBEDDING_DIM, tokens[1:])]
-    )
+    # A concept drawn in several styles has its names once.
+    _, first = np.unique(train["id"], return_index=True)
+    names, *translations = (column[first] for column in tokens)
+    table = lsa_embeddings(names, vocabulary_size, EMBEDDING_DIM, translations)
+    text_encoder.get_layer("token_embedding").set_weights([table])
     model.projections["text"].set_weights(
         [np.eye(EMBEDDING_DIM), np.zeros(EMBEDDING_DIM)]
     )
@@ -130,14 +132,14 @@ def build_model(train: dict, seed: int = 0) -> EmbeddingModel:
         image_preprocessor(train["image"], training=True)
         for _ in range(AUGMENTED_COPIES)
     ]
-    names = model.predict({"text": tokens[0]}, verbose=0)["text"]
-    weight = np.ones((1 + AUGMENTED_COPIES, len(names)))
+    targets = model.predict({"text": tokens[0]}, verbose=0)["text"]
+    weight = np.ones((1 + AUGMENTED_COPIES, len(targets)))
     weight[0] = 2.0  # the pictures as they are
     ridge_warm_start(
         model,
         "image",
         np.concatenate([images, *copies]),
-        np.tile(names, (1 + AUGMENTED_COPIES, 1)),
+        np.tile(targets, (1 + AUGMENTED_COPIES, 1)),
         sample_weight=weight.ravel(),
     )
     return model
