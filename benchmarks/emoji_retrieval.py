@@ -202,11 +202,19 @@ def main():
                         arguments.epochs,
                     )
                 )
+                if arguments.out:
+                    write(arguments, runs)
                 print(
                     f"seed {seed} {loss} batch {batch_size}: "
                     f"{runs[-1]['seconds']} s",
                     file=sys.stderr,
                 )
+    for row in summarise(runs):
+        print(format_row(row))
+
+
+def write(arguments, runs):
+    """Write all runs so far, beside and renamed, so that none is lost."""
     report = {
         "data": arguments.data,
         "epochs": arguments.epochs,
@@ -215,10 +223,10 @@ def main():
         "summary": summarise(runs),
         "runs": runs,
     }
-    for row in report["summary"]:
-        print(format_row(row))
-    if arguments.out:
-        pathlib.Path(arguments.out).write_text(json.dumps(report, indent=1))
+    path = pathlib.Path(arguments.out)
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(report, indent=1))
+    partial.replace(path)
 
 
 if __name__ == "__main__":

@@ -220,7 +220,6 @@ def fit(
     history = model.fit(
         data,
         epochs=epochs,
-        shuffle=False,  # the data set does it
         verbose=0,
         callbacks=[*callbacks, *bar],
     )

@@ -278,6 +278,7 @@ class EmbeddingModel(keras.Model):
         if self.modalities:
             if isinstance(x, tf.data.Dataset):
                 checks.check_dataset(x, self.modalities)
+                kwargs.setdefault("shuffle", False)  # It brings its order.
             elif isinstance(x, dict):
                 checks.check_arrays(
                     x, y, kwargs.get("sample_weight"), self.modalities
