@@ -6,10 +6,19 @@ Both sides train the towers that `peers/bench_torch_embedding.py` describes,
 in float32 with Adam, on data in memory. Every run is a fresh process, and the
 processes take turns (peer, fit, step, peer, fit, step, ...), because absolute
 figures drift on a shared machine: what counts is the ratio of a run of ours to
-the run of the peer just before it. `fit` is the wall time of one whole
-`model.fit(x, ids)` on arrays, after a short one that traces; `step` is the
-median of the bare train steps; the peer's figure is its median step in either
-case, the stricter comparison. Without a GPU, the whole takes eight minutes.
+the run of the peer just before it.
+
+- `fit`: one whole `model.fit(dataset)` with all that is in it (shuffling,
+  progress bar), after a short one that traces; the dataset is
+  `from_tensor_slices(...).shuffle(...).batch(...).prefetch(...)`;
+- `fit_arrays`: the same with `model.fit(x, ids)`, which copies the arrays
+  before the first epoch;
+- `step`: the median of the bare train steps;
+- the peer: its median step, without data pipeline, in all cases.
+
+`ratio` compares samples per second, `cpu_ratio` samples per second of CPU time,
+which is steadier where other processes run. With the defaults, the whole takes
+eight minutes on two idle cores.
 """
 
 import argparse
@@ -30,6 +39,7 @@ PEER_LOSSES = {"info_nce": "clip", "sigmoid_contrastive": "siglip"}
 # What of the environment changes the speed of TensorFlow's kernels.
 ENVIRONMENT = ("TF_ENABLE_ONEDNN_OPTS", "TF_NUM_INTRAOP_THREADS", "XLA_FLAGS")
 RATIOS = {"ratio": "samples_per_s", "cpu_ratio": "samples_per_cpu_s"}
+MODES = ("fit", "fit_arrays", "step")
 WARMUP_STEPS = 10
 NUM_STEP_BATCHES = 8  # In memory for `step`, as many as the peer has.
 
@@ -85,13 +95,23 @@ def make_data(num_examples):
 
 def time_fit(model, arguments):
     """Return samples per second of a whole `fit`, of wall and CPU time."""
-    batch_size = arguments.batch_size
+    import tensorflow as tf
+
+    batch_size, num_warmup = arguments.batch_size, WARMUP_STEPS
     x, ids = make_data(arguments.steps * batch_size)
-    size = WARMUP_STEPS * batch_size
-    head = {name: value[:size] for name, value in x.items()}
-    model.fit(head, ids[:size], batch_size=batch_size)
+    if arguments.worker == "fit":
+        data = tf.data.Dataset.from_tensor_slices((x, ids))
+        data = data.shuffle(len(ids)).batch(batch_size)
+        train = {"x": data.prefetch(tf.data.AUTOTUNE)}
+        warmup = {"x": train["x"].take(num_warmup)}
+    else:
+        train = {"x": x, "y": ids, "batch_size": batch_size}
+        size = num_warmup * batch_size
+        head = {name: value[:size] for name, value in x.items()}
+        warmup = {**train, "x": head, "y": ids[:size]}
+    model.fit(**warmup)
     wall, cpu = time.perf_counter(), time.process_time()
-    model.fit(x, ids, batch_size=batch_size, epochs=arguments.epochs)
+    model.fit(**train, epochs=arguments.epochs)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     num_samples = arguments.epochs * len(ids)
     return num_samples / wall, num_samples / cpu
@@ -132,7 +152,7 @@ def work(arguments):
 
     tf.config.threading.set_intra_op_parallelism_threads(arguments.threads)
     model = build_model(arguments.loss, arguments.jit_compile)
-    measure = time_fit if arguments.worker == "fit" else time_step
+    measure = time_step if arguments.worker == "step" else time_fit
     samples_per_s, samples_per_cpu_s = measure(model, arguments)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     result = {
@@ -340,7 +360,7 @@ def parse_arguments():
     add("--peer-python", help="interpreter that has torch and open_clip")
     add("--no-peer", action="store_true", help="run ours alone, no ratios")
     add("--losses", nargs="+", choices=PEER_LOSSES, default=[*PEER_LOSSES])
-    add("--modes", nargs="+", choices=["fit", "step"], default=["fit", "step"])
+    add("--modes", nargs="+", choices=MODES, default=["fit", "step"])
     add("--jit", nargs="+", choices=["off", "on"], default=["off", "on"])
     add("--batch-sizes", nargs="+", type=positive, default=[256])
     add("--repetitions", type=positive, default=3)
@@ -367,7 +387,7 @@ def parse_arguments():
     )
     add("--out", type=pathlib.Path, help="file for the JSON as well")
     for name, options in {
-        "--worker": {"choices": ["fit", "step"]},
+        "--worker": {"choices": MODES},
         "--loss": {"choices": PEER_LOSSES, "default": "info_nce"},
         "--batch-size": {"type": positive, "default": 256},
         "--jit-compile": {"action": "store_true"},
