@@ -96,13 +96,15 @@ def info_nce(positives, logits, mask=None):
         - van den Oord et al., 2018, https://arxiv.org/abs/1807.03748, eq. 4
         - Khosla et al., 2020, https://arxiv.org/abs/2004.11362, eq. 2
     """  # noqa: E501
-    positives, negatives, logits = _prepare(positives, logits, mask)
-    valid = ops.logical_or(positives, negatives)
-    logits = ops.where(valid, logits, LARGE_NEGATIVE)
-    log_probs = ops.log_softmax(logits, axis=-1)  # (batch, candidates)
-    total = ops.sum(ops.where(positives, log_probs, 0.0), axis=-1)
-    count = ops.sum(ops.cast(positives, "float32"), axis=-1)
-    return -ops.divide_no_nan(total, count)
+    logits = ops.cast(logits, "float32")
+    positives = ops.cast(ops.cast(positives, "bool"), "float32")
+    if mask is not None:
+        logits = ops.where(ops.cast(mask, "bool"), logits, LARGE_NEGATIVE)
+        positives = positives * ops.cast(mask, "float32")
+    count = ops.sum(positives, axis=-1, keepdims=True)
+    targets = positives / ops.maximum(count, 1.0)  # (batch, candidates)
+    losses = ops.categorical_crossentropy(targets, logits, from_logits=True)
+    return ops.where(ops.squeeze(count, axis=-1) > 0, losses, 0.0)
 
 
 def sigmoid_contrastive(positives, logits, mask=None):
