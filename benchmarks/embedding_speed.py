@@ -10,9 +10,8 @@ the run of the peer just before it.
 
 - `fit`: one whole `model.fit(dataset)` with all that is in it (shuffling,
   progress bar), after a short one that traces; the dataset is
-  `from_tensor_slices(...).shuffle(...).batch(...).prefetch(...)`;
-- `fit_arrays`: the same with `model.fit(x, ids)`, which copies the arrays
-  before the first epoch;
+  `from_tensor_slices(...).shuffle(...).repeat().batch(...).prefetch(...)` over
+  as many examples as the peer has;
 - `step`: the median of the bare train steps;
 - the peer: its median step, without data pipeline, in all cases.
 
@@ -39,9 +38,9 @@ PEER_LOSSES = {"info_nce": "clip", "sigmoid_contrastive": "siglip"}
 # What of the environment changes the speed of TensorFlow's kernels.
 ENVIRONMENT = ("TF_ENABLE_ONEDNN_OPTS", "TF_NUM_INTRAOP_THREADS", "XLA_FLAGS")
 RATIOS = {"ratio": "samples_per_s", "cpu_ratio": "samples_per_cpu_s"}
-MODES = ("fit", "fit_arrays", "step")
+MODES = ("fit", "step")
 WARMUP_STEPS = 10
-NUM_STEP_BATCHES = 8  # In memory for `step`, as many as the peer has.
+NUM_BATCHES = 8  # In memory, as many as the peer has.
 
 
 # The worker: one configuration, one JSON line.
@@ -97,24 +96,26 @@ def time_fit(model, arguments):
     """Return samples per second of a whole `fit`, of wall and CPU time."""
     import tensorflow as tf
 
-    batch_size, num_warmup = arguments.batch_size, WARMUP_STEPS
-    x, ids = make_data(arguments.steps * batch_size)
-    if arguments.worker == "fit":
-        data = tf.data.Dataset.from_tensor_slices((x, ids))
-        data = data.shuffle(len(ids)).batch(batch_size)
-        train = {"x": data.prefetch(tf.data.AUTOTUNE)}
-        warmup = {"x": train["x"].take(num_warmup)}
-    else:
-        train = {"x": x, "y": ids, "batch_size": batch_size}
-        size = num_warmup * batch_size
-        head = {name: value[:size] for name, value in x.items()}
-        warmup = {**train, "x": head, "y": ids[:size]}
-    model.fit(**warmup)
+    batch_size, steps = arguments.batch_size, arguments.steps
+    x, ids = make_data(NUM_BATCHES * batch_size)
+    data = tf.data.Dataset.from_tensor_slices((x, ids))
+    data = data.shuffle(len(ids)).repeat().batch(batch_size)
+    data = without_autotuning(data.prefetch(tf.data.AUTOTUNE))
+    model.fit(data, steps_per_epoch=WARMUP_STEPS)
     wall, cpu = time.perf_counter(), time.process_time()
-    model.fit(**train, epochs=arguments.epochs)
+    model.fit(data, steps_per_epoch=steps, epochs=arguments.epochs)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    num_samples = arguments.epochs * len(ids)
+    num_samples = arguments.epochs * steps * batch_size
     return num_samples / wall, num_samples / cpu
+
+
+def without_autotuning(dataset):
+    """Switch off what may hold up the end of an epoch: see README.md."""
+    import tensorflow as tf
+
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)
 
 
 def time_step(model, arguments):
@@ -122,7 +123,7 @@ def time_step(model, arguments):
     import tensorflow as tf
 
     batch_size = arguments.batch_size
-    x, ids = make_data(NUM_STEP_BATCHES * batch_size)
+    x, ids = make_data(NUM_BATCHES * batch_size)
     dataset = tf.data.Dataset.from_tensor_slices((x, ids)).batch(batch_size)
     batches = list(dataset)
     model(batches[0][0])
@@ -133,7 +134,7 @@ def time_step(model, arguments):
         if number == WARMUP_STEPS:
             cpu = time.process_time()
         start = time.perf_counter()
-        float(step(batches[number % NUM_STEP_BATCHES])["loss"])
+        float(step(batches[number % NUM_BATCHES])["loss"])
         times.append(time.perf_counter() - start)
     cpu = time.process_time() - cpu
     median = statistics.median(times[WARMUP_STEPS:])
@@ -360,7 +361,7 @@ def parse_arguments():
     add("--peer-python", help="interpreter that has torch and open_clip")
     add("--no-peer", action="store_true", help="run ours alone, no ratios")
     add("--losses", nargs="+", choices=PEER_LOSSES, default=[*PEER_LOSSES])
-    add("--modes", nargs="+", choices=MODES, default=["fit", "step"])
+    add("--modes", nargs="+", choices=MODES, default=[*MODES])
     add("--jit", nargs="+", choices=["off", "on"], default=["off", "on"])
     add("--batch-sizes", nargs="+", type=positive, default=[256])
     add("--repetitions", type=positive, default=3)

@@ -391,9 +391,17 @@ class EmbeddingModel(keras.Model):
                 x = self.preprocess(x, training)
                 return (x, *rest) if rest else x
 
-            return data.map(
-                preprocess_element, num_parallel_calls=tf.data.AUTOTUNE
-            ).prefetch(tf.data.AUTOTUNE)
+            # With autotuning, TensorFlow 2.21 may end an iteration only at the
+            # next period of its tuner: up to twice the time it took.
+            options = tf.data.Options()
+            options.autotune.enabled = False
+            return (
+                data.map(
+                    preprocess_element, num_parallel_calls=tf.data.AUTOTUNE
+                )
+                .prefetch(tf.data.AUTOTUNE)
+                .with_options(options)
+            )
         checks.check_modalities(data, self.modalities, "data")
         return {
             name: self.preprocessors[name](value, training=training)
