@@ -8,6 +8,7 @@ from keras_xmodal.networks.text_preprocessor import TextPreprocessor
 from keras_xmodal.networks.transformer_text_encoder import (
     TransformerTextEncoder,
 )
+from keras_xmodal.networks.word_vectors import word_vectors
 
 __all__ = [
     "ImageEncoder",
@@ -16,4 +17,5 @@ __all__ = [
     "TextPreprocessor",
     "TransformerTextEncoder",
     "lsa_embeddings",
+    "word_vectors",
 ]

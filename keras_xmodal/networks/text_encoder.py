@@ -1,7 +1,6 @@
 """Texts as bags of tokens."""
 
 import keras
-import numpy as np
 from keras import ops
 
 from keras_xmodal.saving import register
@@ -14,8 +13,7 @@ class TextEncoder(keras.Model):
     The order of the tokens does not count; with character n-grams as tokens
     much of it is in them already, and words that training never showed still
     share parts with words that it did. A strong and cheap start for short
-    texts, names and keywords. All tokens weigh the same until `adapt` gives
-    the rare ones more weight.
+    texts, names and keywords.
 
     Args:
         vocabulary_size: Integer above 1, number of token ids;
@@ -95,16 +93,14 @@ class TextEncoder(keras.Model):
             name="token_embedding",
         )
         # What a token weighs is float32 under every policy.
-        token_weight = _TokenWeight(
-            vocabulary_size, dtype="float32", name="token_weight"
-        )
         drop_tokens = keras.layers.Dropout(
             token_dropout, dtype="float32", name="token_dropout"
         )
 
         # Functional graph
         tokens = keras.Input((None,), dtype="int32", name="tokens")
-        weights = drop_tokens(token_weight(tokens))  # (batch, sequence)
+        is_token = ops.cast(ops.not_equal(tokens, 0), "float32")
+        weights = drop_tokens(is_token)  # (batch, sequence)
         x = ops.cast(embedding(tokens), "float32")
         x = ops.squeeze(ops.matmul(ops.expand_dims(weights, 1), x), 1)
         total = ops.sum(weights, axis=1, keepdims=True)  # (batch, 1)
@@ -136,52 +132,6 @@ class TextEncoder(keras.Model):
         self.dropout = dropout
         self.dtype_policy = policy
 
-    def adapt(self, tokens):
-        """Weigh each token by how rare it is among texts.
-
-        The weight is the inverse document frequency, `log((1 + texts) / (1 +
-        texts with the token)) + 1`: what is in every text tells little. It is
-        saved with the weights and is not trained.
-
-        Args:
-            tokens: Integer array of token ids of shape `(texts, sequence)`,
-                padded with 0.
-
-        Raises:
-            ValueError: If `tokens` has another shape or unknown ids.
-
-        Example:
-            ```python
-            import keras_xmodal as kx
-
-            texts = ["red apple", "red car", "green apple"]
-            preprocessor = kx.networks.TextPreprocessor()
-            preprocessor.adapt(texts)
-            encoder = kx.networks.TextEncoder(preprocessor.vocabulary_size())
-            encoder.adapt(preprocessor(texts))
-            ```
-
-        Reference:
-            - Spärck Jones, 1972, https://doi.org/10.1108/eb026526
-        """
-        tokens = ops.convert_to_numpy(tokens)
-        if (
-            tokens.ndim != 2
-            or not np.issubdtype(tokens.dtype, np.integer)
-            or tokens.size == 0
-            or tokens.min() < 0
-            or tokens.max() >= self.vocabulary_size
-        ):
-            raise ValueError(
-                "`tokens` must be integers of shape (texts, sequence), from 0 "
-                f"to {self.vocabulary_size - 1}. Received: tokens={tokens}"
-            )
-        in_texts = np.zeros(self.vocabulary_size)
-        for text in tokens:
-            in_texts[np.unique(text)] += 1
-        weights = np.log((1 + len(tokens)) / (1 + in_texts)) + 1
-        self.get_layer("token_weight").set_weights([weights])
-
     def get_config(self):
         return {
             "vocabulary_size": self.vocabulary_size,
@@ -195,24 +145,6 @@ class TextEncoder(keras.Model):
             "name": self.name,
             "trainable": self.trainable,
         }
-
-
-class _TokenWeight(keras.layers.Layer):
-    """Look up what each token weighs; padding weighs nothing."""
-
-    def __init__(self, vocabulary_size, **kwargs):
-        super().__init__(**kwargs)
-        self.table = self.add_weight(
-            shape=(vocabulary_size,),
-            initializer="ones",
-            trainable=False,  # also after `encoder.trainable = True`
-            name="table",
-        )
-        self.built = True
-
-    def call(self, tokens):
-        is_token = ops.cast(ops.not_equal(tokens, 0), self.table.dtype)
-        return is_token * ops.take(self.table, tokens)
 
 
 def _validate_arguments(

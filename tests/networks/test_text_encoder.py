@@ -89,36 +89,6 @@ def test_token_dropout_leaves_whole_tokens_out():
     assert_close(encoder(tokens), np.tile(possible[3:], (256, 1)), atol=1e-6)
 
 
-def test_adapt_weighs_rare_tokens_more(tmp_path):
-    encoder = TextEncoder(5, embedding_dim=6)
-    before = encoder(np.array([[2, 3]]))
-    encoder.adapt(np.array([[2, 2, 3], [2, 0, 0], [2, 4, 0]], "int32"))
-    often, seldom = np.log(4 / 4) + 1, np.log(4 / 2) + 1
-    table = encoder.get_layer("token_embedding").embeddings.numpy()
-    expected = often * table[2] + seldom * table[3]
-    expected = (expected / (often + seldom))[None]
-    outputs = encoder(np.array([[2, 3]]))
-    assert_close(outputs, expected, atol=1e-6)
-    assert np.abs(outputs - before).max() > 1e-3
-    # Saved, and not trained.
-    path = str(tmp_path / "encoder.keras")
-    encoder.save(path)
-    loaded = keras.saving.load_model(path)
-    assert_close(loaded(np.array([[2, 3]])), expected, atol=1e-6)
-    encoder.trainable = True
-    assert len(encoder.trainable_weights) == 1
-
-
-@pytest.mark.parametrize(
-    "tokens",
-    [np.array([1, 2]), np.array([[5]]), np.array([[-1]]), np.array([[0.5]])],
-    ids=str,
-)
-def test_adapt_takes_token_ids_only(tokens):
-    with pytest.raises(ValueError, match="`tokens` must be integers of shape"):
-        TextEncoder(5, embedding_dim=6).adapt(tokens)
-
-
 def test_embedding_scale_is_the_length_of_the_embeddings():
     encoder = TextEncoder(500, embedding_dim=400, embedding_scale=3.0)
     lengths = np.linalg.norm(
