@@ -5,27 +5,32 @@ from keras_xmodal import (
     datasets,
     export,
     layers,
+    likelihoods,
     losses,
     metrics,
     models,
     networks,
+    objectives,
     ops,
     retrieval,
 )
 from keras_xmodal._version import __version__
-from keras_xmodal.models import EmbeddingModel
+from keras_xmodal.models import EmbeddingModel, VAEModel
 
 __all__ = [
     "EmbeddingModel",
+    "VAEModel",
     "__version__",
     "callbacks",
     "datasets",
     "export",
     "layers",
+    "likelihoods",
     "losses",
     "metrics",
     "models",
     "networks",
+    "objectives",
     "ops",
     "retrieval",
 ]

@@ -55,7 +55,7 @@ def check_same_batch_size(batch_sizes, argument="x"):
         )
 
 
-def check_arrays(x, y, sample_weight, modalities):
+def check_arrays(x, y, sample_weight, modalities, finite=True):
     """Check in-memory training data before the first step.
 
     Args:
@@ -64,6 +64,7 @@ def check_arrays(x, y, sample_weight, modalities):
         sample_weight: None, an array of shape `(examples,)` or a dict of
             them by modality.
         modalities: Names that the model knows.
+        finite: Whether all values of `x` must be finite.
 
     Raises:
         TypeError: If `x` is no dict or ids are not integers.
@@ -78,7 +79,7 @@ def check_arrays(x, y, sample_weight, modalities):
         raise ValueError(
             f"`x` must hold at least one example. Received: sizes {sizes}"
         )
-    for name, value in x.items():
+    for name, value in x.items() if finite else ():
         check_finite(value, f"x[{name!r}]")
     if y is not None:
         check_ids(y)

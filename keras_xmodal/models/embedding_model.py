@@ -8,11 +8,12 @@ from keras import ops
 from keras_xmodal import losses, saving
 from keras_xmodal.layers.logit_scale import LogitScale
 from keras_xmodal.models import checks
+from keras_xmodal.models.multimodal_model import MultimodalModel
 from keras_xmodal.ops.similarity import dot_similarity, l2_normalize
 
 
 @saving.register
-class EmbeddingModel(keras.Model):
+class EmbeddingModel(MultimodalModel):
     """Map modalities into one space where cosine similarity compares them.
 
     Each modality has an encoder (any Keras model or layer with features of
@@ -99,7 +100,7 @@ class EmbeddingModel(keras.Model):
         bias=None,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        super().__init__(preprocessors, **kwargs)
         if (input_dim is None) == (encoders is None):
             raise ValueError(
                 "Give either `input_dim` or `encoders`. "
@@ -114,14 +115,10 @@ class EmbeddingModel(keras.Model):
         self.modalities = tuple(
             encoders or (input_dim if isinstance(input_dim, dict) else ())
         )
-        preprocessors = checks.check_layers("preprocessors", preprocessors)
-        if preprocessors:
+        if self.preprocessors:
             checks.check_modalities(
-                preprocessors, self.modalities, "preprocessors"
+                self.preprocessors, self.modalities, "preprocessors"
             )
-        # Saved with the model, but no part of `call`: were they tracked as
-        # sublayers, one lookup table would switch XLA off for the training.
-        object.__setattr__(self, "preprocessors", preprocessors)
         self.pairs = checks.check_pairs(pairs, self.modalities)
 
         self.projections = {}
@@ -246,48 +243,6 @@ class EmbeddingModel(keras.Model):
         super().compile(optimizer=optimizer, loss=loss, **kwargs)
         self._exclude_scales_from_weight_decay()
 
-    def compile_from_config(self, config):
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        if self.built and self.optimizer is not None:
-            self.optimizer.build(self.trainable_variables)
-
-    def fit(self, x=None, y=None, **kwargs):
-        """Train on dicts of modalities.
-
-        Args:
-            x: Dict `{modality: array}` of preprocessed examples, or a
-                `tf.data.Dataset` (or any other source that Keras takes) of
-                `x`, `(x, ids)` or `(x, ids, sample_weight)` batches. A batch
-                may lack modalities.
-            y: Integer ids of shape `(examples,)`, with arrays only. Examples
-                with equal ids are positives of each other. None: each example
-                is its own item.
-            **kwargs: Further arguments of `keras.Model.fit`.
-                `sample_weight` is an array of shape `(examples,)` or a dict
-                `{modality: array}`; 0 says that the modality is missing in
-                that example, whose cell then holds any finite value.
-
-        Returns:
-            Keras `History`.
-
-        Raises:
-            TypeError: If ids are not integers.
-            ValueError: If the data is empty, not finite, of unequal sizes or
-                of unknown modalities.
-        """
-        if self.modalities:
-            if isinstance(x, tf.data.Dataset):
-                checks.check_dataset(x, self.modalities)
-                kwargs.setdefault("shuffle", False)  # It brings its order.
-            elif isinstance(x, dict):
-                checks.check_arrays(
-                    x, y, kwargs.get("sample_weight"), self.modalities
-                )
-                if y is None:
-                    # Without `y`, Keras drops `sample_weight` in silence.
-                    y = np.arange(len(next(iter(x.values()))))
-        return super().fit(x, y, **kwargs)
-
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
     ):
@@ -367,48 +322,6 @@ class EmbeddingModel(keras.Model):
         optimizer._exclude_from_weight_decay |= excluded
 
     # Use.
-
-    def preprocess(self, data, training=False):
-        """Apply the preprocessors to raw data.
-
-        Args:
-            data: Dict `{modality: raw batch}`, or a `tf.data.Dataset` of
-                batches of such dicts, alone or followed by ids and weights.
-            training: Boolean, whether augmentation applies.
-
-        Returns:
-            The same structure with preprocessed modalities. A modality
-            without a preprocessor, and ids and weights, stay as they are.
-
-        Raises:
-            ValueError: If a modality is unknown.
-            TypeError: If the data is neither dict nor `Dataset`.
-        """
-        if isinstance(data, tf.data.Dataset):
-            checks.check_dataset(data, self.modalities)
-
-            def preprocess_element(x, *rest):
-                x = self.preprocess(x, training)
-                return (x, *rest) if rest else x
-
-            # With autotuning, TensorFlow 2.21 may end an iteration only at the
-            # next period of its tuner: up to twice the time it took.
-            options = tf.data.Options()
-            options.autotune.enabled = False
-            return (
-                data.map(
-                    preprocess_element, num_parallel_calls=tf.data.AUTOTUNE
-                )
-                .prefetch(tf.data.AUTOTUNE)
-                .with_options(options)
-            )
-        checks.check_modalities(data, self.modalities, "data")
-        return {
-            name: self.preprocessors[name](value, training=training)
-            if name in self.preprocessors
-            else value
-            for name, value in data.items()
-        }
 
     def encode(self, x, modality=None, batch_size=256):
         """Embed raw input, in inference mode and in batches.
@@ -496,46 +409,16 @@ class EmbeddingModel(keras.Model):
     # Saving.
 
     def get_config(self):
-        serialize = keras.saving.serialize_keras_object
         return {
             **super().get_config(),
             "input_dim": dict(self.input_dim)
             if isinstance(self.input_dim, dict)
             else self.input_dim,
             "embedding_dim": self.embedding_dim,
-            "encoders": {k: serialize(v) for k, v in self.encoders.items()}
-            or None,
-            "preprocessors": {
-                k: serialize(v) for k, v in self.preprocessors.items()
-            }
-            or None,
-            "frozen_layers": {
-                name: checks.frozen_layers(encoder)
-                for name, encoder in self.encoders.items()
-            },
             "pairs": [list(pair) for pair in self.pairs],
             "temperature": self.temperature,
             "bias": self.bias,
         }
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        config = dict(config)
-        frozen_layers = config.pop("frozen_layers", {})
-        for key in ("encoders", "preprocessors"):
-            if config.get(key):
-                config[key] = {
-                    name: keras.saving.deserialize_keras_object(
-                        value, custom_objects=custom_objects
-                    )
-                    for name, value in config[key].items()
-                }
-        model = cls(**config)
-        # Encoders whose config is their own arguments forget what was frozen.
-        for name, frozen in frozen_layers.items():
-            for layer in frozen:
-                model.encoders[name].get_layer(layer).trainable = False
-        return model
 
 
 def _pair_name(pair):

@@ -1,8 +1,10 @@
-"""Preprocessors and encoders that a modality brings."""
+"""Preprocessors, encoders and decoders that a modality brings."""
 
+from keras_xmodal.networks.image_decoder import ImageDecoder
 from keras_xmodal.networks.image_encoder import ImageEncoder
 from keras_xmodal.networks.image_preprocessor import ImagePreprocessor
 from keras_xmodal.networks.lsa_embeddings import lsa_embeddings
+from keras_xmodal.networks.text_decoder import TextDecoder
 from keras_xmodal.networks.text_encoder import TextEncoder
 from keras_xmodal.networks.text_preprocessor import TextPreprocessor
 from keras_xmodal.networks.transformer_text_encoder import (
@@ -11,8 +13,10 @@ from keras_xmodal.networks.transformer_text_encoder import (
 from keras_xmodal.networks.word_vectors import word_vectors
 
 __all__ = [
+    "ImageDecoder",
     "ImageEncoder",
     "ImagePreprocessor",
+    "TextDecoder",
     "TextEncoder",
     "TextPreprocessor",
     "TransformerTextEncoder",

@@ -6,6 +6,8 @@ import tensorflow as tf
 
 from keras_xmodal.saving import register
 
+_START, _END = "<", ">"  # no text holds them, once standardized
+
 
 @register
 class TextPreprocessor(keras.layers.TextVectorization):
@@ -26,7 +28,8 @@ class TextPreprocessor(keras.layers.TextVectorization):
        without spaces. With `split="character"` the text is set between `<`
        and `>` and all characters are tokens, the spaces between words as
        well, so that n-grams tell a word's edges from its middle; it suits
-       every script, those without spaces (Thai, Japanese) as well.
+       every script, those without spaces (Thai, Japanese) as well. With
+       `end_token`, `>` follows the last token and there is no `<`.
     3. Tokens are joined to n-grams if `ngrams` asks for it.
     4. Tokens are looked up in the vocabulary, which `adapt` learns. 0 is
        padding, 1 is a token outside the vocabulary.
@@ -49,6 +52,9 @@ class TextPreprocessor(keras.layers.TextVectorization):
             vocabulary learned from the training texts without `max_tokens`
             gives training no such token, so the embedding of id 1 would stay
             at its random start and only disturb. With `False` they are id 1.
+        end_token: Whether each text ends with the token `>`, one that is cut
+            as well, so that a decoder learns where texts end. A given
+            `vocabulary` has to hold it, and there are no `ngrams`.
         **kwargs: Further arguments of `keras.layers.Layer`.
 
     Call arguments:
@@ -73,6 +79,14 @@ class TextPreprocessor(keras.layers.TextVectorization):
         preprocessor.adapt(["Red apple!", "Красное яблоко", "红苹果"])
         preprocessor(np.array(["a red, RED apple", ""]))  # (2, 4), int32
         preprocessor.vocabulary_size()  # 9
+
+        # For a decoder of texts, and back again.
+        preprocessor = kx.networks.TextPreprocessor(
+            split="character", sequence_length=12, end_token=True
+        )
+        preprocessor.adapt(["Red apple!", "Красное яблоко", "红苹果"])
+        ids = preprocessor(np.array(["Red apple!", "红苹果"]))
+        preprocessor.detokenize(ids)  # ["red apple", "红苹果"]
         ```
     """
 
@@ -84,9 +98,11 @@ class TextPreprocessor(keras.layers.TextVectorization):
         sequence_length=None,
         vocabulary=None,
         drop_unknown=True,
+        end_token=False,
         **kwargs,
     ):
         _validate_arguments(max_tokens, split, ngrams, sequence_length)
+        _validate_end_token(end_token, ngrams, sequence_length)
         if isinstance(ngrams, list):
             ngrams = tuple(ngrams)
         if isinstance(vocabulary, (str, bytes)):
@@ -96,6 +112,11 @@ class TextPreprocessor(keras.layers.TextVectorization):
             )
         if vocabulary is not None:
             vocabulary = [tf.compat.as_str(token) for token in vocabulary]
+            if end_token and _END not in vocabulary:
+                raise ValueError(
+                    "`vocabulary` must hold the token '>' that ends a text. "
+                    f"Received: a vocabulary of {len(vocabulary)} others"
+                )
         super().__init__(
             max_tokens=max_tokens,
             standardize=_standardize,
@@ -110,6 +131,7 @@ class TextPreprocessor(keras.layers.TextVectorization):
         self.sequence_length = sequence_length
         self.vocabulary = None if vocabulary is None else tuple(vocabulary)
         self.drop_unknown = drop_unknown
+        self.end_token = end_token
         self.built = True
 
     def adapt(self, data, batch_size=None, steps=None):
@@ -124,7 +146,8 @@ class TextPreprocessor(keras.layers.TextVectorization):
 
         Raises:
             TypeError: If `data` does not hold strings.
-            ValueError: If there is no token in it.
+            ValueError: If there is no token in it, or `max_tokens` leaves no
+                place for the end token.
         """
         if isinstance(data, tf.data.Dataset):
             spec = data.element_spec
@@ -151,6 +174,64 @@ class TextPreprocessor(keras.layers.TextVectorization):
                 "`data` must hold at least one text with a letter or digit. "
                 f"Received: data={data}"
             )
+        if self.end_token and _END not in self.get_vocabulary():
+            raise ValueError(
+                "`max_tokens` must leave a place for the end token. Received: "
+                f"max_tokens={self.max_tokens}"
+            )
+
+    @property
+    def end_id(self):
+        """Integer id of the token `>` that ends texts, `None` without one."""
+        vocabulary = self.get_vocabulary()
+        return vocabulary.index(_END) if _END in vocabulary else None
+
+    def detokenize(self, ids) -> list[str]:
+        """Turn token ids back into texts, as they are after standardization.
+
+        Padding is left out, and so is all behind the first end token. A token
+        outside the vocabulary becomes `[UNK]`. Words are joined with spaces,
+        Han characters without.
+
+        Args:
+            ids: Integer array of shape `(batch, sequence)`.
+
+        Returns:
+            List of texts, one for each row.
+
+        Raises:
+            ValueError: If there are `ngrams`, `ids` has another shape, or one
+                is outside the vocabulary.
+        """
+        if self.ngrams is not None:
+            raise ValueError(
+                "`ngrams` must be None to turn ids into texts. Received: "
+                f"ngrams={self.ngrams}"
+            )
+        ids = keras.ops.convert_to_numpy(ids)
+        if ids.ndim != 2:
+            raise ValueError(
+                "`ids` must have shape (batch, sequence). Received: "
+                f"ids.shape={ids.shape}"
+            )
+        vocabulary = self.get_vocabulary()
+        if ids.size and not 0 <= ids.min() <= ids.max() < len(vocabulary):
+            raise ValueError(
+                "`ids` must be ids of the vocabulary. Received: ids from "
+                f"{ids.min()} to {ids.max()}, "
+                f"vocabulary_size={len(vocabulary)}"
+            )
+        separator = "" if self.split == "character" else " "
+        texts = []
+        for row in ids.tolist():
+            tokens = [vocabulary[i] for i in row if i]
+            if _END in tokens:
+                tokens = tokens[: tokens.index(_END)]
+            texts.append(separator.join(t for t in tokens if t != _START))
+        if self.split == "character":
+            return texts
+        texts = tf.strings.regex_replace(texts, r" ?(\p{Han}) ?", r"\1")
+        return [text.decode() for text in texts.numpy()]
 
     def call(self, inputs):
         # The size is read outside the graph, when the graph is traced.
@@ -172,6 +253,8 @@ class TextPreprocessor(keras.layers.TextVectorization):
         tokens = super().call(tf.reshape(texts, (-1,)))  # ragged
         if self.drop_unknown:
             tokens = tf.ragged.boolean_mask(tokens, tokens != 1)
+        if self.end_token:
+            tokens = self._cut(tokens)
         tokens = tokens.to_tensor(shape=(None, self.sequence_length))
         if self.sequence_length is None:
             # Encoders need one position even if no text has a token.
@@ -208,6 +291,7 @@ class TextPreprocessor(keras.layers.TextVectorization):
         config["sequence_length"] = self.sequence_length
         config["vocabulary"] = self.vocabulary
         config["drop_unknown"] = self.drop_unknown
+        config["end_token"] = self.end_token
         return config
 
     @classmethod
@@ -216,11 +300,15 @@ class TextPreprocessor(keras.layers.TextVectorization):
 
     def _tokenize(self, texts):
         if self.split == "character":
-            marked = tf.strings.join(["<", texts, ">"])
+            start = "" if self.end_token else _START
+            marked = tf.strings.join([start, texts, _END])
             marked = tf.where(texts == "", texts, marked)
             tokens = tf.strings.unicode_split(marked, "UTF-8")
             separator = ""
         else:
+            if self.end_token:
+                marked = tf.strings.join([texts, " ", _END])
+                texts = tf.where(texts == "", texts, marked)
             texts = tf.strings.regex_replace(texts, r"(\p{Han})", r" \1 ")
             tokens = tf.strings.split(texts)
             separator = " "
@@ -235,6 +323,17 @@ class TextPreprocessor(keras.layers.TextVectorization):
             separator=separator,
             preserve_short_sequences=True,
         )
+
+
+    def _cut(self, tokens):
+        """Shorten what comes before the last token, which is the end."""
+        # Unknown tokens dropped, the end may be all that is left.
+        some = tf.gather(tokens.row_lengths() > 1, tokens.value_rowids())
+        tokens = tf.ragged.boolean_mask(tokens, tokens.with_values(some))
+        if self.sequence_length is None:
+            return tokens
+        body = tokens[:, :-1][:, : self.sequence_length - 1]
+        return tf.concat([body, tokens[:, -1:]], axis=1)
 
 
 def _standardize(texts):
@@ -291,5 +390,20 @@ def _validate_arguments(max_tokens, split, ngrams, sequence_length):
     ):
         raise ValueError(
             "`sequence_length` must be None or a positive integer. Received: "
+            f"sequence_length={sequence_length}"
+        )
+
+
+def _validate_end_token(end_token, ngrams, sequence_length):
+    if not end_token:
+        return
+    if ngrams is not None:
+        raise ValueError(
+            "`ngrams` must be None with `end_token`. Received: "
+            f"ngrams={ngrams}"
+        )
+    if sequence_length == 1:
+        raise ValueError(
+            "`sequence_length` must be above 1 with `end_token`. Received: "
             f"sequence_length={sequence_length}"
         )

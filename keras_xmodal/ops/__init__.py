@@ -10,6 +10,31 @@ from keras_xmodal.ops.contrastive import (
     triplet_semi_hard_negative,
 )
 from keras_xmodal.ops.diagnostics import alignment, modality_gap, uniformity
+from keras_xmodal.ops.experts import (
+    all_subsets,
+    component_index,
+    fill_missing,
+    mixture_log_prob,
+    product_of_experts,
+    product_of_subsets,
+    select_component,
+)
+from keras_xmodal.ops.gaussian import (
+    clip_log_variance,
+    gaussian_kl,
+    gaussian_log_prob,
+    sample_gaussian,
+)
+from keras_xmodal.ops.importance import (
+    iwae_bound,
+    normalized_weights,
+    scale_gradient_later,
+)
+from keras_xmodal.ops.noise import (
+    fold_in,
+    stateless_normal,
+    stateless_uniform,
+)
 from keras_xmodal.ops.ranks import (
     average_precision,
     best_rank,
@@ -22,19 +47,36 @@ from keras_xmodal.ops.similarity import dot_similarity, l2_normalize
 
 __all__ = [
     "alignment",
+    "all_subsets",
     "anchor_weights",
     "average_precision",
     "best_rank",
+    "clip_log_variance",
+    "component_index",
     "dot_similarity",
+    "fill_missing",
+    "fold_in",
+    "gaussian_kl",
+    "gaussian_log_prob",
     "info_nce",
+    "iwae_bound",
     "l2_normalize",
+    "mixture_log_prob",
     "modality_gap",
     "ndcg",
+    "normalized_weights",
     "positives_from_ids",
+    "product_of_experts",
+    "product_of_subsets",
     "r_precision",
     "recall",
+    "sample_gaussian",
+    "scale_gradient_later",
+    "select_component",
     "sigmoid_contrastive",
     "sorted_relevance",
+    "stateless_normal",
+    "stateless_uniform",
     "triplet_all_negatives",
     "triplet_hard_negative",
     "triplet_semi_hard_negative",

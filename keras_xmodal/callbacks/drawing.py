@@ -1,0 +1,205 @@
+"""Pictures of examples and of latents, drawn without a display.
+
+Matplotlib is imported when something is drawn, not before.
+"""
+
+import contextlib
+import io
+import os
+import textwrap
+import uuid
+import warnings
+
+import numpy as np
+
+# Characters in a line and lines in a cell of text.
+_TEXT_WIDTH, _TEXT_LINES = 18, 7
+# With more classes, colours are no longer told apart by a legend.
+_MAX_LEGEND = 20
+
+
+def to_cells(values, to_text=None):
+    """Turn examples of one modality into what a grid shows.
+
+    Args:
+        values: Array of shape `(examples, ...)`.
+        to_text: Function from such an array to a list of strings, or None.
+            Strings stay as they are.
+
+    Returns:
+        List of strings, of images `(height, width, channels)`, or of heat-maps
+        `(height, width)`, all in `[0, 1]`. The colours of a heat-map go from
+        the smallest to the largest of the values, in all of the cells.
+
+    Raises:
+        ValueError: If `to_text` does not return a string for each example.
+    """
+    values = np.asarray(values)
+    if values.dtype.kind in "OUST":
+        return [
+            text.decode("utf-8", "replace")
+            if isinstance(text, bytes)
+            else str(text)
+            for text in values.ravel()
+        ]
+    if to_text is not None:
+        texts = list(to_text(values))
+        if len(texts) != len(values):
+            raise ValueError(
+                "`to_text` must return one string for each example. "
+                f"Received: {len(texts)} for {len(values)} examples"
+            )
+        return [str(text) for text in texts]
+    if values.ndim == 1:
+        return [f"{value:.4g}" for value in values]
+    if values.dtype == np.uint8 and values.ndim > 2:
+        values = values / 255
+    values = np.nan_to_num(values.astype("float32"))
+    if values.ndim == 4 and values.shape[-1] in (1, 3, 4):
+        return list(np.clip(values, 0.0, 1.0))
+    values = values - values.min()
+    values = values / max(values.max(), 1e-9)
+    height = 1 if values.ndim == 2 else values.shape[1]
+    return list(values.reshape(len(values), height, -1))
+
+
+def draw_grid(rows, row_titles=None, column_titles=None):
+    """Draw a table of pictures and texts.
+
+    Args:
+        rows: List of equally long lists of cells, as of `to_cells`.
+        row_titles: List of strings, or None.
+        column_titles: List of strings, or None.
+
+    Returns:
+        `matplotlib.figure.Figure`.
+    """
+    height, width = len(rows), len(rows[0])
+    figure = _figure(1.25 * width + 0.3, 1.25 * height + 0.3)
+    grid = figure.subplots(height, width, squeeze=False)
+    cells = [cell for row in rows for cell in row]
+    for axes, cell in zip(grid.flat, cells, strict=True):
+        axes.set(xticks=[], yticks=[])
+        axes.spines[:].set_visible(False)
+        if isinstance(cell, str):
+            _write(axes, cell)
+        elif cell.ndim == 2:
+            axes.imshow(cell, "viridis", aspect="auto", vmin=0, vmax=1)
+        else:
+            axes.imshow(cell, "gray", interpolation="nearest", vmin=0, vmax=1)
+    for row, title in enumerate(row_titles or ()):
+        grid[row, 0].set_ylabel(title, fontsize=9, parse_math=False)
+    for column, title in enumerate(column_titles or ()):
+        grid[0, column].set_title(title, fontsize=9, parse_math=False)
+    return figure
+
+
+def draw_scatter(panels, labels, axis_titles):
+    """Draw points of the plane, in panels with common axes.
+
+    Args:
+        panels: Dict `{title: array (points, 2)}`.
+        labels: Array of shape `(points,)`, by which to colour, or None.
+        axis_titles: Pair of strings.
+
+    Returns:
+        `matplotlib.figure.Figure`.
+    """
+    from matplotlib import colormaps
+
+    figure = _figure(3.6 * len(panels) + 1.2, 3.8)
+    grid = figure.subplots(
+        1, len(panels), squeeze=False, sharex=True, sharey=True
+    )
+    classes, codes = [""], np.zeros(len(next(iter(panels.values()))), int)
+    if labels is not None:
+        classes, codes = np.unique(labels, return_inverse=True)
+    few = len(classes) <= 10
+    colors = (
+        colormaps["tab10"].colors
+        if few
+        else colormaps["turbo"](np.linspace(0.05, 0.95, len(classes)))
+    )
+    for axes, (title, points) in zip(grid[0], panels.items(), strict=True):
+        for code, name in enumerate(classes):
+            axes.scatter(
+                *points[codes == code].T,
+                s=9,
+                linewidths=0,
+                alpha=0.7,
+                color=[colors[code]],
+                label=str(name),
+            )
+        axes.set_title(title, fontsize=10, parse_math=False)
+        axes.set_xlabel(axis_titles[0], fontsize=9)
+        axes.spines[["top", "right"]].set_visible(False)
+    grid[0, 0].set_ylabel(axis_titles[1], fontsize=9)
+    if 1 < len(classes) <= _MAX_LEGEND:
+        figure.legend(
+            *grid[0, 0].get_legend_handles_labels(),
+            loc="outside right center",
+            fontsize=8,
+            frameon=False,
+            markerscale=1.5,
+        )
+    return figure
+
+
+def to_png(figure):
+    """Draw a figure.
+
+    Args:
+        figure: `matplotlib.figure.Figure`.
+
+    Returns:
+        Bytes of a PNG file.
+    """
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        # A character that the font lacks is a box, and no more than that.
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
+        figure.savefig(buffer, format="png", dpi=100)
+    return buffer.getvalue()
+
+
+def write_file(path, content):
+    """Write a file that is complete or not there; one of its name is replaced.
+
+    Args:
+        path: `pathlib.Path`, in a folder that exists.
+        content: Bytes.
+    """
+    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        beside.write_bytes(content)
+        os.replace(beside, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+        raise
+
+
+def _figure(width, height):
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _write(axes, text):
+    lines = textwrap.wrap(text, _TEXT_WIDTH)
+    if len(lines) > _TEXT_LINES:
+        lines = [*lines[: _TEXT_LINES - 1], "…"]
+    axes.text(
+        0.5,
+        0.5,
+        "\n".join(lines),
+        ha="center",
+        va="center",
+        fontsize=8,
+        transform=axes.transAxes,
+        parse_math=False,
+        in_layout=False,
+    )

@@ -1,0 +1,127 @@
+"""Pictures of a latent space."""
+
+import warnings
+
+import numpy as np
+
+from keras_xmodal.callbacks import drawing
+from keras_xmodal.callbacks.picture_callback import PictureCallback
+from keras_xmodal.metrics.checks import check_ids
+from keras_xmodal.metrics.examples import check_examples
+from keras_xmodal.metrics.retrieval_metric import check_k
+from keras_xmodal.models.checks import check_modalities
+
+
+class LatentPlot(PictureCallback):
+    """Draw the plane of a latent space in which examples differ most.
+
+    It is spanned by the two principal axes of the posterior means given all
+    modalities of `x`. These are in the first panel; the others show, in the
+    same plane, the posterior means given one modality alone. The pictures are
+    `latent_0001.png` and so on, with the number of the epoch. Axes of
+    different epochs are of their own.
+
+    Args:
+        x: Dict `{modality: raw examples}` of any subset of the modalities, as
+            `VAEModel.encode` takes it, none of them missing; or an array, for
+            a model of tensors.
+        folder: Path of the folder to write to, created where it is missing.
+        labels: Array of shape `(examples,)` of any dtype with equality, by
+            which points are coloured, or None. Up to 20 classes get a legend.
+        frequency: Positive integer, epochs from one picture to the next.
+        log_dir: Path of a TensorBoard run that gets the pictures as well,
+            under the tag "latent", or None. Needs the extra `tensorboard`.
+        batch_size: Positive integer, examples encoded at once.
+
+    Raises:
+        TypeError: If an argument is of a wrong type.
+        ValueError: If a number is not positive, sizes differ, or, before
+            training starts, a modality is unknown.
+
+    Example:
+        ```python
+        import numpy as np
+        import keras_xmodal as kx
+
+        x = {"image": np.random.rand(64, 8), "text": np.random.rand(64, 5)}
+        model = kx.VAEModel({"image": 8, "text": 5}, encoding_dim=4)
+        model.compile("adam")
+        plot = kx.callbacks.LatentPlot(x, "pictures", np.arange(64) % 3)
+        model.fit(x, epochs=2, verbose=0, callbacks=[plot])
+        ```
+
+    Reference:
+        - Hotelling, 1933, https://doi.org/10.1037/h0071325
+    """
+
+    title = "latent"
+
+    def __init__(
+        self,
+        x,
+        folder,
+        labels=None,
+        frequency=1,
+        log_dir=None,
+        batch_size=256,
+    ):
+        super().__init__(folder, frequency, log_dir=log_dir)
+        self.x = check_examples(x) if isinstance(x, dict) else np.asarray(x)
+        size = len(next(iter(x.values())) if isinstance(x, dict) else x)
+        self.labels = None
+        if labels is not None:
+            self.labels = check_ids(labels, size, "labels")
+        self.batch_size = check_k(batch_size, "batch_size")
+
+    def on_train_begin(self, logs=None):
+        """Check the modalities and create the folder."""
+        if isinstance(self.x, dict):
+            check_modalities(self.x, self.model.modalities)
+        super().on_train_begin(logs)
+
+    def draw(self, model):
+        given = {"given all": self.x}
+        if isinstance(self.x, dict) and len(self.x) > 1:
+            given |= {f"given {n}": {n: v} for n, v in self.x.items()}
+        latents = {
+            title: model.encode(x, batch_size=self.batch_size)
+            for title, x in given.items()
+        }
+        broken = [t for t, z in latents.items() if not np.isfinite(z).all()]
+        if broken:
+            warnings.warn(
+                "A latent space is drawn where it is finite. "
+                f"Received: NaN or infinity {', '.join(broken)}",
+                stacklevel=2,
+            )
+            return None
+        center, axes, shares = principal_plane(latents["given all"])
+        panels = {t: (z - center) @ axes for t, z in latents.items()}
+        titles = [
+            f"axis {i + 1} ({share:.0%} of the variance)"
+            for i, share in enumerate(shares)
+        ]
+        return drawing.draw_scatter(panels, self.labels, titles)
+
+
+def principal_plane(z):
+    """The two directions in which points differ most.
+
+    Args:
+        z: Array of shape `(points, dim)`.
+
+    Returns:
+        Centre `(dim,)`, orthonormal axes `(dim, 2)`, the largest entry of each
+        being positive, and their shares `(2,)` of the variance. With less
+        than two dimensions or points, axes are 0.
+    """
+    z = np.asarray(z, "float64")
+    center = z.mean(axis=0)
+    _, deviations, axes = np.linalg.svd(z - center, full_matrices=False)
+    variances = deviations**2
+    missing = max(0, 2 - len(axes))
+    axes = np.pad(axes[:2], ((0, missing), (0, 0)))
+    largest = np.abs(axes).argmax(axis=1, keepdims=True)
+    axes = axes * np.where(np.take_along_axis(axes, largest, 1) < 0, -1, 1)
+    shares = np.pad(variances[:2], (0, missing)) / max(variances.sum(), 1e-12)
+    return center, axes.T, shares

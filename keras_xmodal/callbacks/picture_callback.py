@@ -1,0 +1,108 @@
+"""What callbacks that draw pictures share."""
+
+import importlib.util
+import os
+import pathlib
+
+import keras
+import tensorflow as tf
+
+from keras_xmodal.callbacks import drawing
+from keras_xmodal.metrics.retrieval_metric import check_k
+from keras_xmodal.models.checks import check_modalities
+
+
+class PictureCallback(keras.callbacks.Callback):
+    """Base of callbacks that draw a picture of the model every few epochs.
+
+    A subclass has a `title`, the start of its files' names, and a method
+    `draw(model)` that returns a `matplotlib.figure.Figure`, or None for no
+    picture.
+
+    Args:
+        folder: Path of the folder to write to, created where it is missing.
+        frequency: Positive integer, epochs from one picture to the next.
+        to_text: Dict `{modality: function}` or None.
+        log_dir: Path of a TensorBoard run, or None.
+    """
+
+    title = "picture"
+
+    def __init__(self, folder, frequency=1, to_text=None, log_dir=None):
+        super().__init__()
+        for argument, path in (("folder", folder), ("log_dir", log_dir)):
+            optional = argument == "log_dir" and path is None
+            if not optional and not isinstance(path, (str, os.PathLike)):
+                raise TypeError(
+                    f"`{argument}` must be a string or path object. Received: "
+                    f"{argument}={path!r} of type {type(path).__name__}"
+                )
+        if log_dir and importlib.util.find_spec("tensorboard") is None:
+            raise ImportError(
+                "`log_dir` needs TensorBoard. Install it with `pip install "
+                "keras-xmodal[tensorboard]`."
+            )
+        self.folder = pathlib.Path(folder)
+        self.frequency = check_k(frequency, "frequency")
+        self.to_text = dict(to_text or {})
+        if not all(map(callable, self.to_text.values())):
+            raise TypeError(
+                "`to_text` must be a dict {modality: function}. "
+                f"Received: to_text={to_text}"
+            )
+        self.log_dir = log_dir
+        self._writer = None
+
+    def on_train_begin(self, logs=None):
+        """Check the modalities and create the folder."""
+        if self.to_text:
+            check_modalities(self.to_text, self.model.modalities, "to_text")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if self.log_dir is not None:
+            self._writer = tf.summary.create_file_writer(str(self.log_dir))
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Draw, and write the file."""
+        if (epoch + 1) % self.frequency:
+            return
+        figure = self.draw(self.model)
+        if figure is None:
+            return
+        picture = drawing.to_png(figure)
+        name = f"{self.title}_{epoch + 1:04d}.png"
+        drawing.write_file(self.folder / name, picture)
+        if self._writer is not None:
+            pixels = tf.io.decode_png(picture, channels=3)
+            with self._writer.as_default():
+                tf.summary.image(self.title, pixels[None], step=epoch)
+            self._writer.flush()
+
+    def on_train_end(self, logs=None):
+        """Close the TensorBoard run."""
+        if self._writer is not None:
+            self._writer.close()
+
+    def draw(self, model):
+        """Draw a model, in training or not.
+
+        Args:
+            model: `VAEModel`.
+
+        Returns:
+            `matplotlib.figure.Figure`.
+        """
+        raise NotImplementedError
+
+    def cells(self, name, generate):
+        """Cells of a grid for what the model generates.
+
+        Args:
+            name: Name of the modality.
+            generate: Function from `"mean"` or `"mode"` to an array.
+
+        Returns:
+            List of cells, as of `drawing.to_cells`.
+        """
+        to_text = self.to_text.get(name)
+        output = "mean" if to_text is None else "mode"
+        return drawing.to_cells(generate(output), to_text)

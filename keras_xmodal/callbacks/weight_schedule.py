@@ -1,0 +1,113 @@
+"""Weights of the objective that change during training."""
+
+import math
+
+import keras
+
+
+class WeightSchedule(keras.callbacks.Callback):
+    """Set a weight of the model before each batch, by the training step.
+
+    The step is `optimizer.iterations`: a training that is resumed from a file
+    goes on where it stopped. With `steps_per_execution`, all steps of one
+    execution have the weight of the first. The weight is in the logs of the
+    epoch, under its name.
+
+    `val_loss` is computed with the weight that the epoch ended with. While it
+    changes, losses of different epochs do not compare: `EarlyStopping` needs
+    `start_from_epoch`, and `ModelCheckpoint` a metric such as `val_text_loss`
+    of which the weight is no part.
+
+    Args:
+        name: `"kl_weight"`, `"free_bits"`, `"modality_weights/text"`, or the
+            name of any other attribute of the model that is a non-trainable
+            scalar `keras.Variable`, or of a dict of them and its key.
+        schedule: Function from the step, an integer from 0, to a number: a
+            function of yours, or a
+            `keras.optimizers.schedules.LearningRateSchedule`.
+
+    Raises:
+        TypeError: If `name` is no string or `schedule` cannot be called.
+        ValueError: If, when training starts, the model has no such weight, or
+            the schedule gives a negative number or one that is not finite.
+
+    Example:
+        ```python
+        import numpy as np
+        import keras_xmodal as kx
+
+        def cyclical(step):
+            return min(1.0, 2 * (step % 100) / 100)
+
+        x = {"image": np.random.rand(64, 8), "text": np.random.rand(64, 5)}
+        model = kx.VAEModel({"image": 8, "text": 5}, encoding_dim=4)
+        model.compile("adam")
+        schedule = kx.callbacks.WeightSchedule("kl_weight", cyclical)
+        history = model.fit(x, epochs=3, verbose=0, callbacks=[schedule])
+        print(history.history["kl_weight"])
+        ```
+
+    Reference:
+        - Fu et al., 2019, https://arxiv.org/abs/1903.10145, cyclical weights
+    """
+
+    def __init__(self, name, schedule):
+        super().__init__()
+        if not isinstance(name, str):
+            raise TypeError(f"`name` must be a string. Received: name={name!r}")
+        if not callable(schedule):
+            raise TypeError(
+                "`schedule` must be a function of the step. "
+                f"Received: schedule={schedule!r}"
+            )
+        self.name = name
+        self.schedule = schedule
+        self._variable = None
+
+    def on_train_begin(self, logs=None):
+        """Find the weight, and set it."""
+        weights = _weights(self.model)
+        if self.name not in weights:
+            raise ValueError(
+                f"`name` must be a weight of the model, one of {list(weights)}."
+                f" Received: name={self.name!r}"
+            )
+        self._variable = weights[self.name]
+        self._update()
+
+    def on_train_batch_begin(self, batch, logs=None):
+        """Set the weight."""
+        self._update()
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Add the weight to the logs."""
+        if logs is not None:
+            logs[self.name] = float(self._variable)
+
+    def _update(self):
+        step = int(self.model.optimizer.iterations)
+        value = float(self.schedule(step))
+        if not 0 <= value < math.inf:
+            raise ValueError(
+                "`schedule` must give finite numbers that are not negative. "
+                f"Received: {value} at step {step} for {self.name!r}"
+            )
+        self._variable.assign(value)
+
+
+def _weights(model):
+    """Public scalar variables of a model that are not trained, by name."""
+    weights = {}
+    for name, value in vars(model).items():
+        if isinstance(value, dict):
+            weights |= {f"{name}/{key}": v for key, v in value.items()}
+        else:
+            weights[name] = value
+    return {
+        name: value
+        for name, value in weights.items()
+        if not name.startswith("_")
+        and isinstance(value, keras.Variable)
+        and len(value.shape) == 0
+        and not value.trainable
+    }

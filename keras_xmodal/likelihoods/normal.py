@@ -1,0 +1,46 @@
+"""Real values with Gaussian noise of a given scale."""
+
+from keras_xmodal import saving
+from keras_xmodal.likelihoods.checks import check_positive
+from keras_xmodal.likelihoods.likelihood import Likelihood, float32
+
+
+@saving.register
+class Normal(Likelihood):
+    """Independent real values, normal around the decoder's output.
+
+    `parameters` are the means, of the shape of the data. The squared error
+    counts `1 / (2 scale^2)`: the smaller the scale, the more a model spends
+    on reconstruction. `CalibratedNormal` finds the scale from the data,
+    `HeteroscedasticNormal` learns one for each element.
+
+    Args:
+        scale: Float > 0, the standard deviation, in units of the data.
+
+    Raises:
+        ValueError: If `scale` is not positive.
+
+    Example:
+        ```python
+        import numpy as np
+        import keras_xmodal as kx
+
+        likelihood = kx.likelihoods.Normal(scale=0.1)
+        x = np.zeros((8, 32), "float32")
+        print(likelihood.log_prob(x, x))  # 32 * (log(10) - 0.919) = 44.3
+        ```
+
+    Reference:
+        - Kingma & Welling, 2014, https://arxiv.org/abs/1312.6114, appendix C.2
+    """
+
+    def __init__(self, scale=1.0):
+        self.scale = check_positive("scale", scale)
+
+    def distribution(self, parameters):
+        from tensorflow_probability import distributions as tfd
+
+        return tfd.Normal(float32(parameters), self.scale)
+
+    def get_config(self):
+        return {**super().get_config(), "scale": self.scale}

@@ -1,0 +1,72 @@
+"""How much a latent space is used."""
+
+from keras import ops
+
+from keras_xmodal.metrics.checks import check_embeddings
+from keras_xmodal.ops.gaussian import gaussian_kl
+
+
+def latent_report(mean, log_variance, threshold=0.01):
+    """Measure which latent dimensions carry information.
+
+    A dimension is active if the variance of its posterior means over the
+    examples is above a threshold: where the posterior is the same for every
+    example, the decoder learns nothing from it. With no active dimension, the
+    posterior has collapsed.
+
+    Of a mixture of Gaussians, give mean and variance of the mixture. The
+    divergence is then a lower bound of the mixture's: of all densities with
+    these moments, the Gaussian is the nearest to the prior.
+
+    Args:
+        mean: Array of shape `(examples, dim)`, of `q(z|x)`.
+        log_variance: Array of shape `(examples, dim)`.
+        threshold: Float, the variance above which a dimension is active.
+
+    Returns:
+        Dict of Python numbers: `"kl"`, `KL(q(z|x) || N(0, I))` in nats, the
+        mean over the examples; `"kl_per_dim"`, a list of the dimensions'
+        shares in it; `"active_units"`; `"num_units"`; and `"collapsed"`.
+
+    Raises:
+        TypeError: If an argument is not made of real numbers.
+        ValueError: If shapes do not fit, values are not finite, or `threshold`
+            is negative.
+
+    Example:
+        ```python
+        import numpy as np
+        import keras_xmodal as kx
+
+        # The first dimension knows the example, the second is the prior.
+        mean = np.array([[2.0, 0.0], [-2.0, 0.0]])
+        log_variance = np.array([[-3.0, 0.0], [-3.0, 0.0]])
+        report = kx.metrics.latent_report(mean, log_variance)
+        print(report["active_units"], report["kl_per_dim"])  # 1, [3.02, 0.0]
+        ```
+
+    Reference:
+        - Burda et al., 2016, https://arxiv.org/abs/1509.00519, section 5.2
+    """
+    mean = check_embeddings(mean, "mean")
+    log_variance = check_embeddings(log_variance, "log_variance")
+    if mean.shape != log_variance.shape:
+        raise ValueError(
+            "`mean` and `log_variance` must have the same shape. Received: "
+            f"mean.shape={mean.shape}, log_variance.shape={log_variance.shape}"
+        )
+    if not threshold >= 0:
+        raise ValueError(
+            f"`threshold` must not be negative. Received: threshold={threshold}"
+        )
+    # An axis of length 1 is all that is summed over.
+    kl = gaussian_kl(mean[..., None], log_variance[..., None])
+    kl = ops.convert_to_numpy(kl).mean(axis=0, dtype="float64")  # (dim,)
+    active = mean.var(axis=0, dtype="float64") > threshold
+    return {
+        "kl": float(kl.sum()),
+        "kl_per_dim": kl.tolist(),
+        "active_units": int(active.sum()),
+        "num_units": len(active),
+        "collapsed": not active.any(),
+    }

@@ -1,0 +1,256 @@
+"""Checks of what a user passes to `VAEModel`, before training starts."""
+
+import numbers
+
+import numpy as np
+
+from keras_xmodal.models import checks
+
+
+def check_dims(input_dim, encoding_dim, output_dim, encoders, decoders):
+    """Check the sizes that a model is built with.
+
+    Args:
+        input_dim: None, integer or dict of integers.
+        encoding_dim: Integer.
+        output_dim: None or integer.
+        encoders: None or dict.
+        decoders: None or dict.
+
+    Raises:
+        ValueError: If one is not positive or arguments exclude each other.
+    """
+    if (input_dim is None) == (encoders is None):
+        raise ValueError(
+            "Give either `input_dim` or `encoders` and `decoders`. "
+            f"Received: input_dim={input_dim}, encoders={encoders}"
+        )
+    if (encoders is None) != (decoders is None):
+        raise ValueError(
+            "Give `encoders` and `decoders` together. "
+            f"Received: encoders={encoders}, decoders={decoders}"
+        )
+    if output_dim is not None and not isinstance(input_dim, numbers.Integral):
+        raise ValueError(
+            "`output_dim` must be None unless `input_dim` is an integer. "
+            f"Received: input_dim={input_dim}, output_dim={output_dim}"
+        )
+    if isinstance(input_dim, dict) and not input_dim:
+        raise ValueError(
+            "`input_dim` must name at least one modality. Received: {}"
+        )
+    sizes = {"encoding_dim": encoding_dim}
+    if isinstance(input_dim, dict):
+        sizes |= {f"input_dim[{k!r}]": v for k, v in input_dim.items()}
+    elif input_dim is not None:
+        sizes["input_dim"] = input_dim
+    if output_dim is not None:
+        sizes["output_dim"] = output_dim
+    for name, size in sizes.items():
+        if (
+            not isinstance(size, numbers.Integral)
+            or isinstance(size, bool)
+            or size < 1
+        ):
+            raise ValueError(
+                f"`{name}` must be a positive integer. Received: {name}={size}"
+            )
+
+
+def check_decoders(decoders, generated):
+    """Check that there is a decoder for each modality to generate, no more.
+
+    Args:
+        decoders: Dict of layers.
+        generated: Names of the modalities that the objective generates.
+
+    Raises:
+        ValueError: If they differ.
+    """
+    if set(decoders) != set(generated):
+        raise ValueError(
+            "`decoders` must have the modalities that the objective "
+            f"generates, {list(generated)}. "
+            f"Received: decoders of {list(decoders)}"
+        )
+
+
+def check_complete(sizes):
+    """Check that the features of all modalities are known.
+
+    Args:
+        sizes: Dict of sizes, None where not known.
+
+    Raises:
+        ValueError: If one is not.
+    """
+    unknown = [name for name, size in sizes.items() if size is None]
+    if unknown:
+        raise ValueError(
+            "The first batch must have all modalities, for an objective with "
+            f"a joint encoder. Received: a batch without {unknown}"
+        )
+
+
+def check_modality_weights(weights, modalities):
+    """Check the weights of the modalities and fill in ones.
+
+    Args:
+        weights: None or dict of floats.
+        modalities: Names that the model knows.
+
+    Returns:
+        Dict of floats, one for each modality.
+
+    Raises:
+        ValueError: If one is negative or a modality is unknown.
+    """
+    weights = weights or {}
+    if weights:
+        checks.check_modalities(weights, modalities, "modality_weights")
+    for name, weight in weights.items():
+        if not weight >= 0:
+            raise ValueError(
+                f"`modality_weights[{name!r}]` must not be negative. "
+                f"Received: {weight}"
+            )
+    return {name: float(weights.get(name, 1.0)) for name in modalities}
+
+
+def check_likelihoods(likelihoods, modalities):
+    """Check that likelihoods are of modalities that the model knows.
+
+    Args:
+        likelihoods: None or dict.
+        modalities: Names that the model knows.
+
+    Raises:
+        TypeError: If it is no dict.
+        ValueError: If a modality is unknown.
+    """
+    if likelihoods is not None:
+        checks.check_modalities(likelihoods, modalities, "likelihoods")
+
+
+def check_parameter_shape(name, received, expected):
+    """Check that a decoder returns what the likelihood takes.
+
+    Args:
+        name: Name of the modality.
+        received: Output shape of the decoder, with the batch.
+        expected: Shape of the likelihood's parameters, without the batch.
+
+    Raises:
+        ValueError: If they differ.
+    """
+    if tuple(received[1:]) != tuple(expected):
+        raise ValueError(
+            f"`decoders[{name!r}]` must return the parameters of its "
+            f"likelihood, of shape {(None, *expected)}. "
+            f"Received: output shape {tuple(received)}"
+        )
+
+
+def check_support(x, likelihoods, sample_weight):
+    """Check that arrays lie in the support of their likelihoods.
+
+    Args:
+        x: Dict of arrays.
+        likelihoods: Dict of likelihoods.
+        sample_weight: None, an array or a dict of arrays, 0 where a modality
+            is missing.
+
+    Raises:
+        ValueError: If a value that is there is outside the support, or an
+            example has no modality.
+    """
+    weights = sample_weight if isinstance(sample_weight, dict) else {}
+    missing = {}
+    for name, value in x.items():
+        missing[name] = np.zeros(len(value), "bool")
+        if name in weights:
+            missing[name] = np.asarray(weights[name]) == 0
+        if name in likelihoods:
+            likelihoods[name].check_support(value, missing[name])
+        else:
+            checks.check_finite(np.asarray(value)[~missing[name]], f"x[{name!r}]")
+    all_missing = np.all(list(missing.values()), axis=0)
+    if all_missing.any():
+        raise ValueError(
+            "Every example must have a modality. Received: `sample_weight` 0 "
+            f"for all modalities in {int(all_missing.sum())} of "
+            f"{len(all_missing)} examples, first in example "
+            f"{int(all_missing.argmax())}"
+        )
+
+
+def check_option(argument, value, options):
+    """Check that a value is one of some options.
+
+    Args:
+        argument: Name of the argument in the error.
+        value: What was passed.
+        options: Iterable of what may be passed.
+
+    Raises:
+        ValueError: If it is none of them.
+    """
+    if value not in options:
+        raise ValueError(
+            f"`{argument}` must be one of {list(options)}. "
+            f"Received: {argument}={value!r}"
+        )
+
+
+def check_positive_integer(argument, value):
+    """Check that a value is a positive integer.
+
+    Args:
+        argument: Name of the argument in the error.
+        value: What was passed.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    if not isinstance(value, numbers.Integral) or value < 1:
+        raise ValueError(
+            f"`{argument}` must be a positive integer. "
+            f"Received: {argument}={value!r}"
+        )
+
+
+def check_disjoint(x, given):
+    """Check that what is asked for is not given.
+
+    Args:
+        x: Dict of modalities.
+        given: Dict of modalities.
+
+    Raises:
+        ValueError: If a modality is in both.
+    """
+    both = sorted(set(x) & set(given))
+    if both:
+        raise ValueError(
+            "`given` must hold other modalities than `x`. "
+            f"Received: {both} in both"
+        )
+
+
+def check_conditions(given, modalities, generated):
+    """Check that there are conditions to generate from.
+
+    Args:
+        given: None or dict of modalities.
+        modalities: Names that the model knows.
+        generated: Names of those that it generates.
+
+    Raises:
+        ValueError: If there is none.
+    """
+    conditions = [name for name in modalities if name not in generated]
+    if not set(given or {}) & set(conditions):
+        raise ValueError(
+            f"`given` must hold one of the conditions {conditions}. "
+            f"Received: {list(given or {})}"
+        )

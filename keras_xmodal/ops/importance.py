@@ -1,0 +1,127 @@
+"""Importance-weighted bounds and their gradients.
+
+A log-weight is `log p(x, z_k) - log q(z_k|x)` of one of K samples `z_k ~ q`.
+Four estimators are the same bound with different gradients of the encoder:
+
+- the ELBO: the mean of the log-weights;
+- IWAE: `iwae_bound(log_weights)`;
+- STL: the ELBO with `stop_gradient` on the parameters of `q` inside `log q`, so
+  that the encoder learns through the samples only;
+- DReG: IWAE with that `stop_gradient`, and with the gradient of each sample
+  multiplied by its weight, `scale_gradient_later`. With K = 1 it is STL.
+"""
+
+from keras import ops
+
+
+def iwae_bound(log_weights):
+    """Importance-weighted lower bound of the log-likelihood.
+
+    `log 1/K sum_k exp(log_weights_k)`; with K = 1, the ELBO.
+
+    Args:
+        log_weights: Tensor of shape `(samples, ...)`.
+
+    Returns:
+        Float32 tensor of shape `(...)`, in nats. Its gradient with respect to
+        `log_weights` is `normalized_weights(log_weights)`.
+
+    Example:
+        >>> import numpy as np
+        >>> iwae_bound(np.log([[1.0], [3.0]])).numpy().round(4)  # log 2
+        array([0.6931], dtype=float32)
+
+    Reference:
+        - Burda et al., 2016, https://arxiv.org/abs/1509.00519, eq. 8
+    """
+    log_weights = ops.cast(log_weights, "float32")
+    count = ops.cast(ops.shape(log_weights)[0], "float32")
+    return ops.logsumexp(log_weights, axis=0) - ops.log(count)
+
+
+def normalized_weights(log_weights):
+    """Importance weights that add up to 1, as constants.
+
+    Args:
+        log_weights: Tensor of shape `(samples, ...)`.
+
+    Returns:
+        Float32 tensor of the shape of `log_weights`, without a gradient.
+
+    Example:
+        >>> import numpy as np
+        >>> normalized_weights(np.log([1.0, 3.0])).numpy().round(4).tolist()
+        [0.25, 0.75]
+
+    Reference:
+        - Burda et al., 2016, https://arxiv.org/abs/1509.00519, eq. 14
+    """
+    log_weights = ops.stop_gradient(ops.cast(log_weights, "float32"))
+    # Not `softmax`, which warns of a single sample.
+    return ops.exp(
+        log_weights - ops.logsumexp(log_weights, axis=0, keepdims=True)
+    )
+
+
+def scale_gradient_later(z):
+    """Let a tensor pass, and multiply its gradient by a factor given later.
+
+    The doubly reparameterised gradient (DReG) weighs the gradient of each
+    sample by its importance weight, which is known only once the sample went
+    through the decoder. `set_scale` gives it afterwards, in the same function
+    and before the gradient is taken.
+
+    Args:
+        z: Tensor of shape `(..., dim)`, samples.
+
+    Returns:
+        Tuple `(z, set_scale)`: `z` unchanged, and a function that takes the
+        factor, a tensor of shape `(...)`.
+
+    Raises:
+        ValueError: If the gradient is taken before `set_scale` is called.
+
+    Example:
+        ```python
+        import keras
+        import numpy as np
+        from keras_xmodal import ops
+
+        mean, log_variance = np.zeros((4, 2)), np.zeros((4, 2))
+        noise = keras.random.normal((5, 4, 2))
+        z = ops.sample_gaussian(mean, log_variance, noise)
+        z, set_scale = ops.scale_gradient_later(z)
+        log_likelihood = -keras.ops.sum(z**2, axis=-1)  # The decoder.
+        log_weights = (
+            log_likelihood
+            + ops.gaussian_log_prob(z, 0.0, 0.0)
+            - ops.gaussian_log_prob(
+                z,
+                keras.ops.stop_gradient(mean),
+                keras.ops.stop_gradient(log_variance),
+            )
+        )  # (samples, batch)
+        set_scale(ops.normalized_weights(log_weights))
+        loss = -keras.ops.mean(ops.iwae_bound(log_weights))
+        ```
+
+    Reference:
+        - Tucker et al., 2019, https://arxiv.org/abs/1810.04152, IWAE-DReG
+    """
+    factors = []
+
+    def set_scale(scale):
+        factors[:] = [ops.expand_dims(ops.stop_gradient(scale), -1)]
+
+    @ops.custom_gradient
+    def identity(x):
+        def gradient(upstream):
+            if not factors:
+                raise ValueError(
+                    "`set_scale` must be called before the gradient is taken."
+                )
+            return upstream * ops.cast(factors[0], upstream.dtype)
+
+        return x, gradient
+
+    return identity(z), set_scale

@@ -1,0 +1,110 @@
+"""Noise that is a function of a seed, and the same wherever it is computed.
+
+TensorFlow's random numbers differ between XLA and the rest, and LiteRT has
+none. These are a hash of seed and position, made of integer operations that all
+of them have: training resumes exactly, XLA equals eager, and a served model
+answers a seed with the same sample in every batch.
+"""
+
+import math
+
+from keras import ops
+
+# The 32-bit constants as int32, whose products wrap around.
+_FIRST, _SECOND, _GOLDEN = -2048144789, -1028477387, -1640531527
+
+
+def fold_in(seed, value):
+    """Derive a seed from another and a number.
+
+    Args:
+        seed: Integer tensor of any shape.
+        value: Integer or integer tensor that broadcasts with `seed`, such as
+            the number of a step.
+
+    Returns:
+        Int32 tensor of the common shape.
+
+    Example:
+        >>> int(fold_in(1, 0)) != int(fold_in(1, 1)) != int(fold_in(2, 1))
+        True
+
+    Reference:
+        - Salmon et al., 2011, "Parallel random numbers: as easy as 1, 2, 3",
+          counter-based generators; the hash is MurmurHash3's finaliser
+    """
+    seed, value = (ops.cast(x, "int32") for x in (seed, value))
+    return _mix(ops.bitwise_xor(_mix(seed), _mix(value + _GOLDEN)))
+
+
+def stateless_uniform(shape, seed):
+    """Uniform noise in (0, 1).
+
+    Args:
+        shape: Tuple of integers or scalar tensors.
+        seed: Integer scalar, or integer tensor of shape `(shape[0],)`: one
+            seed for each row, whose noise does not depend on other rows.
+
+    Returns:
+        Float32 tensor of the given shape.
+
+    Example:
+        >>> noise = stateless_uniform((1000,), seed=7)
+        >>> bool(abs(noise.numpy().mean() - 0.5) < 0.05)
+        True
+    """
+    seed = ops.cast(seed, "int32")
+    if len(seed.shape):
+        # Each row counts its own elements from 0.
+        row = shape[1:]
+        seed = ops.expand_dims(seed, list(range(1, len(shape))))
+        index = ops.reshape(ops.arange(_size(row), dtype="int32"), (1, *row))
+    else:
+        index = ops.reshape(ops.arange(_size(shape), dtype="int32"), shape)
+    bits = _shift(fold_in(seed, index), 8)  # 24 of them, exact as floats.
+    return (ops.cast(bits, "float32") + 0.5) / 2**24
+
+
+def stateless_normal(shape, seed):
+    """Standard normal noise.
+
+    Args:
+        shape: Tuple of integers or scalar tensors.
+        seed: Integer scalar, or integer tensor of shape `(shape[0],)`: one
+            seed for each row, whose noise does not depend on other rows.
+
+    Returns:
+        Float32 tensor of the given shape.
+
+    Example:
+        >>> one = stateless_normal((1, 4), seed=[5])
+        >>> three = stateless_normal((3, 4), seed=[2, 5, 9])
+        >>> bool((one.numpy()[0] == three.numpy()[1]).all())
+        True
+
+    Reference:
+        - Box and Muller, 1958, https://doi.org/10.1214/aoms/1177706645
+    """
+    radius = ops.sqrt(
+        -2.0 * ops.log(stateless_uniform(shape, fold_in(seed, 1)))
+    )
+    angle = 2 * math.pi * stateless_uniform(shape, fold_in(seed, 2))
+    return radius * ops.cos(angle)
+
+
+def _size(shape):
+    size = 1
+    for length in shape:
+        size = size * length
+    return size
+
+
+def _shift(x, count):
+    """Logical shift to the right; that of int32 would copy the sign."""
+    return ops.bitwise_and(ops.right_shift(x, count), 2 ** (32 - count) - 1)
+
+
+def _mix(x):
+    x = ops.bitwise_xor(x, _shift(x, 16)) * _FIRST
+    x = ops.bitwise_xor(x, _shift(x, 13)) * _SECOND
+    return ops.bitwise_xor(x, _shift(x, 16))

@@ -1,0 +1,102 @@
+import pathlib
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_xmodal.callbacks import drawing
+from keras_xmodal.callbacks.picture_callback import PictureCallback
+
+
+class Gray(PictureCallback):
+    title = "gray"
+
+    def draw(self, model):
+        images = np.full((1, 4, 4, 1), 0.5)
+        return drawing.draw_grid([drawing.to_cells(images)])
+
+
+class Nothing(PictureCallback):
+    def draw(self, model):
+        return None
+
+
+def fit(*callbacks, epochs=3, **kwargs):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.modalities = ["a", "b"]
+    model.compile(keras.optimizers.SGD(0.1), loss="mse")
+    x = np.ones((4, 2), "float32")
+    model.fit(
+        x, x[:, :1], epochs=epochs, verbose=0, callbacks=callbacks, **kwargs
+    )
+
+
+def names(folder):
+    return sorted(path.name for path in pathlib.Path(folder).iterdir())
+
+
+def test_files_have_the_number_of_the_epoch(tmp_path):
+    folder = tmp_path / "a" / "b"
+    fit(Gray(folder))
+    assert names(folder) == [f"gray_000{i}.png" for i in (1, 2, 3)]
+    fit(Gray(str(folder)), epochs=5, initial_epoch=3)
+    assert len(names(folder)) == 5
+
+
+def test_frequency(tmp_path):
+    fit(Gray(tmp_path, frequency=2), epochs=5)
+    assert names(tmp_path) == ["gray_0002.png", "gray_0004.png"]
+
+
+def test_no_picture_no_file(tmp_path):
+    fit(Nothing(tmp_path / "a", log_dir=tmp_path / "b"))
+    assert names(tmp_path / "a") == []
+
+
+def test_tensorboard_gets_the_picture(tmp_path):
+    event_file_loader = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_file_loader"
+    )
+    fit(Gray(tmp_path / "a", frequency=2, log_dir=tmp_path / "b"), epochs=4)
+    (path,) = (tmp_path / "b").iterdir()
+    found = {
+        event.step: tf.make_ndarray(value.tensor)[2]
+        for event in event_file_loader.EventFileLoader(str(path)).Load()
+        for value in event.summary.value
+        if value.tag == "gray"
+    }
+    assert sorted(found) == [1, 3]
+    picture = tf.io.decode_png((tmp_path / "a" / "gray_0002.png").read_bytes())
+    np.testing.assert_array_equal(tf.io.decode_png(found[1]), picture[..., :3])
+
+
+def test_tensorboard_is_missing(tmp_path, monkeypatch):
+    import importlib.util
+
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=r"keras-xmodal\[tensorboard\]"):
+        Gray(tmp_path, log_dir=tmp_path)
+    Gray(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "match"),
+    [
+        ({"folder": None}, TypeError, "`folder` must be a string or path"),
+        ({"log_dir": 3}, TypeError, "`log_dir` must be .*log_dir=3 of type in"),
+        ({"frequency": 0}, ValueError, "`frequency` must be at least 1"),
+        ({"to_text": {"a": "b"}}, TypeError, "`to_text` must be a dict"),
+    ],
+)
+def test_bad_arguments(tmp_path, arguments, error, match):
+    with pytest.raises(error, match=match):
+        Gray(**{"folder": tmp_path, **arguments})
+
+
+def test_what_is_found_before_training(tmp_path):
+    with pytest.raises(ValueError, match=r"`to_text` must .*\['a', 'b'\].*'c'"):
+        fit(Gray(tmp_path, to_text={"c": str}))
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="file"):
+        fit(Gray(tmp_path / "file"))

@@ -1,0 +1,191 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_xmodal import objectives
+from keras_xmodal.objectives.noise import Noise
+from tests.helpers import check_config
+from tests.objectives import by_hand
+from tests.objectives.by_hand import FULL, MEAN
+
+CLASSES = {
+    objectives.CVAE: {"target": "b"},
+    objectives.JMVAE: {"alpha": 0.3},
+    objectives.MMVAE: {},
+    objectives.MMVAEPlus: {"private_dim": by_hand.DIM},
+    objectives.MVAE: {"num_subsets": 2},
+    objectives.MVTCAE: {"alpha": 0.6},
+    objectives.MoPoE: {},
+    objectives.TELBO: {"gamma": 0.7},
+}
+MIXTURES = (objectives.MMVAE, objectives.MMVAEPlus, objectives.MoPoE)
+each_class = pytest.mark.parametrize("cls", CLASSES)
+
+
+def make(cls, **kwargs):
+    return cls(**CLASSES[cls], **kwargs)
+
+
+def run(objective, mask=FULL, noise=None, **kwargs):
+    return objective(
+        by_hand.experts(mask, **kwargs),
+        by_hand.log_likelihood(mask),
+        noise or Noise(1),
+    )
+
+
+@each_class
+def test_config(cls):
+    own = {"beta": 0.5, "estimator": "dreg", "num_samples": 4}
+    check_config(cls, {**CLASSES[cls], **own})
+
+
+@each_class
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [("beta", -1.0), ("num_samples", 0), ("estimator", "rws")],
+)
+def test_arguments_are_checked(cls, argument, value):
+    with pytest.raises(ValueError, match=f"Received: {argument}={value!r}"):
+        make(cls, **{argument: value})
+
+
+@pytest.mark.parametrize("estimator", ["elbo", "stl"])
+def test_one_sample_where_more_have_no_meaning(estimator):
+    with pytest.raises(ValueError, match="num_samples=2, estimator="):
+        objectives.MVAE(estimator=estimator, num_samples=2)
+
+
+@each_class
+@pytest.mark.parametrize("estimator", ["elbo", "iwae", "stl", "dreg"])
+def test_missing_experts_have_no_gradient_even_as_nan(cls, estimator):
+    mask = by_hand.PARTLY
+    objective = make(cls, estimator=estimator)
+    gradients = []
+    for fill in (MEAN, np.nan):
+        mean = np.where(mask[..., None], MEAN, fill).astype("float32")
+        mean = tf.constant(mean)
+        with tf.GradientTape() as tape:
+            tape.watch(mean)
+            bound = run(objective, mask, mean=mean)["bound"]
+        gradients.append(tape.gradient(bound, mean).numpy())
+    there, missing = gradients
+    np.testing.assert_allclose(there, missing, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(missing[~mask], 0.0)
+    assert np.abs(missing[mask]).max() > 0
+
+
+@each_class
+def test_closed_form_divergence_is_the_mean_of_the_samples(cls):
+    """`elbo` and `stl` have one expectation, but for mixtures a gap."""
+
+    def average(estimator):
+        objective = make(cls, beta=0.5, estimator=estimator)
+
+        @tf.function
+        def bound(step):
+            return run(objective, noise=Noise(2, step))["bound"]
+
+        values = [bound(tf.constant(step)).numpy() for step in range(400)]
+        return np.mean(values, axis=0), np.std(values, axis=0) / 20
+
+    closed, closed_error = average("elbo")
+    sampled, sampled_error = average("stl")
+    error = 5 * np.sqrt(closed_error**2 + sampled_error**2)
+    if cls in MIXTURES:
+        # A mixture diverges less than its components do on average.
+        assert (sampled > closed - error).all()
+    else:
+        assert (np.abs(sampled - closed) < error).all()
+
+
+@each_class
+@pytest.mark.parametrize(
+    ("estimator", "num_samples"), [("stl", 1), ("dreg", 8)]
+)
+def test_gradient_is_that_of_iwae(cls, estimator, num_samples):
+    """Another estimator of one gradient; of mixtures, with one sample only."""
+    if cls in MIXTURES:
+        num_samples, estimator = 1, "dreg"
+
+    def gradients(estimator):
+        objective = make(
+            cls, beta=0.7, estimator=estimator, num_samples=num_samples
+        )
+
+        @tf.function
+        def step(number):
+            variables = [tf.constant(x) for x in (MEAN, by_hand.JOINT[0])]
+            experts = by_hand.experts(FULL, mean=variables[0])
+            experts = experts._replace(joint=(variables[1], by_hand.JOINT[1]))
+            with tf.GradientTape() as tape:
+                tape.watch(variables)
+                bound = objective(
+                    experts, by_hand.log_likelihood(FULL), Noise(4, number)
+                )["bound"]
+            joint = objective.needs_joint_encoder
+            return bound, tape.gradient(bound, variables[joint])
+
+        steps = [step(tf.constant(number)) for number in range(500)]
+        return [np.stack(x) for x in zip(*steps, strict=True)]
+
+    value, iwae = gradients("iwae")
+    same, other = gradients(estimator)
+    np.testing.assert_allclose(same, value, rtol=1e-4)
+    error = np.sqrt((iwae.var(0) + other.var(0)) / len(iwae))
+    assert (np.abs(iwae.mean(0) - other.mean(0)) < 5 * error + 1e-3).all()
+    assert np.abs(iwae - other).max() > 0.1
+
+
+@each_class
+def test_more_samples_tighten_the_bound(cls):
+    values = []
+    for num_samples in (1, 50):
+        objective = make(cls, estimator="iwae", num_samples=num_samples)
+
+        @tf.function
+        def bound(step, objective=objective):
+            return run(objective, noise=Noise(0, step))["bound"]
+
+        steps = [bound(tf.constant(step)).numpy() for step in range(40)]
+        values.append(np.mean(steps))
+    assert values[1] > values[0]
+
+
+@each_class
+@pytest.mark.parametrize("estimator", ["elbo", "iwae"])
+def test_warm_up_multiplies_beta(cls, estimator):
+    arguments = (
+        by_hand.experts(FULL),
+        by_hand.log_likelihood(FULL),
+    )
+    half = make(cls, beta=0.6, estimator=estimator)(
+        *arguments, Noise(1), kl_weight=0.5
+    )
+    plain = make(cls, beta=0.3, estimator=estimator)(*arguments, Noise(1))
+    np.testing.assert_allclose(half["bound"], plain["bound"], rtol=1e-6)
+    weightless = make(cls, beta=0.0, estimator=estimator)
+    other = weightless(*arguments, Noise(1))
+    assert (other["bound"] > plain["bound"]).numpy().any()
+
+
+@each_class
+def test_free_bits_cost_nothing(cls):
+    objective = make(cls, beta=2.0, estimator="elbo")
+    arguments = by_hand.experts(FULL), by_hand.log_likelihood(FULL), Noise(1)
+    plain = objective(*arguments[:2], Noise(1))
+    mean = tf.constant(MEAN)
+    with tf.GradientTape() as tape:
+        tape.watch(mean)
+        free = objective(
+            by_hand.experts(FULL, mean=mean),
+            lambda z, **_: 0.0 * arguments[1](z),
+            Noise(1),
+            free_bits=100.0,
+        )
+    assert (free["bound"] < plain["bound"]).numpy().all()
+    np.testing.assert_allclose(free["kl"], plain["kl"], rtol=1e-6)
+    gradient = tape.gradient(free["bound"], mean)
+    if cls not in (objectives.JMVAE, objectives.MVTCAE):
+        # Nothing pulls to the prior. (These pull experts together as well.)
+        assert gradient is None or np.abs(gradient).max() == 0

@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+import scipy.stats
+import tensorflow as tf
+
+from keras_xmodal.ops.noise import (
+    fold_in,
+    stateless_normal,
+    stateless_uniform,
+)
+
+
+@pytest.mark.parametrize(
+    ("draw", "distribution"),
+    [
+        (stateless_uniform, scipy.stats.uniform()),
+        (stateless_normal, scipy.stats.norm()),
+    ],
+)
+def test_distribution(draw, distribution):
+    """Of one large draw, and of small ones of consecutive seeds."""
+    large = draw((400, 100), seed=3).numpy()
+    steps = np.stack([draw((20,), fold_in(7, i)).numpy() for i in range(500)])
+    rows = draw((2000, 20), np.arange(2000)).numpy()
+    for values in (large, steps, rows):
+        test = scipy.stats.kstest(values.ravel(), distribution.cdf)
+        assert test.pvalue > 1e-3
+        # Neither columns nor rows know of each other.
+        for x in (values, values[: values.shape[1]].T):
+            correlation = np.corrcoef(x.T) - np.eye(x.shape[1])
+            assert np.abs(correlation).max() < 6 / np.sqrt(len(x))
+
+
+def test_noise_is_a_function_of_the_seed():
+    a, b, c = (stateless_normal((5, 3), s).numpy() for s in (1, 1, 2))
+    np.testing.assert_array_equal(a, b)
+    assert (a != c).all()
+
+
+def test_xla_computes_the_same():
+    def draw(seed):
+        return stateless_normal((64, 8), seed)
+
+    compiled = tf.function(draw, jit_compile=True)
+    np.testing.assert_allclose(compiled(5), draw(5), rtol=1e-5, atol=1e-6)
+
+
+def test_a_row_depends_on_its_seed_only():
+    rows = stateless_normal((3, 4), seed=[8, 5, 8]).numpy()
+    np.testing.assert_array_equal(rows[0], rows[2])
+    np.testing.assert_array_equal(rows[1], stateless_normal((1, 4), [5])[0])
+    assert (rows[0] != rows[1]).all()
+
+
+def test_uniform_noise_is_open_at_both_ends():
+    values = stateless_uniform((300, 1000), seed=0).numpy()
+    assert values.min() > 0
+    assert values.max() < 1
+
+
+def test_folded_seeds_differ():
+    seeds = np.array(
+        [[int(fold_in(a, b)) for a in range(30)] for b in range(30)]
+    )
+    assert len(np.unique(seeds)) == 900
