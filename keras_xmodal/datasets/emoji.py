@@ -1,8 +1,7 @@
-"""The splits of the bundled sample "emoji", as pure functions.
+"""The bundled sample "emoji".
 
 The sample is 831 concepts in a fixed order, each drawn in two styles. A row
-says which concept, style, caption and recording an example is made of; the
-arrays themselves are put together in `keras_xmodal.datasets.load`.
+says which concept, style, caption and recording an example is made of.
 """
 
 import functools
@@ -12,12 +11,17 @@ import pathlib
 from typing import NamedTuple
 
 import numpy as np
+import tensorflow as tf
+
+from keras_xmodal.datasets import checks
 
 FOLDER = pathlib.Path(__file__).parent / "data" / "emoji"
 STYLES = ("noto", "fluent")
 LANGUAGES = ("en", "de", "es", "fr", "it", "ru", "zh")
 LEFT_OUT_LANGUAGE = "it"
 MODALITIES = ("image", "text", "speech")
+DEFAULT_MODALITIES = ("image", "text")
+OPTIONS = ("languages",)
 NUM_HELD_OUT = 150
 NUM_KEYWORDS = 8
 TILE = 32  # pixels
@@ -242,6 +246,50 @@ def rows(
     return tuple(found)
 
 
+def examples(
+    split: str,
+    modalities: tuple[str, ...],
+    languages: tuple[str, ...] = ("en",),
+) -> tf.data.Dataset:
+    """Put the examples of a split together; see `load` for what they hold.
+
+    Args:
+        split: A name in `SPLITS`.
+        modalities: Names in `MODALITIES`.
+        languages: Names in `LANGUAGES`.
+
+    Returns:
+        A `tf.data.Dataset` of dicts.
+    """
+    languages = checks.check_choices("languages", languages, LANGUAGES)
+    if split == "train" and LEFT_OUT_LANGUAGE in languages:
+        raise ValueError(
+            "`languages` must not have 'it' when `split` has 'train': Italian "
+            "is the language that 'test_language' leaves out of training. "
+            f"Received: languages={languages}"
+        )
+    selected = rows(split, modalities, languages)
+    concept = np.array([row.concept for row in selected], np.int64)
+    arrays = {"id": concept, "keywords": _keywords()[concept]}
+    if "image" in modalities:
+        style = STYLES.index(SPLITS[split].style)
+        arrays["image"] = _images()[style, concept]
+        arrays["style"] = np.full(len(concept), STYLES[style], object)
+    if "text" in modalities:
+        arrays["text"] = np.array([row.text for row in selected], object)
+        arrays["language"] = np.array(
+            [row.language for row in selected], object
+        )
+    if "speech" in modalities:
+        waveforms, lengths = _waveforms()
+        recording = np.array([row.recording for row in selected], np.int64)
+        arrays["speech"] = waveforms[recording]
+        arrays["speech_length"] = lengths[recording]
+        voices = read_speech()["voices"].astype(object)
+        arrays["voice"] = voices[recording]
+    return tf.data.Dataset.from_tensor_slices(arrays)
+
+
 def _captions(concepts, kind, languages):
     """Return for each concept its list of `(language, text)`."""
     if kind == "keywords":
@@ -258,3 +306,46 @@ def _captions(concepts, kind, languages):
         [(language, name_of(concept, language)) for language in languages]
         for concept in concepts
     ]
+
+
+@functools.lru_cache(maxsize=1)
+def _images():
+    """Cut the sheets into tiles: uint8 (styles, concepts, 32, 32, 3)."""
+    count, tile = len(read_concepts()), TILE
+    styles = []
+    for style in STYLES:
+        png = (FOLDER / f"{style}.png").read_bytes()
+        sheet = tf.io.decode_png(png, channels=3).numpy()
+        rows, columns = sheet.shape[0] // tile, sheet.shape[1] // tile
+        tiles = sheet.reshape(rows, tile, columns, tile, 3)
+        tiles = tiles.swapaxes(1, 2).reshape(-1, tile, tile, 3)
+        styles.append(tiles[:count])
+    return np.stack(styles)
+
+
+@functools.lru_cache(maxsize=1)
+def _keywords():
+    """Pad the keywords of each concept: object (concepts, 8)."""
+    concepts = read_concepts()
+    padded = np.full((len(concepts), NUM_KEYWORDS), "", object)
+    for row, concept in zip(padded, concepts, strict=True):
+        row[: len(concept["keywords"])] = concept["keywords"]
+    return padded
+
+
+@functools.lru_cache(maxsize=1)
+def _waveforms():
+    """Pad all recordings: float32 (recordings, samples), and their lengths.
+
+    The number of samples is the same in every split. Recordings of words that
+    name no concept stay zero.
+    """
+    speech = read_speech()
+    starts, lengths = speech["offsets"][:-1], np.diff(speech["offsets"])
+    padded = np.zeros((len(lengths), num_samples()), np.float32)
+    found = recordings_of(read_concepts(), speech["labels"])
+    for recordings in found.values():
+        for i in recordings:
+            mulaw = speech["mulaw"][starts[i] : starts[i] + lengths[i]]
+            padded[i, : lengths[i]] = expand_mulaw(mulaw)
+    return padded, lengths

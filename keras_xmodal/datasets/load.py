@@ -1,29 +1,41 @@
 """Load a data set as a `tf.data.Dataset`."""
 
 import functools
+import os
 
-import numpy as np
 import tensorflow as tf
 
-from keras_xmodal.datasets import emoji
+from keras_xmodal.datasets import checks, emoji, mnist_fashion, poly_mnist
+
+# A data set is a module with `SPLITS`, `MODALITIES`, `DEFAULT_MODALITIES`,
+# `OPTIONS` (the arguments of `load` that are its own) and
+# `examples(split, modalities, **options)`, a `tf.data.Dataset` of dicts.
+_DATA_SETS = {
+    "emoji": emoji,
+    "mnist_fashion": mnist_fashion,
+    "poly_mnist": poly_mnist,
+}
 
 
 def load(
     name: str,
     split: str = "train",
-    modalities: tuple[str, ...] = ("image", "text"),
-    languages: tuple[str, ...] = ("en",),
+    modalities: tuple[str, ...] | None = None,
+    languages: tuple[str, ...] | None = None,
     as_supervised: bool = False,
+    data_dir: str | os.PathLike | None = None,
 ) -> tf.data.Dataset:
     """Load a split of a data set as a `tf.data.Dataset`.
 
-    There is one data set so far, `"emoji"`, which comes with the package: 831
-    concepts (animals, food, objects, places, activities), each drawn in two
-    styles at 32 x 32 pixels, named in seven languages, with English keywords;
-    60 of them are also spoken by four synthetic voices.
+    Elements are dicts with an `id`, int64, and the fields of each modality.
+    Equal ids say that two examples show the same thing: they are positives of
+    each other.
 
-    Its splits are one training set and five questions to it. 150 of the
-    concepts are held out, the other 681 are seen:
+    **`"emoji"`** comes with the package: 831 concepts (animals, food, objects,
+    places, activities), each drawn in two styles at 32 x 32 pixels, named in
+    seven languages, with English keywords; 60 of them are also spoken by four
+    synthetic voices. Its splits are one training set and five questions to
+    it. 150 of the concepts are held out, the other 681 are seen:
 
     - `"train"`: Noto pictures of the seen concepts, with their names.
     - `"test_keyword"`: the same pictures, with keywords that belong to one
@@ -36,37 +48,59 @@ def load(
     - `"test_style_concept"`: Fluent pictures of the held-out concepts, with
       names.
 
+    There is one example for each picture and caption; without `"text"`, one
+    for each picture. With `"speech"` there are only concepts that have
+    recordings, and one example for each voice. The fields are
+    `id`, the number of the concept, and
+    `keywords`, string `(8,)`, padded with `""` (not unseen ones: they
+    hold the captions of `"test_keyword"`);
+    with `"image"`: `image`, uint8 `(32, 32, 3)`, and `style`, string,
+    `"noto"` or `"fluent"`;
+    with `"text"`: `text` and `language`, strings;
+    with `"speech"`: `speech`, float32 `(samples,)` at 8 kHz in [-1, 1],
+    padded with zeros to the longest recording, `speech_length`, int64,
+    its number of samples before padding, and `voice`, string.
+
+    **`"mnist_fashion"`** and **`"poly_mnist"`** are made of MNIST and
+    Fashion-MNIST, which `benchmarks/fetch_mnist.py` fetches. Both have the
+    splits `"train"` (60,000 examples) and `"test"` (10,000), always the same
+    ones, in the order of MNIST's digits, with the fields `id` and `label`,
+    int64, both the class, 0 to 9; then
+
+    - `"mnist_fashion"`: `mnist`, a digit, and `fashion`, a piece of clothing
+      of the class of the same number, uint8 `(28, 28, 1)`.
+    - `"poly_mnist"`: `m0` to `m4`, five different digits of one class, uint8
+      `(28, 28, 3)`. Each inverts the colours of a crop of a background:
+      stripes, checks, clouds, blobs and gradients of hue. They are drawn when
+      they are asked for; `cache` keeps them between epochs.
+
     Args:
-        name: Name of the data set: `"emoji"`.
+        name: Name of the data set.
         split: Name of a split, or several joined with `+`:
             `"train+test_style"`.
-        modalities: Which of `"image"`, `"text"` and `"speech"` the examples
-            have. There is one example for each picture and caption; without
-            `"text"`, one for each picture. With `"speech"` there are only
-            concepts that have recordings, and one example for each voice.
-        languages: Languages of the names, out of `"en"`, `"de"`, `"es"`,
-            `"fr"`, `"it"`, `"ru"` and `"zh"`. `"it"` is left out of training.
-            The captions of `"test_keyword"` are English and those of
-            `"test_language"` Italian, whatever is asked for here.
+        modalities: Which modalities the examples have: `"image"`, `"text"`
+            and `"speech"` of `"emoji"`, `"mnist"` and `"fashion"` of
+            `"mnist_fashion"`, `"m0"` to `"m4"` of `"poly_mnist"`. `None` is
+            all of them, but for `"speech"`.
+        languages: For `"emoji"`, the languages of the names, out of `"en"`,
+            `"de"`, `"es"`, `"fr"`, `"it"`, `"ru"` and `"zh"`; `None` is
+            English. `"it"` is left out of training. The captions of
+            `"test_keyword"` are English and those of `"test_language"`
+            Italian, whatever is asked for here.
         as_supervised: If `True`, examples are `({modality: ...}, id)`.
+        data_dir: For `"mnist_fashion"` and `"poly_mnist"`, the folder that has
+            the folders `mnist` and `fashion_mnist` with the four IDX files of
+            each; `None` is `~/.cache/keras_xmodal`.
 
     Returns:
-        A `tf.data.Dataset` of known cardinality, not batched, in the order of
-        the concepts. Its elements are dicts of
-        `id`, int64, the number of the concept (equal ids are positives of
-        each other);
-        `keywords`, string `(8,)`, padded with `""` (not unseen ones: they
-        hold the captions of `"test_keyword"`);
-        with `"image"`: `image`, uint8 `(32, 32, 3)`, and `style`, string,
-        `"noto"` or `"fluent"`;
-        with `"text"`: `text` and `language`, strings;
-        with `"speech"`: `speech`, float32 `(samples,)` at 8 kHz in [-1, 1],
-        padded with zeros to the longest recording, `speech_length`, int64,
-        its number of samples before padding, and `voice`, string.
+        A `tf.data.Dataset` of known cardinality, not batched, in a fixed
+        order.
 
     Raises:
-        ValueError: If an argument names something that the data set has not.
+        ValueError: If an argument names something that the data set has not,
+            or a file of the data set is damaged.
         TypeError: If an argument has the wrong type.
+        FileNotFoundError: If a file of the data set is missing.
 
     Example:
 
@@ -81,147 +115,53 @@ def load(
     for x, ids in batches.batch(64).take(1):
         print(x["image"].shape, ids.shape)
     ```
+
+    A whole data set as NumPy arrays is one batch of it:
+
+    ```python
+    import keras_xmodal as kx
+
+    test = kx.datasets.load("emoji", "test_concept")
+    arrays = test.batch(len(test)).as_numpy_iterator().next()
+    print(arrays["image"].shape)
+    ```
     """
-    _check_name(name)
-    splits = _parse_split(split)
-    modalities = _check_choices("modalities", modalities, emoji.MODALITIES)
-    languages = _check_choices("languages", languages, emoji.LANGUAGES)
-    if "train" in splits and emoji.LEFT_OUT_LANGUAGE in languages:
+    if name not in tuple(_DATA_SETS):
         raise ValueError(
-            "`languages` must not have 'it' when `split` has 'train': Italian "
-            "is the language that 'test_language' leaves out of training. "
-            f"Received: split={split!r}, languages={languages}"
-        )
-    arrays = emoji_arrays(splits, modalities, languages)
-    if not len(arrays["id"]):
-        raise ValueError(
-            "`split`, `modalities` and `languages` must select at least one "
-            f"example. Received: split={split!r}, modalities={modalities}, "
-            f"languages={languages}"
-        )
-    if not as_supervised:
-        return tf.data.Dataset.from_tensor_slices(arrays)
-    inputs = {modality: arrays[modality] for modality in modalities}
-    return tf.data.Dataset.from_tensor_slices((inputs, arrays["id"]))
-
-
-def emoji_arrays(
-    splits: tuple[str, ...],
-    modalities: tuple[str, ...],
-    languages: tuple[str, ...],
-) -> dict[str, np.ndarray]:
-    """Put the examples of "emoji" together.
-
-    Args:
-        splits: Names of splits, one after the other.
-        modalities: As for `load`.
-        languages: As for `load`.
-
-    Returns:
-        Dict of arrays with one row an example; the fields are those of
-        `load`.
-    """
-    rows = [
-        row
-        for split in splits
-        for row in emoji.rows(split, modalities, languages)
-    ]
-    concept = np.array([row.concept for row in rows], np.int64)
-    arrays = {"id": concept, "keywords": _keywords()[concept]}
-    if "image" in modalities:
-        style = [emoji.STYLES.index(row.style) for row in rows]
-        arrays["image"] = _images()[style, concept]
-        arrays["style"] = np.array([row.style for row in rows], object)
-    if "text" in modalities:
-        arrays["text"] = np.array([row.text for row in rows], object)
-        arrays["language"] = np.array([row.language for row in rows], object)
-    if "speech" in modalities:
-        waveforms, lengths = _waveforms()
-        recording = np.array([row.recording for row in rows], np.int64)
-        arrays["speech"] = waveforms[recording]
-        arrays["speech_length"] = lengths[recording]
-        voices = emoji.read_speech()["voices"].astype(object)
-        arrays["voice"] = voices[recording]
-    return arrays
-
-
-@functools.lru_cache(maxsize=1)
-def _images():
-    """Cut the sheets into tiles: uint8 (styles, concepts, 32, 32, 3)."""
-    count, tile = len(emoji.read_concepts()), emoji.TILE
-    styles = []
-    for style in emoji.STYLES:
-        png = (emoji.FOLDER / f"{style}.png").read_bytes()
-        sheet = tf.io.decode_png(png, channels=3).numpy()
-        rows, columns = sheet.shape[0] // tile, sheet.shape[1] // tile
-        tiles = sheet.reshape(rows, tile, columns, tile, 3)
-        tiles = tiles.swapaxes(1, 2).reshape(-1, tile, tile, 3)
-        styles.append(tiles[:count])
-    return np.stack(styles)
-
-
-@functools.lru_cache(maxsize=1)
-def _keywords():
-    """Pad the keywords of each concept: object (concepts, 8)."""
-    concepts = emoji.read_concepts()
-    padded = np.full((len(concepts), emoji.NUM_KEYWORDS), "", object)
-    for row, concept in zip(padded, concepts, strict=True):
-        row[: len(concept["keywords"])] = concept["keywords"]
-    return padded
-
-
-@functools.lru_cache(maxsize=1)
-def _waveforms():
-    """Pad all recordings: float32 (recordings, samples), and their lengths.
-
-    The number of samples is the same in every split. Recordings of words that
-    name no concept stay zero.
-    """
-    speech = emoji.read_speech()
-    starts, lengths = speech["offsets"][:-1], np.diff(speech["offsets"])
-    padded = np.zeros((len(lengths), emoji.num_samples()), np.float32)
-    found = emoji.recordings_of(emoji.read_concepts(), speech["labels"])
-    for recordings in found.values():
-        for i in recordings:
-            mulaw = speech["mulaw"][starts[i] : starts[i] + lengths[i]]
-            padded[i, : lengths[i]] = emoji.expand_mulaw(mulaw)
-    return padded, lengths
-
-
-def _check_name(name):
-    if name != "emoji":
-        raise ValueError(
-            "`name` must be the name of a data set: 'emoji'. "
+            f"`name` must be the name of a data set: {tuple(_DATA_SETS)}. "
             f"Received: name={name!r}"
         )
-
-
-def _parse_split(split):
-    if not isinstance(split, str):
-        raise TypeError(
-            "`split` must be a string, such as 'train' or 'train+test_style'. "
-            f"Received: split={split!r} of type {type(split).__name__}"
-        )
-    parts = tuple(part.strip() for part in split.split("+"))
-    unknown = [part for part in parts if part not in emoji.SPLITS]
-    if unknown or len(set(parts)) < len(parts):
+    source = _DATA_SETS[name]
+    splits = checks.check_split(split, tuple(source.SPLITS))
+    if modalities is None:
+        modalities = source.DEFAULT_MODALITIES
+    modalities = checks.check_choices(
+        "modalities", modalities, source.MODALITIES
+    )
+    options = {"languages": languages, "data_dir": data_dir}
+    options = {
+        key: value for key, value in options.items() if value is not None
+    }
+    for key in options.keys() - set(source.OPTIONS):
         raise ValueError(
-            "`split` must be one or several different ones of "
-            f"{tuple(emoji.SPLITS)}, joined with '+'. Received: split={split!r}"
+            f"`{key}` must be left out for the data set {name!r}, which knows "
+            f"only {source.OPTIONS}. Received: {key}={options[key]!r}"
         )
-    return parts
-
-
-def _check_choices(argument, values, choices):
-    if isinstance(values, str) or not isinstance(values, (tuple, list)):
-        raise TypeError(
-            f"`{argument}` must be a tuple or list of strings. Received: "
-            f"{argument}={values!r} of type {type(values).__name__}"
-        )
-    known = all(value in choices for value in values)
-    if not values or not known or len(set(values)) < len(values):
+    dataset = functools.reduce(
+        tf.data.Dataset.concatenate,
+        [source.examples(split, modalities, **options) for split in splits],
+    )
+    if not len(dataset):
         raise ValueError(
-            f"`{argument}` must be one or several different ones of {choices}. "
-            f"Received: {argument}={values!r}"
+            "`split` and `modalities` must select at least one example. "
+            f"Received: name={name!r}, split={split!r}, "
+            f"modalities={modalities}, {options}"
         )
-    return tuple(values)
+    if not as_supervised:
+        return dataset
+    return dataset.map(
+        lambda example: (
+            {modality: example[modality] for modality in modalities},
+            example["id"],
+        )
+    )

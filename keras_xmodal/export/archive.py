@@ -5,15 +5,14 @@ import numpy as np
 import tensorflow as tf
 
 from keras_xmodal.export import samples
-from keras_xmodal.export.towers import OUTPUT
 
 
-def write_archive(model, functions, folder, default=None):
+def write_archive(model, endpoints, folder, default=None):
     """Write a SavedModel.
 
     Args:
-        model: `EmbeddingModel`, built.
-        functions: Dict of pairs (function, `tf.TensorSpec`) by endpoint.
+        model: `EmbeddingModel` or `VAEModel`, built.
+        endpoints: List of `Endpoint`.
         folder: Path of a folder to write into.
         default: Name of the endpoint that is `serving_default` as well.
             Defaults to the first.
@@ -24,44 +23,45 @@ def write_archive(model, functions, folder, default=None):
     tables = tf.Module()
     tables.layers = [model, *model.preprocessors.values()]
     archive.track(tables)
-    default = default or next(iter(functions))
-    for name in sorted(functions, key=lambda name: name != default):
-        function, signature = functions[name]
-        archive.add_endpoint(name, function, [signature])
+    default = default or endpoints[0].name
+    for endpoint in sorted(endpoints, key=lambda e: e.name != default):
+        archive.add_endpoint(
+            endpoint.name, endpoint.function(model), endpoint.inputs
+        )
     archive.write_out(str(folder), verbose=False)
 
 
-def read_archive(folder, names):
+def read_archive(folder, endpoints):
     """Load a SavedModel back.
 
     Args:
         folder: Path of the SavedModel.
-        names: Names of the endpoints to give.
+        endpoints: List of `Endpoint`.
 
     Returns:
-        Dict of functions by endpoint, from a NumPy array of shape
-        `(batch, ...)` to one of shape `(batch, embedding_dim)`.
+        Dict of functions by endpoint, from a dict of NumPy arrays by the
+        inputs' names to one by the outputs' names.
     """
     loaded = tf.saved_model.load(str(folder))
 
     def runner(name):
-        (key,) = loaded.signatures[name].structured_input_signature[1]
-
-        def run(x):
+        def run(inputs):
             # By way of `loaded`: signatures alone do not keep variables alive.
-            signature = loaded.signatures[name]
-            return np.asarray(signature(**{key: tf.constant(x)})[OUTPUT])
+            outputs = loaded.signatures[name](
+                **{key: tf.constant(value) for key, value in inputs.items()}
+            )
+            return {key: np.asarray(value) for key, value in outputs.items()}
 
         return run
 
-    return {name: runner(name) for name in names}
+    return {endpoint.name: runner(endpoint.name) for endpoint in endpoints}
 
 
 def build(model, towers):
     """Build a model that was not called yet, on made-up inputs.
 
     Args:
-        model: `EmbeddingModel`.
+        model: `EmbeddingModel` or `VAEModel`.
         towers: List of `Tower`.
     """
     if not model.built:

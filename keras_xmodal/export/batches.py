@@ -1,39 +1,48 @@
-"""Inputs of an endpoint beside the embeddings that Keras gives for them."""
+"""Inputs of an endpoint beside what its Keras model takes for them."""
 
 import numpy as np
 import tensorflow as tf
 
 from keras_xmodal.export import samples
-from keras_xmodal.export.towers import embed_tensor, preprocess
+from keras_xmodal.export.towers import preprocess
 
 
-def batches(model, tower, kind, examples=None, batch_size=256):
-    """Yield what to feed an endpoint and what to expect: one row, then all.
+def batches(model, endpoint, examples=None, batch_size=256):
+    """Yield what to feed an endpoint, and it preprocessed: one row, then all.
 
     Args:
-        model: `EmbeddingModel`, built.
-        tower: `Tower`.
-        kind: `"tensor"` or the tower's `raw_kind`.
-        examples: Array of raw examples, or None to make some up.
+        model: `EmbeddingModel` or `VAEModel`, built.
+        endpoint: `Endpoint`.
+        examples: Dict of arrays of raw examples by modality; where one of the
+            endpoint's modalities is not in it, all inputs are made up.
         batch_size: Integer, examples in a batch.
 
     Yields:
-        Pairs of a NumPy array of shape `(batch, ...)`, the input of the
-        endpoint, and a float array of shape `(batch, embedding_dim)`. The
-        first pair is the first example on its own.
+        Pairs of dicts of NumPy arrays of shape `(batch, ...)` by the inputs'
+        names: what the endpoint takes, and what `Endpoint.reference` takes.
+        The first pair is the first example on its own.
     """
-    if examples is None:
-        examples = _make_up(model, tower)
-    starts = range(0, len(examples), batch_size)
+    examples = examples or {}
+    if all(tower.modality in examples for tower in endpoint.towers):
+        rows = {t.name: examples[t.modality] for t in endpoint.towers}
+    else:
+        rows = {t.name: _make_up(model, t) for t in endpoint.towers}
+    size = len(next(iter(rows.values()), range(samples.NUM_SAMPLES)))
+    drawn = {s.name: samples.noise(s, size) for s in endpoint.further}
+    starts = range(0, size, batch_size)
     for part in (
-        examples[:1],
-        *(examples[start : start + batch_size] for start in starts),
+        slice(0, 1),
+        *(slice(start, start + batch_size) for start in starts),
     ):
-        inputs, preprocessed = _feed(model, tower, kind, part)
-        embeddings = embed_tensor(model, tower.modality, preprocessed)
-        if kind == "tensor":
-            inputs = preprocessed
-        yield np.asarray(inputs), np.asarray(embeddings, "float32")
+        inputs = {name: value[part] for name, value in drawn.items()}
+        fed = dict(inputs)
+        for tower in endpoint.towers:
+            raw, preprocessed = _feed(
+                model, tower, endpoint.raw, rows[tower.name][part]
+            )
+            inputs[tower.name] = np.asarray(preprocessed)
+            fed[tower.name] = np.asarray(raw if endpoint.raw else preprocessed)
+        yield fed, inputs
 
 
 def _make_up(model, tower):
@@ -56,7 +65,7 @@ def _make_up(model, tower):
     return samples.tensor(tower.tensor, high)
 
 
-def _feed(model, tower, kind, rows):
+def _feed(model, tower, raw, rows):
     """Input of the raw endpoint, and the preprocessed batch."""
     name = tower.modality
     if tower.raw_kind is None:
@@ -68,7 +77,7 @@ def _feed(model, tower, kind, rows):
     if isinstance(rows[0], bytes):  # picture files already
         return rows, tower.preprocess(model, tf.convert_to_tensor(rows))
     contents = None
-    if kind == "bytes":
+    if raw:
         rows = (
             samples.to_pictures(rows)
             if isinstance(rows, np.ndarray)

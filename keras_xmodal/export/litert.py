@@ -1,4 +1,4 @@
-"""Export to LiteRT (TensorFlow Lite), one file per modality."""
+"""Export to LiteRT (TensorFlow Lite), one file per part of a model."""
 
 import os
 import pathlib
@@ -11,16 +11,17 @@ import tensorflow as tf
 
 from keras_xmodal.export import archive, report
 from keras_xmodal.export.atomic_folder import atomic_folder
+from keras_xmodal.export.endpoints import find_endpoints
 from keras_xmodal.export.float32_twin import float32_twin, is_float32
 from keras_xmodal.export.saved_model import check_arguments
-from keras_xmodal.export.towers import OUTPUT, find_towers
-from keras_xmodal.models import EmbeddingModel
+from keras_xmodal.export.towers import find_towers
+from keras_xmodal.models import EmbeddingModel, VAEModel
 
 _TOLERANCES = {None: 1e-5, "float16": 2e-2, "dynamic": 1e-1}
 
 
 def litert(
-    model: EmbeddingModel,
+    model: EmbeddingModel | VAEModel,
     path: str | os.PathLike,
     evaluation: tuple[dict[str, np.ndarray], np.ndarray] | None = None,
     quantization: str | None = None,
@@ -29,14 +30,22 @@ def litert(
     batch_size: int = 256,
     tolerance: float | None = None,
 ) -> dict:
-    """Write LiteRT files that embed one modality each, on a device.
+    """Write LiteRT files, each of which does one thing on a device.
 
-    `path` becomes a folder with `<modality>.tflite` for each modality, which
-    is all that a device needs to embed that modality, and `report.json`. The
-    file has the signature `embed_<modality>`, whose input is named as the
-    modality is and takes preprocessed batches of any size; its output
-    `embedding` is float32 `(batch, embedding_dim)`. A model of one tensor
-    becomes `model.tflite` with the signature `embed` and the input `x`.
+    Of an `EmbeddingModel`, `path` becomes a folder with `<modality>.tflite`
+    for each modality, which is all that a device needs to embed that modality,
+    and `report.json`. The file has the signature `embed_<modality>`, whose
+    input is named as the modality is and takes preprocessed batches of any
+    size; its output `embedding` is float32 `(batch, embedding_dim)`. A model
+    of one tensor becomes `model.tflite` with the signature `embed` and the
+    input `x`.
+
+    Of a `VAEModel`, each signature that `kx.export.saved_model` describes, on
+    preprocessed input, has a file of its name: `encode_<modality>.tflite`,
+    `decode_<modality>.tflite`, `translate_<source>_to_<target>.tflite` and
+    `encode_all.tflite`. There a translation takes `noise`, float32 `(batch,
+    encoding_dim)`, in place of a seed: zeros give the translation at the mean
+    of `q(z|x_source)`, standard normal numbers a sample.
 
     Only built-in operators are used, since `ai_edge_litert` runs no others.
     Strings are no input of LiteRT's, so the client preprocesses: where the
@@ -50,7 +59,7 @@ def litert(
     stays there.
 
     Args:
-        model: `EmbeddingModel`.
+        model: `EmbeddingModel` or `VAEModel`.
         path: Folder to create.
         evaluation: Pair `(x, ids)`, as in `kx.export.saved_model`.
         quantization: `None` keeps float32; `"float16"` stores weights in
@@ -60,21 +69,23 @@ def litert(
             `kx.export.saved_model`.
         batch_size: Integer, examples run at once in the comparison.
         tolerance: Float, the largest absolute error allowed. It grows with
-            the largest value of an embedding if that is above 1. Defaults to
+            the largest value of an output if that is above 1. Defaults to
             1e-5, to 2e-2 with `"float16"` or a model in mixed or half
             precision, and to 1e-1 with `"dynamic"`.
 
     Returns:
         Dict as from `kx.export.saved_model`, with the further key
         `quantization`, and for each endpoint `file`, `bytes`, and
-        `vocabulary` (a file) and `preprocessor` (its configuration) where
-        there are any. `bytes` counts all files but the report.
+        `vocabulary` (a file) and `preprocessor` (its configuration) of the
+        modality that it takes and `output_vocabulary` of the one that it
+        generates, where there are any. `bytes` counts all files but the
+        report.
 
     Raises:
         TypeError: If an argument has the wrong type.
-        ValueError: If `quantization` is unknown, an encoder needs operators
+        ValueError: If `quantization` is unknown, a network needs operators
             that LiteRT lacks, the input of a modality is not known,
-            `evaluation` does not fit or embeddings are not finite.
+            `evaluation` does not fit or the model's outputs are not finite.
         FileExistsError: If there is something at `path`.
         RuntimeError: If an exported model differs from Keras.
 
@@ -102,38 +113,32 @@ def litert(
     examples, ids = check_arguments(model, path, evaluation, batch_size)
     towers = find_towers(model, examples, input_signature)
     archive.build(model, towers)
+    # Noise, since zeros give the mean, and LiteRT lacks the seed's operators.
+    endpoints = [e for e in find_endpoints(model, towers, "noise") if not e.raw]
     if tolerance is None:
         tolerance = _TOLERANCES[quantization]
         if not is_float32(model):
             tolerance = max(tolerance, 2e-2)
-    with (
-        atomic_folder(path) as folder,
-        tempfile.TemporaryDirectory() as scratch,
-    ):
+    with atomic_folder(path) as folder:
         twin = float32_twin(model, archive.sample_inputs(towers))
-        names = [next(iter(tower.endpoints())) for tower in towers]
-        functions = {
-            name: (tower.function(twin, "tensor"), tower.tensor)
-            for name, tower in zip(names, towers, strict=True)
-        }
-        archive.write_archive(twin, functions, scratch)
+        vocabularies = _write_vocabularies(model, towers, folder)
         runners, facts = {}, {}
-        for name, tower in zip(names, towers, strict=True):
-            content = _convert(scratch, name, tower, quantization)
-            file = folder / f"{tower.modality or 'model'}.tflite"
+        for endpoint in endpoints:
+            content = _convert(twin, endpoint, quantization)
+            file = folder / f"{endpoint.file or endpoint.name}.tflite"
             file.write_bytes(content)
-            runners[name] = _runner(file, name)
-            facts[name] = {
+            runners[endpoint.name] = _runner(file, endpoint.name)
+            facts[endpoint.name] = {
                 "file": file.name,
                 "bytes": len(content),
-                "input": report.describe(tower.tensor),
-                **_write_preprocessor(model, tower, folder),
+                **report.describe(endpoint),
+                **_describe_preprocessing(model, endpoint, vocabularies),
             }
         comparison = report.compare(
-            model, towers, runners, (examples, ids), batch_size, tolerance
+            model, endpoints, runners, (examples, ids), batch_size, tolerance
         )
-        for name in names:
-            comparison["endpoints"][name].update(facts[name])
+        for name, fact in facts.items():
+            comparison["endpoints"][name].update(fact)
         result = {
             "format": "litert",
             "quantization": quantization,
@@ -143,27 +148,35 @@ def litert(
         return report.write_report(result, folder / "report.json")
 
 
-def _convert(archive_folder, name, tower, quantization):
-    converter = tf.lite.TFLiteConverter.from_saved_model(
-        archive_folder, signature_keys=[name]
+def _convert(model, endpoint, quantization):
+    with tempfile.TemporaryDirectory() as folder:
+        # Of its own, for the converter loads all that an archive holds, twice.
+        archive.write_archive(model, [endpoint], folder)
+        converter = tf.lite.TFLiteConverter.from_saved_model(
+            folder, signature_keys=[endpoint.name]
+        )
+        # Without the TF operators: they convert, and then run nowhere.
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+        if quantization is not None:
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        if quantization == "float16":
+            converter.target_spec.supported_types = [tf.float16]
+        try:
+            return converter.convert()
+        except Exception as error:  # The converter's own class is not public.
+            raise _unsupported(endpoint, str(error)) from error
+
+
+def _unsupported(endpoint, message):
+    found = re.findall(r"\btf\.([A-Z]\w+)", message)
+    operators = ", ".join(sorted(set(found))) or message
+    networks = endpoint.networks
+    return ValueError(
+        f"{networks[0].upper()}{networks[1:]} must only use operators that "
+        "LiteRT has built in: an LSTM or GRU needs `unroll=True`, and texts "
+        "and ids are looked up by a preprocessor, not an encoder. "
+        f"Received: {endpoint.name!r}, which needs {operators}"
     )
-    # Without the TF operators: they convert, and then run nowhere.
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-    if quantization is not None:
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    if quantization == "float16":
-        converter.target_spec.supported_types = [tf.float16]
-    try:
-        return converter.convert()
-    except Exception as error:  # The converter's own class is not public.
-        found = re.findall(r"\btf\.([A-Z]\w+)", str(error))
-        operators = ", ".join(sorted(set(found))) or str(error)
-        raise ValueError(
-            f"The encoder of {tower.modality or 'x'!r} must only use operators "
-            "that LiteRT has built in: an LSTM or GRU needs `unroll=True`, and "
-            "texts and ids are looked up by a preprocessor, not an encoder. "
-            f"Received: an encoder that needs {operators}"
-        ) from error
 
 
 def _runner(file, name):
@@ -171,26 +184,16 @@ def _runner(file, name):
 
     interpreter = Interpreter(model_content=file.read_bytes())
     runner = interpreter.get_signature_runner(name)
-    (key,) = runner.get_input_details()
-
-    def run(x):
-        return runner(**{key: x})[OUTPUT]
-
-    return run
+    return lambda inputs: runner(**inputs)
 
 
-def _write_preprocessor(model, tower, folder):
-    preprocessor = model.preprocessors.get(tower.modality)
-    if preprocessor is None:
-        return {}
-    config = keras.saving.serialize_keras_object(preprocessor)["config"]
-    facts = {
-        "preprocessor": {
-            "class_name": type(preprocessor).__name__,
-            "config": {k: v for k, v in config.items() if k != "vocabulary"},
-        }
-    }
-    if hasattr(preprocessor, "get_vocabulary"):
+def _write_vocabularies(model, towers, folder):
+    """Names of the files, by modality."""
+    files = {}
+    for tower in towers:
+        preprocessor = model.preprocessors.get(tower.modality)
+        if not hasattr(preprocessor, "get_vocabulary"):
+            continue
         tokens = [str(token) for token in preprocessor.get_vocabulary()]
         broken = [token for token in tokens if "\n" in token]
         if broken:
@@ -200,5 +203,25 @@ def _write_preprocessor(model, tower, folder):
             )
         file = pathlib.Path(folder) / f"{tower.modality}_vocabulary.txt"
         file.write_text("\n".join(tokens) + "\n", "utf-8", newline="\n")
-        facts["vocabulary"] = file.name
+        files[tower.modality] = file.name
+    return files
+
+
+def _describe_preprocessing(model, endpoint, vocabularies):
+    """What a client needs to preprocess the input and to read the output."""
+    facts = {}
+    if endpoint.target in vocabularies:
+        facts["output_vocabulary"] = vocabularies[endpoint.target]
+    if len(endpoint.towers) != 1:
+        return facts
+    name = endpoint.towers[0].modality
+    if name in vocabularies:
+        facts["vocabulary"] = vocabularies[name]
+    if name in model.preprocessors:
+        layer = model.preprocessors[name]
+        config = keras.saving.serialize_keras_object(layer)["config"]
+        facts["preprocessor"] = {
+            "class_name": type(layer).__name__,
+            "config": {k: v for k, v in config.items() if k != "vocabulary"},
+        }
     return facts

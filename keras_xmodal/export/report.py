@@ -9,19 +9,19 @@ import numpy as np
 import tensorflow as tf
 
 from keras_xmodal.export.batches import batches
-from keras_xmodal.metrics import retrieval_report
+from keras_xmodal.export.embedding_endpoints import OUTPUT, cosines, retrieval
 
 
-def compare(model, towers, runners, evaluation, batch_size, tolerance):
+def compare(model, endpoints, runners, evaluation, batch_size, tolerance):
     """Run every endpoint beside Keras.
 
     Each runs on one example alone and then on batches.
 
     Args:
-        model: `EmbeddingModel`.
-        towers: List of `Tower`.
-        runners: Dict by endpoint of functions from an input to embeddings,
-            both NumPy arrays.
+        model: `EmbeddingModel` or `VAEModel`.
+        endpoints: List of `Endpoint`.
+        runners: Dict by endpoint of functions from a dict of inputs to a dict
+            of outputs, both NumPy arrays by name.
         evaluation: Pair of a dict of raw arrays by modality and ids, as
             `samples.check_evaluation` returns it.
         batch_size: Integer, examples run at once.
@@ -29,43 +29,46 @@ def compare(model, towers, runners, evaluation, batch_size, tolerance):
             largest value if that is above 1.
 
     Returns:
-        Dict with `max_abs_error`, `mean_cosine`, `min_cosine` (the worst of
-        all endpoints), `endpoints` (the same three and `num_examples` for
-        each) and, with an evaluation set of two modalities that the model
-        compares, `R@1_before`, `R@1` and `retrieval`.
+        Dict with `max_abs_error` and `endpoints` (by name, that and
+        `num_examples`). Of embeddings, also `mean_cosine` and `min_cosine`
+        (of each endpoint, and the worst) and, with an evaluation set of two
+        modalities that the model compares, `R@1_before`, `R@1` and
+        `retrieval`.
 
     Raises:
-        ValueError: If an embedding of the model is not finite.
+        ValueError: If an output of the model is not finite.
         RuntimeError: If an endpoint differs from Keras.
     """
-    x, ids = evaluation
-    endpoints, before, after = {}, {}, {}
-    for tower in towers:
-        raw = x.get(tower.modality)
-        for name, kind in tower.endpoints().items():
-            if name not in runners:
-                continue
-            expected, received = [], []
-            with full_float32():
-                for inputs, reference in batches(
-                    model, tower, kind, raw, batch_size
-                ):
-                    if not expected:
-                        # Or else random numbers keep step with Keras.
-                        runners[name](inputs)
-                    expected.append(reference)
-                    received.append(runners[name](inputs))
-            endpoints[name] = _difference(name, expected, received, tolerance)
-            if kind == "tensor" and raw is not None:
+    examples, _ = evaluation
+    facts, before, after = {}, {}, {}
+    for endpoint in endpoints:
+        with full_float32():
+            facts[endpoint.name], pairs = _compare(
+                model,
+                endpoint,
+                runners[endpoint.name],
+                examples,
+                batch_size,
+                tolerance,
+            )
+        if pairs and not endpoint.raw:
+            (tower,) = endpoint.towers
+            if tower.modality in examples:
                 # The first batch is an example on its own.
-                before[tower.modality] = np.concatenate(expected[1:])
-                after[tower.modality] = np.concatenate(received[1:])
+                before[tower.modality], after[tower.modality] = map(
+                    np.concatenate, zip(*pairs[1:], strict=True)
+                )
+
+    def worst(key, choose):
+        values = [fact[key] for fact in facts.values() if key in fact]
+        return {key: choose(values)} if values else {}
+
     return {
-        "max_abs_error": max(e["max_abs_error"] for e in endpoints.values()),
-        "mean_cosine": min(e["mean_cosine"] for e in endpoints.values()),
-        "min_cosine": min(e["min_cosine"] for e in endpoints.values()),
-        "endpoints": endpoints,
-        **_retrieval(model.pairs, before, after, x, ids),
+        **worst("max_abs_error", max),
+        **worst("mean_cosine", min),
+        **worst("min_cosine", min),
+        "endpoints": facts,
+        **(retrieval(model.pairs, before, after, evaluation) if before else {}),
     }
 
 
@@ -86,20 +89,25 @@ def write_report(report, path):
     return json.loads(text)
 
 
-def describe(signature):
-    """Name, shape and dtype of an input, for a report.
+def describe(endpoint):
+    """Names, shapes and dtypes of the inputs, for a report.
 
     Args:
-        signature: `tf.TensorSpec`.
+        endpoint: `Endpoint`.
 
     Returns:
-        Dict; an open dimension is None.
+        Dict with `inputs` and, the first of them, `input`; an open dimension
+        is None.
     """
-    return {
-        "name": signature.name,
-        "shape": signature.shape.as_list(),
-        "dtype": signature.dtype.name,
-    }
+    inputs = [
+        {
+            "name": spec.name,
+            "shape": spec.shape.as_list(),
+            "dtype": spec.dtype.name,
+        }
+        for spec in endpoint.inputs
+    ]
+    return {"input": inputs[0], "inputs": inputs}
 
 
 def total_bytes(folder):
@@ -130,73 +138,56 @@ def full_float32():
         settings.enable_tensor_float_32_execution(enabled)
 
 
-def _difference(name, expected, received, tolerance):
-    expected = np.concatenate(expected)
-    received = np.concatenate(received)
-    if not np.isfinite(expected).all():
-        raise ValueError(
-            f"The embeddings of the model must be finite. Received: NaN or "
-            f"infinity from Keras for the inputs of {name!r}"
-        )
-    if received.shape != expected.shape:
+def _compare(model, endpoint, run, examples, batch_size, tolerance):
+    """Facts of an endpoint, and its embeddings by Keras and by itself."""
+    errors, sizes, pairs, num_examples = {}, {}, [], 0
+    for fed, inputs in batches(model, endpoint, examples, batch_size):
+        if not num_examples:
+            # Or else random numbers keep step with Keras.
+            run(fed)
+        expected = endpoint.reference(model, inputs)
+        received = run(fed)
+        _check_outputs(endpoint.name, expected, received)
+        num_examples += len(next(iter(expected.values())))
+        if OUTPUT in expected:
+            pairs.append((expected[OUTPUT], received[OUTPUT]))
+        expected, received = endpoint.scored(model, inputs, expected, received)
+        for name, value in expected.items():
+            errors.setdefault(name, []).append(
+                np.abs(received[name] - value).max()
+            )
+            sizes.setdefault(name, [1.0]).append(np.abs(value).max())
+    for name in errors:
+        errors[name] = float(np.max(errors[name]))
+        allowed = tolerance * float(np.max(sizes[name]))
+        if not errors[name] <= allowed:  # also if it is not a number
+            raise RuntimeError(
+                f"The exported endpoint {endpoint.name!r} must equal Keras to "
+                f"within {allowed}. Received: a largest absolute error of "
+                f"{errors[name]} in {name!r}. Look for an operation that is "
+                "random or depends on the batch, or pass a larger `tolerance`."
+            )
+    facts = {"max_abs_error": max(errors.values())}
+    if pairs:
+        values = np.concatenate([cosines(*pair) for pair in pairs])
+        facts["mean_cosine"] = float(values.mean())
+        facts["min_cosine"] = float(values.min())
+    return {**facts, "num_examples": num_examples - 1}, pairs
+
+
+def _check_outputs(endpoint, expected, received):
+    for value in expected.values():
+        if not np.isfinite(value).all():
+            raise ValueError(
+                "The outputs of the model must be finite. Received: NaN or "
+                f"infinity from Keras for the inputs of {endpoint!r}"
+            )
+    wanted, found = (
+        {name: (value.shape, value.dtype.name) for name, value in x.items()}
+        for x in (expected, received)
+    )
+    if wanted != found:
         raise RuntimeError(
-            f"The exported endpoint {name!r} must return embeddings of shape "
-            f"{expected.shape}. Received: shape {received.shape}"
+            f"The exported endpoint {endpoint!r} must return outputs of shapes "
+            f"and dtypes {wanted}. Received: {found}"
         )
-    error = float(np.abs(received - expected).max())
-    allowed = tolerance * max(1.0, float(np.abs(expected).max()))
-    if not error <= allowed:  # also if it is not a number
-        raise RuntimeError(
-            f"The exported endpoint {name!r} must equal Keras to within "
-            f"{allowed}. Received: a largest absolute error of {error}. Look "
-            "for an operation that is random or depends on the batch, or pass "
-            "a larger `tolerance`."
-        )
-    norms = np.linalg.norm(expected, axis=1) * np.linalg.norm(received, axis=1)
-    cosines = np.sum(expected * received, axis=1) / np.maximum(norms, 1e-12)
-    return {
-        "max_abs_error": error,
-        "mean_cosine": float(cosines.mean()),
-        "min_cosine": float(cosines.min()),
-        "num_examples": len(expected) - 1,
-    }
-
-
-def _retrieval(pairs, before, after, x, ids):
-    rows = {name: _distinct(x[name], ids) for name in before}
-    directions = {}
-    for pair in pairs:
-        for queries, candidates in (pair, pair[::-1]):
-            if queries not in rows or candidates not in rows:
-                continue
-            directions[f"{queries}_to_{candidates}"] = {
-                when: retrieval_report(
-                    embeddings[queries][rows[queries]],
-                    embeddings[candidates][rows[candidates]],
-                    query_ids=ids[rows[queries]],
-                    candidate_ids=ids[rows[candidates]],
-                )
-                for when, embeddings in (("before", before), ("after", after))
-            }
-    if not directions:
-        return {}
-    mean = {
-        when: float(np.mean([d[when]["R@1"] for d in directions.values()]))
-        for when in ("before", "after")
-    }
-    return {
-        "R@1_before": mean["before"],
-        "R@1": mean["after"],
-        "retrieval": directions,
-    }
-
-
-def _distinct(examples, ids):
-    """First rows of equal examples of one item, as a picture of K captions."""
-    seen = {}
-    for row, (example, item) in enumerate(
-        zip(examples, ids.tolist(), strict=True)
-    ):
-        key = example if isinstance(example, bytes) else example.tobytes()
-        seen.setdefault((item, key), row)
-    return list(seen.values())

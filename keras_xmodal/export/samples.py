@@ -17,9 +17,10 @@ def check_evaluation(model, evaluation):
     """Check an evaluation set and bring it into arrays.
 
     Args:
-        model: `EmbeddingModel`.
+        model: `EmbeddingModel` or `VAEModel`.
         evaluation: None or a pair `(x, ids)`: a dict of raw examples by
-            modality (an array, for a model of one tensor) and one id each.
+            modality (an array, for a model of one tensor) and one id each,
+            or None where each is its own item.
 
     Returns:
         Pair of a dict of NumPy arrays by modality, strings and bytes as
@@ -51,6 +52,8 @@ def check_evaluation(model, evaluation):
             f"Received: modalities {list(x)}"
         )
     x = {name: _to_array(value) for name, value in x.items()}
+    if ids is None:
+        ids = np.arange(len(next(iter(x.values()))))
     ids = np.asarray(ids)
     sizes = {name or "x": len(value) for name, value in x.items()}
     if ids.ndim != 1 or set(sizes.values()) != {len(ids)} or not len(ids):
@@ -98,6 +101,24 @@ def tensor(spec, high=2, num_samples=NUM_SAMPLES):
         high = 256 if spec.dtype == tf.uint8 else high
         values = generator.integers(0, high, shape)
     return values.astype(spec.dtype.as_numpy_dtype)
+
+
+def noise(spec, num_samples):
+    """Make up latents, noise or seeds.
+
+    Args:
+        spec: `tf.TensorSpec`, floats or int32.
+        num_samples: Integer, size of the batch.
+
+    Returns:
+        NumPy array of shape `(num_samples, ...)`: standard normal, or integers
+        of the whole range.
+    """
+    generator = np.random.default_rng(0)
+    shape = (num_samples, *spec.shape[1:])
+    if spec.dtype.is_floating:
+        return generator.standard_normal(shape, "float32")
+    return generator.integers(-(2**31), 2**31, shape).astype("int32")
 
 
 def texts(preprocessor, num_samples=NUM_SAMPLES):

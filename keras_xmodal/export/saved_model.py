@@ -7,13 +7,14 @@ import tensorflow as tf
 
 from keras_xmodal.export import archive, report, samples
 from keras_xmodal.export.atomic_folder import atomic_folder, check_new
+from keras_xmodal.export.endpoints import find_endpoints
 from keras_xmodal.export.float32_twin import is_float32
 from keras_xmodal.export.towers import find_towers
-from keras_xmodal.models import EmbeddingModel
+from keras_xmodal.models import EmbeddingModel, VAEModel
 
 
 def saved_model(
-    model: EmbeddingModel,
+    model: EmbeddingModel | VAEModel,
     path: str | os.PathLike,
     evaluation: tuple[dict[str, np.ndarray], np.ndarray] | None = None,
     *,
@@ -21,11 +22,11 @@ def saved_model(
     batch_size: int = 256,
     tolerance: float | None = None,
 ) -> dict:
-    """Write a SavedModel that serves embeddings without Keras.
+    """Write a SavedModel that serves a model without Keras.
 
     It runs in TensorFlow Serving, in C and from `tf.saved_model.load`, none
     of which needs Keras or this package. Its signatures are, for each
-    modality, such as `"image"` or `"text"`:
+    modality of an `EmbeddingModel`, such as `"image"` or `"text"`:
 
     - `embed_<modality>` takes a preprocessed batch;
     - `embed_<modality>_bytes`, where the preprocessor takes pictures, takes
@@ -37,11 +38,34 @@ def saved_model(
       that it declares (by `keras.Input`) or that `evaluation` shows.
 
     The input is named as the modality is, the output `embedding`, float32 of
-    shape `(batch, embedding_dim)`. The batch size is open, so that a
-    server may batch requests: no row depends on another, if the encoders
-    ignore padding where the length of texts is open. `serving_default` is
-    the endpoint of the first modality, on raw input if there is one. A model
-    of one tensor has the signature `embed` with the input `x`.
+    shape `(batch, embedding_dim)`.
+
+    Of a `VAEModel`, they are:
+
+    - `encode_<modality>`, with `_bytes`, `_string` and `_raw` as above, gives
+      `mean` and `log_variance` of `q(z|x_m)`, of shape `(batch,
+      encoding_dim)`; `encode_all` those of `q(z|X)`, from all modalities
+      (preprocessed), where there are several;
+    - `decode_<modality>` takes `z`, `(batch, encoding_dim)`, and gives the
+      mean of `p(x_m|z)`, named as the modality is: of classes and tokens the
+      probabilities, of a `TextDecoder` the most probable token ids, each
+      given those before;
+    - `translate_<source>_to_<target>`, and `translate_<source>_bytes_to_...`
+      where the source has such an endpoint, takes the source and `seed`,
+      int32 of shape `(batch,)`, and gives the mean of the target at a sample
+      of `q(z|x_source)`. A row's seed decides its sample, whatever else is
+      in the batch.
+
+    Private latents are 0, their prior's mean. With the objective `CVAE`, the
+    prior `p(z|condition)` takes the place of `q`, and nothing decodes without
+    a condition. A model of one tensor has the signatures `encode`, `decode`
+    and `translate` instead, with the input `x` and the output `y`.
+
+    The batch size is open, so that a server may batch requests: no row
+    depends on another, if the encoders ignore padding where the length of
+    texts is open. `serving_default` is the first signature, on raw input if
+    there is one. An `EmbeddingModel` of one tensor has the signature `embed`
+    with the input `x`.
 
     A preprocessor takes pictures if it has a method `decode`, as
     `kx.networks.ImagePreprocessor`, or if the encoder's input has the shape
@@ -55,32 +79,35 @@ def saved_model(
     in `assets.extra/report.json`, which TensorFlow Serving ignores.
 
     Args:
-        model: `EmbeddingModel`.
+        model: `EmbeddingModel` or `VAEModel`.
         path: Folder to create. TensorFlow Serving expects the last part to
             be a version number, as in `"emoji/1"`.
         evaluation: Pair `(x, ids)` to compare on, instead of made-up inputs:
             a dict of raw examples by modality, and one id per example, equal
-            where two examples describe the same item.
+            where two examples describe the same item, or None.
         input_signature: Dict by modality of `tf.TensorSpec`, the preprocessed
             input, for encoders that do not declare theirs by `keras.Input`.
         batch_size: Integer, examples run at once in the comparison.
         tolerance: Float, the largest absolute error allowed. It grows with
-            the largest value of an embedding if that is above 1. Defaults to
-            1e-5, and 2e-2 for models in mixed or half precision.
+            the largest value of an output if that is above 1. Defaults to
+            1e-5, and 2e-2 for models in mixed or half precision. Of token
+            ids, the error is how far the logits of the tokens are below the
+            largest ones.
 
     Returns:
-        Dict with the keys `format`, `bytes` (of all files), `max_abs_error`,
-        `mean_cosine` and `min_cosine` (the worst endpoint's), `endpoints`: by
-        name, these three, `num_examples` and the `input`. With an evaluation
-        set of modalities that the model compares, also `R@1_before` and
-        `R@1` after the export, means over the directions, and `retrieval`:
+        Dict with the keys `format`, `bytes` (of all files), `max_abs_error`
+        (the worst endpoint's) and `endpoints`: by name, `max_abs_error`,
+        `num_examples`, the `inputs` and, the first of them, the `input`. Of
+        embeddings, also `mean_cosine` and `min_cosine` in both places. With
+        an evaluation set of modalities that the model compares, `R@1_before`
+        and `R@1` after the export, means over the directions, and `retrieval`:
         `{"image_to_text": {"before": {...}, "after": {...}}, ...}` as from
         `kx.metrics.retrieval_report`, equal examples of one id counted once.
 
     Raises:
         TypeError: If an argument has the wrong type.
         ValueError: If the input of a modality is not known, `evaluation` does
-            not fit or the model's embeddings are not finite.
+            not fit or the model's outputs are not finite.
         FileExistsError: If there is something at `path`.
         RuntimeError: If the exported model differs from Keras.
 
@@ -104,26 +131,24 @@ def saved_model(
     examples, ids = check_arguments(model, path, evaluation, batch_size)
     towers = find_towers(model, examples, input_signature)
     archive.build(model, towers)
-    functions = {
-        name: (tower.function(model, kind), tower.signature(kind))
-        for tower in towers
-        for name, kind in tower.endpoints().items()
-    }
-    default = list(towers[0].endpoints())[-1]
+    endpoints = find_endpoints(model, towers)
+    default = next((e for e in endpoints[:2] if e.raw), endpoints[0])
     if tolerance is None:
         tolerance = 1e-5 if is_float32(model) else 2e-2
     with atomic_folder(path) as folder:
-        archive.write_archive(model, functions, folder, default)
+        archive.write_archive(model, endpoints, folder, default.name)
         comparison = report.compare(
             model,
-            towers,
-            archive.read_archive(folder, functions),
+            endpoints,
+            archive.read_archive(folder, endpoints),
             (examples, ids),
             batch_size,
             tolerance,
         )
-        for name, (_, signature) in functions.items():
-            comparison["endpoints"][name]["input"] = report.describe(signature)
+        for endpoint in endpoints:
+            comparison["endpoints"][endpoint.name].update(
+                report.describe(endpoint)
+            )
         result = {
             "format": "saved_model",
             "bytes": report.total_bytes(folder),
@@ -137,7 +162,7 @@ def check_arguments(model, path, evaluation, batch_size):
     """Check what both exports take, before anything is computed or written.
 
     Args:
-        model: `EmbeddingModel`.
+        model: `EmbeddingModel` or `VAEModel`.
         path: Path that does not exist yet.
         evaluation: None or a pair `(x, ids)`.
         batch_size: Positive integer.
@@ -150,9 +175,9 @@ def check_arguments(model, path, evaluation, batch_size):
         ValueError: If a value is out of range or does not fit the model.
         FileExistsError: If there is something at `path`.
     """
-    if not isinstance(model, EmbeddingModel):
+    if not isinstance(model, (EmbeddingModel, VAEModel)):
         raise TypeError(
-            "`model` must be an `EmbeddingModel`. "
+            "`model` must be an `EmbeddingModel` or a `VAEModel`. "
             f"Received: model of type {type(model).__name__}"
         )
     check_new(path)

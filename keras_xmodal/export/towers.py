@@ -9,12 +9,10 @@ import tensorflow as tf
 from keras_xmodal.export import samples
 from keras_xmodal.models.checks import check_modalities
 
-OUTPUT = "embedding"
-
 
 @dataclasses.dataclass(frozen=True)
 class Tower:
-    """One modality of a model, from its inputs to the embedding.
+    """One modality of a model and its inputs, preprocessed and raw.
 
     Args:
         modality: Name, or None for a model of one tensor.
@@ -30,37 +28,10 @@ class Tower:
     raw_kind: str | None = None
     raw: tf.TensorSpec | None = None
 
-    def endpoints(self):
-        """Names of the endpoints and what they take, tensors first."""
-        name = "embed" if self.modality is None else f"embed_{self.modality}"
-        endpoints = {name: "tensor"}
-        if self.raw_kind is not None:
-            endpoints[f"{name}_{self.raw_kind}"] = self.raw_kind
-        return endpoints
-
-    def signature(self, kind):
-        """Input of an endpoint, a `tf.TensorSpec`."""
-        return self.tensor if kind == "tensor" else self.raw
-
-    def function(self, model, kind):
-        """Graph function of an endpoint, from its input to a dict.
-
-        Args:
-            model: `EmbeddingModel`, this one or a copy of it.
-            kind: `"tensor"` or the `raw_kind`.
-
-        Returns:
-            Function from a tensor of shape `(batch, ...)` to
-            `{"embedding": (batch, embedding_dim)}`.
-        """
-
-        def embed(x):
-            if kind != "tensor":
-                x = self.preprocess(model, x)
-            x = tf.cast(embed_tensor(model, self.modality, x), tf.float32)
-            return {OUTPUT: tf.ensure_shape(x, (None, x.shape[-1]))}
-
-        return embed
+    @property
+    def name(self):
+        """The modality, or the name of the one tensor."""
+        return self.modality or "x"
 
     def preprocess(self, model, x):
         """Preprocess a batch of what the raw endpoint takes."""
@@ -86,13 +57,6 @@ class Tower:
         return tf.map_fn(decode, x, fn_output_signature=signature)
 
 
-def embed_tensor(model, modality, x):
-    """Embedding of one preprocessed batch, in inference mode."""
-    if modality is None:
-        return model(x, training=False)
-    return model({modality: x}, training=False)[modality]
-
-
 def preprocess(model, modality, x):
     """Preprocessed batch of one modality, in inference mode."""
     if modality is None:
@@ -104,7 +68,7 @@ def find_towers(model, examples=None, input_signature=None):
     """Find out what each modality of a model takes.
 
     Args:
-        model: `EmbeddingModel`.
+        model: `EmbeddingModel` or `VAEModel`.
         examples: Dict of raw arrays by modality, of any modalities.
         input_signature: Dict by modality of objects with `shape` and `dtype`.
 
@@ -133,12 +97,6 @@ def find_towers(model, examples=None, input_signature=None):
             _find_tower(
                 model, name, examples.get(name), (input_signature or {})
             )
-        )
-    names = [name for tower in towers for name in tower.endpoints()]
-    if len(set(names)) < len(names):
-        raise ValueError(
-            "The modalities must have endpoints of different names. "
-            f"Received: endpoints {names}"
         )
     return towers
 

@@ -162,7 +162,7 @@ def check_finite(value, argument):
         ValueError: If a value is not finite.
     """
     value = np.asarray(value)
-    if not np.issubdtype(value.dtype, np.floating):
+    if not value.size or not np.issubdtype(value.dtype, np.floating):
         return
     rows = ~np.isfinite(value.reshape(len(value), -1)).all(axis=1)
     if rows.any():

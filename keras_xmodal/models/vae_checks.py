@@ -173,7 +173,9 @@ def check_support(x, likelihoods, sample_weight):
         if name in likelihoods:
             likelihoods[name].check_support(value, missing[name])
         else:
-            checks.check_finite(np.asarray(value)[~missing[name]], f"x[{name!r}]")
+            checks.check_finite(
+                np.asarray(value)[~missing[name]], f"x[{name!r}]"
+            )
     all_missing = np.all(list(missing.values()), axis=0)
     if all_missing.any():
         raise ValueError(

@@ -217,7 +217,7 @@ class VAEModel(VAEInference):
                 raise ValueError(
                     "The loss is the model's `objective`, and its terms are "
                     f"the metrics; leave `{argument}` out. "
-                    f"Received: {argument}={kwargs[argument]}"
+                    f"Received: {argument}={kwargs[argument]!r}"
                 )
         super().compile(optimizer=optimizer, **kwargs)
 

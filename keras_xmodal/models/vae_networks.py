@@ -131,21 +131,25 @@ class VAENetworks(MultimodalModel):
             )
         if not self.objective.needs_joint_encoder:
             return experts, None
+        return self._encode_jointly(experts, features, training)
+
+    def _encode_jointly(self, experts, features, training):
+        """The joint expert, from the features that are there."""
         filled = {}
-        for name, size in self._feature_sizes.items():
-            zeros = ops.zeros((batch_size, size), "float32")
-            filled[name] = zeros
-            if name in x:
+        for i, (name, size) in enumerate(self._feature_sizes.items()):
+            there = ops.expand_dims(experts.mask[i], -1)
+            value = ops.zeros((1, size), "float32")
+            if name in features:
                 value = ops.cast(features[name], "float32")
-                filled[name] = ops.where(masks[name][:, None], value, zeros)
+            filled[name] = ops.where(there, value, 0.0)
         there = ops.cast(ops.transpose(experts.mask), "float32")
-        joint = ops.concatenate([*filled.values(), there], axis=-1)
-        output = self.joint_posterior_layer(
-            self.joint_encoder(joint, training=training)
-            if isinstance(self.joint_encoder, keras.Model)
-            else self.joint_encoder(joint)
+        joint = self.joint_encoder(
+            ops.concatenate([*filled.values(), there], axis=-1),
+            training=training,
         )
-        mean, log_variance = ops.split(output, 2, axis=-1)
+        mean, log_variance = ops.split(
+            self.joint_posterior_layer(joint), 2, axis=-1
+        )
         context = [
             v for name, v in filled.items() if name not in self.generated
         ]
@@ -170,11 +174,13 @@ class VAENetworks(MultimodalModel):
             length = tokens.shape[-1]
             tokens = ops.broadcast_to(tokens, (*lead, length))
             inputs.append(ops.reshape(tokens, (-1, length)))
-        # In the scope, the weights of the decoder are constants.
-        scope = keras.StatelessScope(
-            [(v, ops.stop_gradient(v.value)) for v in decoder.variables]
-        )
-        with scope if frozen else contextlib.nullcontext():
+        scope = contextlib.nullcontext()
+        if frozen:
+            # In it, the weights of the decoder are constants.
+            scope = keras.StatelessScope(
+                [(v, ops.stop_gradient(v.value)) for v in decoder.variables]
+            )
+        with scope:
             outputs = decoder(*inputs, training=training)
         return ops.reshape(outputs, (*lead, *outputs.shape[1:]))
 

@@ -223,7 +223,9 @@ class TextDecoder(keras.Model):
             seed = keras.random.randint((), 0, 2**31 - 1, "int32")
 
         def draw(logits, position):
-            noise = stateless_uniform(ops.shape(logits), fold_in(seed, position))
+            noise = stateless_uniform(
+                ops.shape(logits), fold_in(seed, position)
+            )
             # The largest of logits with Gumbel noise has their probabilities.
             gumbel = -ops.log(-ops.log(noise))
             return _most_probable(logits / temperature + gumbel, position)

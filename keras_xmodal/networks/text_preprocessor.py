@@ -324,7 +324,6 @@ class TextPreprocessor(keras.layers.TextVectorization):
             preserve_short_sequences=True,
         )
 
-
     def _cut(self, tokens):
         """Shorten what comes before the last token, which is the end."""
         # Unknown tokens dropped, the end may be all that is left.
@@ -399,8 +398,7 @@ def _validate_end_token(end_token, ngrams, sequence_length):
         return
     if ngrams is not None:
         raise ValueError(
-            "`ngrams` must be None with `end_token`. Received: "
-            f"ngrams={ngrams}"
+            f"`ngrams` must be None with `end_token`. Received: ngrams={ngrams}"
         )
     if sequence_length == 1:
         raise ValueError(

@@ -44,6 +44,40 @@ def test_tfds_gives_the_same_examples(config, modalities, tmp_path):
     assert ids.dtype == "int64"
 
 
+@pytest.mark.parametrize("name", ["mnist_fashion", "poly_mnist"])
+def test_tfds_reads_the_files_of_manual_dir(name, data_dir, tmp_path):
+    tfds = pytest.importorskip("tensorflow_datasets")
+    import keras_xmodal.datasets.builders  # noqa: F401
+
+    builder = tfds.builder(name, data_dir=tmp_path)
+    config = tfds.download.DownloadConfig(manual_dir=str(data_dir))
+    builder.download_and_prepare(download_config=config)
+    assert set(builder.info.splits) == {"train", "test"}
+    for split in builder.info.splits:
+        expected = load(name, split, data_dir=data_dir)
+        dataset = builder.as_dataset(split=split)
+        assert dataset.element_spec == expected.element_spec
+        for ours, theirs in zip(
+            expected.batch(1000), dataset.batch(1000), strict=True
+        ):
+            for field, rows in ours.items():
+                np.testing.assert_array_equal(rows, theirs[field])
+    x, ids = next(iter(builder.as_dataset(split="test", as_supervised=True)))
+    (example,) = load(name, "test", data_dir=data_dir).take(1)
+    assert ids == example["label"]
+    for modality, picture in x.items():
+        np.testing.assert_array_equal(picture, example[modality])
+
+
+def test_tfds_says_how_to_fetch_the_files(tmp_path):
+    tfds = pytest.importorskip("tensorflow_datasets")
+    import keras_xmodal.datasets.builders  # noqa: F401
+
+    builder = tfds.builder("poly_mnist", data_dir=tmp_path)
+    with pytest.raises(AssertionError, match=r"benchmarks/fetch_mnist.py"):
+        builder.download_and_prepare()
+
+
 def test_without_tfds_the_error_names_the_extra(monkeypatch):
     name = "keras_xmodal.datasets.builders"
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)

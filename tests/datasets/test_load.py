@@ -136,6 +136,7 @@ def test_loading_twice_gives_independent_data_sets():
     ("arguments", "error", "match"),
     [
         ({"name": "mnist"}, ValueError, "`name` .* Received: name='mnist'"),
+        ({"name": ["emoji"]}, ValueError, "`name` .*emoji.*poly_mnist"),
         (
             {"split": "test"},
             ValueError,
@@ -148,6 +149,8 @@ def test_loading_twice_gives_independent_data_sets():
         ({"modalities": "image"}, TypeError, "`modalities` must be a tuple"),
         ({"modalities": ("video",)}, ValueError, "`modalities`.*video"),
         ({"modalities": ("text",) * 2}, ValueError, "`modalities`.*different"),
+        ({"modalities": ("mnist",)}, ValueError, "`modalities`.*'speech'"),
+        ({"data_dir": "."}, ValueError, "`data_dir` must be left out.*emoji"),
         ({"languages": ()}, ValueError, "`languages` must"),
         ({"languages": "en"}, TypeError, "`languages` must be a tuple"),
         ({"languages": ("eo",)}, ValueError, "`languages`.*eo"),
@@ -163,6 +166,30 @@ def test_loading_twice_gives_independent_data_sets():
 def test_bad_arguments(arguments, error, match):
     with pytest.raises(error, match=match):
         load(**{"name": "emoji", **arguments})
+
+
+@pytest.mark.parametrize("name", ["mnist_fashion", "poly_mnist"])
+@pytest.mark.parametrize(
+    ("arguments", "error", "match"),
+    [
+        ({"split": "test_style"}, ValueError, "`split`.*'train', 'test'"),
+        ({"split": 0}, TypeError, "`split` must.*'train' or 'train.test'"),
+        ({"modalities": ("image",)}, ValueError, "`modalities`.*'image'"),
+        ({"modalities": "m0"}, TypeError, "`modalities` must be a tuple"),
+        ({"languages": ("en",)}, ValueError, "`languages` must be left out"),
+        ({"data_dir": 3}, TypeError, "`data_dir` must be a path"),
+        (
+            {"data_dir": "nowhere"},
+            FileNotFoundError,
+            "`data_dir` .*fetch_mnist.py --cache nowhere.*'nowhere', without",
+        ),
+    ],
+)
+def test_bad_arguments_of_sets_in_a_folder(
+    name, arguments, error, match, data_dir
+):
+    with pytest.raises(error, match=match):
+        load(**{"name": name, "data_dir": data_dir, **arguments})
 
 
 def test_an_empty_selection_is_an_error(monkeypatch):

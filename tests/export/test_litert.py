@@ -1,3 +1,4 @@
+import importlib
 import json
 import os
 
@@ -8,8 +9,9 @@ from ai_edge_litert.interpreter import Interpreter
 
 import keras_xmodal as kx
 from keras_xmodal import export
-from keras_xmodal.export import report as report_module
 from tests.export.conftest import TEXTS, make_model
+
+litert_module = importlib.import_module("keras_xmodal.export.litert")
 
 
 def runner(path, modality):
@@ -189,15 +191,18 @@ def test_existing_path_stays(model, tmp_path):
 
 
 def test_failed_comparison_leaves_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        report_module,
-        "batches",
-        lambda *_: [(np.ones((1, 32), "float32"),) * 2],
-    )
-    with pytest.raises(RuntimeError, match="'embed' must return"):
-        export.litert(kx.EmbeddingModel(32, 16), tmp_path / "a")
-    with pytest.raises(RuntimeError, match="'embed' must equal Keras"):
-        export.litert(kx.EmbeddingModel(32, 32), tmp_path / "a")
+    for dim, dtype, rule in (
+        (32, "float32", "'embed' must return outputs of shapes"),
+        (16, "float64", "'embed' must return outputs of shapes"),
+        (16, "float32", "'embed' must equal Keras to within"),
+    ):
+
+        def run(inputs, dim=dim, dtype=dtype):
+            return {"embedding": np.ones((len(inputs["x"]), dim), dtype)}
+
+        monkeypatch.setattr(litert_module, "_runner", lambda *_, run=run: run)
+        with pytest.raises(RuntimeError, match=rule):
+            export.litert(kx.EmbeddingModel(32, 16), tmp_path / "a")
     assert os.listdir(tmp_path) == []
 
 

@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -37,18 +38,10 @@ def latents():
             },
             (3, 7, 7, 1),
         ),
-        (
-            {"image_size": (4, 5), "channels": 2, "filters": ()},
-            (3, 4, 5, 2),
-        ),
     ],
-    ids=["both paths", "convolutions", "linear path"],
+    ids=["both paths", "convolutions"],
 )
 def test_decoder(kwargs, output_shape, latents, tmp_path):
-    if not kwargs["filters"]:
-        with pytest.raises(AssertionError):  # it starts at zero
-            assert np.std(ImageDecoder(**kwargs)(latents)) > 0
-        return
     check_decoder(ImageDecoder, kwargs, (latents,), output_shape, tmp_path)
 
 
@@ -99,12 +92,13 @@ def test_likelihood_starts_near_its_standard_parameters(latents):
 
 def test_training_draws_the_pictures():
     """Four latents, four pictures: far below the pictures' variance."""
+    keras.utils.set_random_seed(0)
     rng = np.random.default_rng(0)
     images = tf.constant(rng.random((4, 12, 12, 3)) > 0.5, "float32")
     latents = tf.constant(rng.standard_normal((4, 8)), "float32")
     decoder = ImageDecoder((12, 12), filters=(16, 8))
-    decoder.compile("adam", loss="mse")
-    decoder.fit(latents, images, epochs=60, batch_size=4, verbose=0)
+    decoder.compile(keras.optimizers.Adam(0.01), loss="mse")
+    decoder.fit(latents, images, epochs=40, batch_size=4, verbose=0)
     error = np.mean(np.square(decoder(latents) - images))
     assert error < 0.05  # 0.25 for the mean of all
 

@@ -46,6 +46,20 @@ def test_layer(tmp_path):
     )
 
 
+def test_layer_with_an_end_token(tmp_path):
+    check_layer(
+        TextPreprocessor,
+        {
+            "sequence_length": 3,
+            "vocabulary": ("a", "b", ">"),
+            "end_token": True,
+        },
+        tf.constant(["a b", "", "b a b"]),
+        (3, 3),
+        tmp_path,
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -93,6 +107,99 @@ def test_unknown_tokens():
     a = dropping.get_vocabulary().index("a")
     assert_close(dropping(["x a y"]), np.int32([[a]]))
     assert_close(keeping(["x a y"]), np.int32([[1, a, 1]]))
+
+
+@pytest.mark.parametrize("split", ["whitespace", "character"])
+def test_end_token(split):
+    preprocessor = adapted(["a b"], split=split, end_token=True)
+    vocabulary = preprocessor.get_vocabulary()
+    a, b, end = (vocabulary.index(token) for token in "ab>")
+    assert preprocessor.end_id == end
+    assert "<" not in vocabulary
+    joint = "" if split == "character" else ", "
+    # Of the second text, nothing is known.
+    outputs = preprocessor(["", "xy☂", f"B{joint}a", f"a{joint}z{joint}b"])
+    expected = [[0, 0, 0], [0, 0, 0], [b, a, end], [a, b, end]]
+    assert_close(outputs, np.int32(expected))
+    assert_close(preprocessor("a"), np.int32([a, end]))
+    assert_close(preprocessor(["", ""]), np.int32([[0], [0]]))
+
+
+@pytest.mark.parametrize("split", ["whitespace", "character"])
+def test_a_text_that_is_cut_ends_as_well(split):
+    text = "a b c" if split == "whitespace" else "abc"
+    preprocessor = adapted(
+        [text], split=split, sequence_length=3, end_token=True
+    )
+    assert tokens_of(preprocessor, text) == ["a", "b", ">"]
+    assert tokens_of(preprocessor, text[:-1]) == ["a", "b", ">"]
+    assert tokens_of(preprocessor, "a") == ["a", ">"]
+
+
+def test_no_end_token():
+    assert adapted(["a b"]).end_id is None
+    characters = adapted(["a b"], split="character")
+    assert characters.end_id == characters.get_vocabulary().index(">")
+
+
+@pytest.mark.parametrize("end_token", [False, True])
+@pytest.mark.parametrize("split", ["whitespace", "character"])
+def test_ids_become_texts_again(split, end_token):
+    texts = [
+        "red apple",
+        "",
+        "красное яблоко",
+        "红色的苹果",
+        "赤いリンゴ",
+        "लाल सेब",
+        "pomme déjà mûre",
+        "ผลไม้",
+        "빨간 사과",
+        "تفاحة حمراء",
+    ]
+    preprocessor = adapted(
+        texts, split=split, sequence_length=20, end_token=end_token
+    )
+    for ids in (preprocessor(texts), preprocessor(texts).numpy()):
+        assert preprocessor.detokenize(ids) == texts
+    messy = [f" {text.upper()}! " for text in texts]
+    assert preprocessor.detokenize(preprocessor(messy)) == texts
+
+
+@pytest.mark.parametrize("split", ["whitespace", "character"])
+def test_what_a_decoder_may_write(split):
+    """Whatever the ids, padding, marks and all after the end are no text."""
+    preprocessor = TextPreprocessor(
+        vocabulary=["a", "b", "<", ">"], split=split, end_token=True
+    )
+    ids = [[2, 0, 3, 5, 2, 5], [4, 2, 4, 3, 0, 0], [1, 2, 0, 0, 0, 0], [5] * 6]
+    separator = " " if split == "whitespace" else ""
+    joined = [["a", "b"], ["a", "b"], ["[UNK]", "a"], []]
+    texts = preprocessor.detokenize(np.array(ids))
+    assert texts == [separator.join(tokens) for tokens in joined]
+    assert preprocessor.detokenize(np.zeros((0, 4), int)) == []
+
+
+def test_wrong_end_token():
+    with pytest.raises(ValueError, match="`ngrams` must be None"):
+        TextPreprocessor(ngrams=2, end_token=True)
+    with pytest.raises(ValueError, match="`sequence_length` must be above 1"):
+        TextPreprocessor(sequence_length=1, end_token=True)
+    with pytest.raises(ValueError, match="`vocabulary` must hold the token"):
+        TextPreprocessor(vocabulary=["a"], end_token=True)
+    with pytest.raises(ValueError, match="`max_tokens` must leave a place"):
+        adapted(["a a a"], max_tokens=3, end_token=True)
+
+
+def test_wrong_ids():
+    preprocessor = adapted(["a b"])
+    with pytest.raises(ValueError, match="`ids` must have shape"):
+        preprocessor.detokenize([2, 3])
+    for wrong in (-1, 4):
+        with pytest.raises(ValueError, match="`ids` must be ids"):
+            preprocessor.detokenize([[2, wrong]])
+    with pytest.raises(ValueError, match="`ngrams` must be None"):
+        adapted(["a b"], ngrams=2).detokenize([[2]])
 
 
 def test_max_tokens_keeps_the_most_frequent():

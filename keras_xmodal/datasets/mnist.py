@@ -1,0 +1,167 @@
+"""Read MNIST and Fashion-MNIST, and group their pictures by class.
+
+Both are four IDX files: a header of big-endian numbers, then one byte a value.
+They do not come with the package; `benchmarks/fetch_mnist.py` fetches them.
+"""
+
+import os
+import pathlib
+
+import numpy as np
+
+SIZE = 28  # pixels
+NUM_CLASSES = 10
+PREFIXES = {"train": "train", "test": "t10k"}  # split: prefix of its files
+FOLDER = pathlib.Path("~/.cache/keras_xmodal")
+
+
+def read(
+    folder: str, split: str, data_dir: str | os.PathLike | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Read the pictures and the labels of a split.
+
+    Args:
+        folder: `"mnist"` or `"fashion_mnist"`, the folder within `data_dir`.
+        split: `"train"` or `"test"`.
+        data_dir: Folder of the two. `None` is `~/.cache/keras_xmodal`.
+
+    Returns:
+        Tuple of the pictures, uint8 (pictures, 28, 28, 1), and their classes,
+        int64 (pictures,), 0 to 9.
+
+    Raises:
+        TypeError: If `data_dir` is no path.
+        FileNotFoundError: If a file is missing.
+        ValueError: If a file is damaged, or the two do not fit each other.
+    """
+    if data_dir is None:
+        data_dir = FOLDER
+    if not isinstance(data_dir, (str, os.PathLike)):
+        raise TypeError(
+            "`data_dir` must be a path or None. Received: "
+            f"data_dir={data_dir!r} of type {type(data_dir).__name__}"
+        )
+    data_dir = pathlib.Path(data_dir).expanduser()
+    names = [
+        f"{folder}/{PREFIXES[split]}-images-idx3-ubyte",
+        f"{folder}/{PREFIXES[split]}-labels-idx1-ubyte",
+    ]
+    missing = [name for name in names if not (data_dir / name).is_file()]
+    if missing:
+        raise FileNotFoundError(
+            "`data_dir` must be a folder with the IDX files of MNIST and "
+            "Fashion-MNIST. Fetch them with `python benchmarks/fetch_mnist.py "
+            f"--cache {data_dir}`, in a checkout of keras_xmodal, or put them "
+            f"there. Received: data_dir={str(data_dir)!r}, without {missing}"
+        )
+    images = read_idx(data_dir / names[0], num_axes=3)
+    labels = read_idx(data_dir / names[1], num_axes=1).astype(np.int64)
+    if images.shape != (len(labels), SIZE, SIZE) or not len(labels):
+        raise ValueError(
+            f"The IDX files of {folder} must hold pictures of {SIZE} x {SIZE} "
+            "pixels and as many labels. Received: pictures of shape "
+            f"{images.shape} and labels of shape {labels.shape} in "
+            f"{str(data_dir)!r}"
+        )
+    if labels.max() >= NUM_CLASSES:
+        raise ValueError(
+            f"The labels of {folder} must be less than {NUM_CLASSES}. "
+            f"Received: {labels.max()} in {str(data_dir / names[1])!r}"
+        )
+    return images[..., np.newaxis], labels
+
+
+def read_idx(path: pathlib.Path, num_axes: int) -> np.ndarray:
+    """Read an IDX file of bytes.
+
+    Args:
+        path: Path of the file.
+        num_axes: How many axes its array has.
+
+    Returns:
+        uint8 array of `num_axes` axes, read-only.
+
+    Raises:
+        ValueError: If the file has another type or length than its header
+            must say.
+    """
+    content = path.read_bytes()
+    magic = bytes([0, 0, 8, num_axes])  # 8: unsigned bytes
+    if content[:4] != magic:
+        raise ValueError(
+            f"An IDX file of bytes with {num_axes} axes must begin with "
+            f"{magic.hex(' ')}. Received: {content[:4].hex(' ')!r} in "
+            f"{str(path)!r}"
+        )
+    start = 4 + 4 * num_axes
+    header = content[4:start]
+    shape = [
+        int.from_bytes(header[i : i + 4], "big")
+        for i in range(0, len(header), 4)
+    ]
+    expected = start + int(np.prod(shape, dtype=np.int64))
+    if len(header) < 4 * num_axes or len(content) != expected:
+        raise ValueError(
+            "An IDX file must have as many bytes as its header says: "
+            f"{expected} for the shape {tuple(shape)}. Received: "
+            f"{len(content)} bytes in {str(path)!r}"
+        )
+    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
+
+
+def partners(
+    labels: np.ndarray, others: np.ndarray, generator: np.random.Generator
+) -> np.ndarray:
+    """Pair each item with another set's items of the same class.
+
+    The other set's items of a class are shuffled and dealt out in turn, so
+    that each is used as often as any other, give or take one.
+
+    Args:
+        labels: int array (items,), the classes of the items to pair.
+        others: int array (other items,), the classes of the other set.
+        generator: Draws the order.
+
+    Returns:
+        int64 array (items,), indices into the other set.
+
+    Raises:
+        ValueError: If the other set lacks a class.
+    """
+    found = np.zeros(len(labels), np.int64)
+    for label in np.unique(labels):
+        (items,) = np.nonzero(labels == label)
+        candidates = generator.permutation(np.flatnonzero(others == label))
+        if not len(candidates):
+            raise ValueError(
+                "Both data sets must have pictures of every class. Received: "
+                f"none of class {label} in one of them"
+            )
+        found[items] = np.resize(candidates, len(items))
+    return found
+
+
+def circles(
+    labels: np.ndarray, count: int, generator: np.random.Generator
+) -> np.ndarray:
+    """Group each item with the next ones of its class.
+
+    The items of a class are put in a circle in random order. In every column
+    each item is used once.
+
+    Args:
+        labels: int array (items,), the classes.
+        count: Size of a group.
+        generator: Draws the order.
+
+    Returns:
+        int64 array (items, count) of indices; the first column is the items
+        themselves, and a row has no index twice where a class has `count`
+        items or more.
+    """
+    groups = np.zeros((len(labels), count), np.int64)
+    for label in np.unique(labels):
+        circle = generator.permutation(np.flatnonzero(labels == label))
+        for column in range(count):
+            groups[circle, column] = np.roll(circle, -column)
+    return groups

@@ -1,0 +1,102 @@
+"""What an exported `EmbeddingModel` offers, and how good it is at it."""
+
+import numpy as np
+
+from keras_xmodal.export.endpoint import Endpoint
+from keras_xmodal.metrics import retrieval_report
+
+OUTPUT = "embedding"
+
+
+def embedding_endpoints(towers):
+    """One endpoint for each tower, and one for its raw input.
+
+    Args:
+        towers: List of `Tower`.
+
+    Returns:
+        List of `Endpoint`.
+    """
+
+    def embed(model, x):
+        if not model.modalities:
+            return {OUTPUT: model(x["x"], training=False)}
+        (embedding,) = model(x, training=False).values()
+        return {OUTPUT: embedding}
+
+    endpoints = []
+    for tower in towers:
+        name = f"embed_{tower.modality}" if tower.modality else "embed"
+        file = tower.modality or "model"
+        endpoints.append(Endpoint(name, embed, (tower,), file=file))
+        if tower.raw_kind is not None:
+            raw = f"{name}_{tower.raw_kind}"
+            endpoints.append(Endpoint(raw, embed, (tower,), raw=True))
+    return endpoints
+
+
+def cosines(expected, received):
+    """Cosine similarity of each row of two arrays.
+
+    Args:
+        expected: Array of shape `(examples, embedding_dim)`.
+        received: Array of that shape.
+
+    Returns:
+        Array of shape `(examples,)`.
+    """
+    norms = np.linalg.norm(expected, axis=1) * np.linalg.norm(received, axis=1)
+    return np.sum(expected * received, axis=1) / np.maximum(norms, 1e-12)
+
+
+def retrieval(pairs, before, after, evaluation):
+    """Retrieval between the modalities that a model compares.
+
+    Args:
+        pairs: Pairs of modalities.
+        before: Dict of embeddings by modality, from Keras.
+        after: Dict of embeddings by modality, from the exported model.
+        evaluation: Pair of a dict of raw arrays by modality and ids.
+
+    Returns:
+        Dict with `R@1_before`, `R@1` and `retrieval`; empty where no pair was
+        evaluated.
+    """
+    x, ids = evaluation
+    rows = {name: _distinct(x[name], ids) for name in before}
+    directions = {}
+    for pair in pairs:
+        for queries, candidates in (pair, pair[::-1]):
+            if queries not in rows or candidates not in rows:
+                continue
+            directions[f"{queries}_to_{candidates}"] = {
+                when: retrieval_report(
+                    embeddings[queries][rows[queries]],
+                    embeddings[candidates][rows[candidates]],
+                    query_ids=ids[rows[queries]],
+                    candidate_ids=ids[rows[candidates]],
+                )
+                for when, embeddings in (("before", before), ("after", after))
+            }
+    if not directions:
+        return {}
+    mean = {
+        when: float(np.mean([d[when]["R@1"] for d in directions.values()]))
+        for when in ("before", "after")
+    }
+    return {
+        "R@1_before": mean["before"],
+        "R@1": mean["after"],
+        "retrieval": directions,
+    }
+
+
+def _distinct(examples, ids):
+    """First rows of equal examples of one item, as a picture of K captions."""
+    seen = {}
+    for row, (example, item) in enumerate(
+        zip(examples, ids.tolist(), strict=True)
+    ):
+        key = example if isinstance(example, bytes) else example.tobytes()
+        seen.setdefault((item, key), row)
+    return list(seen.values())

@@ -1,0 +1,144 @@
+"""What an exported `VAEModel` offers: encode, decode, translate."""
+
+import tensorflow as tf
+from keras import ops
+
+from keras_xmodal.export.endpoint import Endpoint
+from keras_xmodal.networks import TextDecoder
+from keras_xmodal.objectives.objective import mean_over_available
+from keras_xmodal.ops import sample_gaussian, stateless_normal
+
+
+def vae_endpoints(model, towers, sampling):
+    """Endpoints of each encoder and decoder, and of each pair of the two.
+
+    Args:
+        model: `VAEModel`.
+        towers: List of `Tower`.
+        sampling: `"seed"` or `"noise"`, what a translation takes to draw its
+            latent.
+
+    Returns:
+        List of `Endpoint`.
+    """
+    # CVAE encodes its target in training only, and decodes with conditions.
+    sources = [t for t in towers if t.name in model.posterior_layers]
+    conditional = len(model.generated) < len(model.names)
+    endpoints = []
+    for tower in sources:
+        endpoints += _with_raw(tower, "encode{}", compute=encode)
+    if len(towers) > 1 and not conditional:
+        endpoints.append(Endpoint("encode_all", encode, tuple(towers)))
+    dim = model.encoding_dim
+    if not conditional:
+        z = tf.TensorSpec((None, dim), tf.float32, "z")
+        for target in model.generated:
+            name = f"decode_{target}" if model.modalities else "decode"
+            fields = _decoding(model, target, lambda model, x, z: (z, None))
+            endpoints.append(Endpoint(name, further=(z,), **fields))
+    draw, shape, dtype = {
+        "seed": (_sample_with_seed, (None,), tf.int32),
+        "noise": (_sample_with_noise, (None, dim), tf.float32),
+    }[sampling]
+    for tower in sources:
+        for target in model.generated:
+            if model.modalities and target == tower.modality:
+                continue
+            name = "translate{}" + (f"_to_{target}" if model.modalities else "")
+            endpoints += _with_raw(
+                tower,
+                name,
+                further=(tf.TensorSpec(shape, dtype, sampling),),
+                **_decoding(model, target, draw),
+            )
+    return endpoints
+
+
+def encode(model, x):
+    """Mean and log-variance of `q(z|x)`; of a mixture, those of the mixture.
+
+    Args:
+        model: `VAEModel`.
+        x: Dict of preprocessed batches, by modality or `{"x": batch}`.
+
+    Returns:
+        Dict `{"mean", "log_variance"}` of tensors of shape `(batch,
+        encoding_dim)`.
+    """
+    return _encode(model, x)[0]
+
+
+def _encode(model, x):
+    """Mean and log-variance, and the features that decoders take besides."""
+    experts, context = model._encode(x, {}, training=False)
+    means, log_variances, available = model.objective.posterior(experts)
+    available = ops.expand_dims(available, -1)
+    mean = mean_over_available(means, available)
+    # Within the components and between them, neither of which cancels.
+    variances = ops.exp(log_variances) + ops.square(means - mean)
+    variance = mean_over_available(variances, available)
+    return {"mean": mean, "log_variance": ops.log(variance)}, context
+
+
+def _sample_with_noise(model, x, noise):
+    # One modality has one component, also where the posterior is a mixture.
+    posterior, context = _encode(model, x)
+    return sample_gaussian(**posterior, noise=noise), context
+
+
+def _sample_with_seed(model, x, seed):
+    shape = (ops.shape(seed)[0], model.encoding_dim)
+    return _sample_with_noise(model, x, stateless_normal(shape, seed))
+
+
+def _with_raw(tower, name, **fields):
+    """Endpoints of a preprocessed modality and of a raw one."""
+    modality = f"_{tower.modality}" if tower.modality else ""
+    endpoints = [Endpoint(name.format(modality), towers=(tower,), **fields)]
+    if tower.raw_kind is not None:
+        raw = name.format(f"{modality}_{tower.raw_kind}")
+        endpoints.append(Endpoint(raw, towers=(tower,), raw=True, **fields))
+    return endpoints
+
+
+def _decoding(model, target, latents):
+    """Fields of an endpoint that decodes what `latents` gives."""
+    output = target if model.modalities else "y"
+    is_text = isinstance(model._decoder(target), TextDecoder)
+
+    def inputs(model, arguments):
+        z, context = latents(model, *arguments)
+        if model.objective.private_dim:
+            shape = (ops.shape(z)[0], model.objective.private_dim)
+            z = ops.concatenate([z, ops.zeros(shape)], axis=-1)
+        return z, context
+
+    def decode(model, *arguments):
+        z, context = inputs(model, arguments)
+        if is_text:
+            return {output: model._decoder(target).generate(_join(z, context))}
+        parameters = model._decode(target, z, context)
+        return {output: model.likelihoods[target].mean(parameters)}
+
+    def score(model, *arguments, outputs):
+        """Logits of the most probable tokens, and of those received."""
+        decoder, ids = model._decoder(target), outputs[output]
+        logits = decoder(_join(*inputs(model, arguments)), ids)
+        chosen = tf.gather(logits, ids, batch_dims=2)
+        best = ops.max(logits, axis=-1)
+        if decoder.end_id is not None:
+            ends = ops.cast(ops.equal(ids, decoder.end_id), "int32")
+            ended = ops.cumsum(ends, axis=1) - ends > 0
+            best = ops.where(ended, 0.0, best)
+            chosen = ops.where(ended, ops.cast(ids, "float32"), chosen)
+        return {output: best}, {output: chosen}
+
+    return {
+        "compute": decode,
+        "target": target,
+        "score": score if is_text else None,
+    }
+
+
+def _join(z, context):
+    return z if context is None else ops.concatenate([z, context], axis=-1)
