@@ -76,7 +76,7 @@ def make_model(dtype=None):
         encoders={"image": image, "text": text},
         decoders={"image": pixels, "text": words},
         likelihoods={
-            "image": "bernoulli",
+            "image": "continuous_bernoulli",
             "text": kx.likelihoods.TokenSequence(size),
         },
         preprocessors={"image": ImagePreprocessor((12, 12)), "text": texts},
