@@ -13,7 +13,8 @@ order and noise. No warm-up, no early stopping, beta is 1.
 - `conditional` coherence: how often a classifier finds the right class in a
   modality that was generated from 1, 2, ... others, by a sample of the
   posterior; `joint`: how often all modalities that were generated from the
-  prior together are of one class (`coherence_report`). The Bernoulli
+  prior together are of one class (`coherence_report`), beside which stands
+  the chance of it, which is high for a model of few classes. The Bernoulli
   likelihood's more probable bit is what the classifier reads, the Laplace
   likelihood's mean. Both sides are read by the same Keras classifiers, trained
   on real pictures; their accuracy is the limit.
@@ -31,7 +32,7 @@ first given the others. Seconds of training stand in the results, but say
 nothing when several jobs run: `vae_speed.py` compares speed.
 
 Each run leaves a file in the folder `--work`, and the same command goes on
-where it was stopped. With the defaults it all takes some 70 minutes of one
+where it was stopped. With the defaults it all takes some 80 minutes of one
 core; `--jobs 2` takes two, and `--quick` is a trial of some minutes.
 """
 
@@ -322,9 +323,9 @@ def print_tables(arguments, rows, baselines):
         copy = baselines[dataset]["class_copy"]
         sizes = list(copy["conditional"])
         names = [f"conditional_{size}" for size in sizes]
-        names += ["joint", "log_likelihood"]
+        names += ["joint", "chance_joint", "log_likelihood"]
         titles = [f"{size} given" for size in sizes]
-        titles += ["from the prior", "log-likelihood"]
+        titles += ["from the prior", "its chance", "log-likelihood"]
         print(f"\n### {dataset}: ours / MultiVae\n")
         print(f"| missing | objective | {' | '.join(titles)} |")
         print("|---" * (len(titles) + 2) + "|")
@@ -342,7 +343,7 @@ def print_tables(arguments, rows, baselines):
                     text = [cell.removesuffix("–") + "no" for cell in text]
                 print(f"| {fraction} | {objective} | {' | '.join(text)} |")
         text = [f"{copy['conditional'][size]:.2f}" for size in sizes]
-        text.append(f"{copy['joint']:.2f}")
+        text += [f"{copy[name]:.2f}" for name in ("joint", "chance_joint")]
         means = baselines[dataset]["class_means_log_likelihood"]
         text.append(f"{means:.1f}")
         print(f"| | class copy, class means | {' | '.join(text)} |")
@@ -417,10 +418,17 @@ def main():
                 dataset: settings_of(arguments, dataset)
                 for dataset in arguments.datasets
             },
+            "versions": {
+                result["side"]: result["versions"] for result in results
+            },
             "baselines": baselines,
             "table": rows,
             "runs": [
-                {k: v for k, v in result.items() if k != "pairs"}
+                {
+                    name: value
+                    for name, value in result.items()
+                    if name not in ("pairs", "versions")
+                }
                 for result in results
             ],
         }

@@ -114,7 +114,6 @@ def saved_model(
     Example:
         ```python
         import tempfile
-        import numpy as np
         import tensorflow as tf
         import keras_xmodal as kx
 
@@ -126,6 +125,13 @@ def saved_model(
         signatures = tf.saved_model.load(path).signatures
         x = tf.ones((2, 12))
         print(signatures["embed_image"](image=x)["embedding"].shape)  # (2, 4)
+
+        model = kx.VAEModel({"image": 12, "text": 7}, 4)
+        path = tempfile.mkdtemp() + "/translation/1"
+        kx.export.saved_model(model, path)
+        signatures = tf.saved_model.load(path).signatures
+        translate = signatures["translate_image_to_text"]
+        print(translate(image=x, seed=tf.constant([3, 8]))["text"].shape)
         ```
     """
     examples, ids = check_arguments(model, path, evaluation, batch_size)

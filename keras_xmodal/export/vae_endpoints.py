@@ -4,8 +4,8 @@ import tensorflow as tf
 from keras import ops
 
 from keras_xmodal.export.endpoint import Endpoint
+from keras_xmodal.models.vae_networks import summarize
 from keras_xmodal.networks import TextDecoder
-from keras_xmodal.objectives.objective import mean_over_available
 from keras_xmodal.ops import sample_gaussian, stateless_normal
 
 
@@ -71,13 +71,11 @@ def encode(model, x):
 def _encode(model, x):
     """Mean and log-variance, and the features that decoders take besides."""
     experts, context = model._encode(x, {}, training=False)
-    means, log_variances, available = model.objective.posterior(experts)
-    available = ops.expand_dims(available, -1)
-    mean = mean_over_available(means, available)
-    # Within the components and between them, neither of which cancels.
-    variances = ops.exp(log_variances) + ops.square(means - mean)
-    variance = mean_over_available(variances, available)
-    return {"mean": mean, "log_variance": ops.log(variance)}, context
+    posterior = model.objective.posterior(experts)
+    outputs = {
+        name: summarize(posterior, name) for name in ("mean", "log_variance")
+    }
+    return outputs, context
 
 
 def _sample_with_noise(model, x, noise):

@@ -275,7 +275,6 @@ def summarize(posterior, output="mean", noise=None):
     mean = mean_over_available(means, available)
     if output == "mean":
         return mean
-    square = mean_over_available(
-        ops.square(means) + ops.exp(log_variances), available
-    )
-    return ops.log(square - ops.square(mean))
+    # Within the components, and between them.
+    variances = ops.exp(log_variances) + ops.square(means - mean)
+    return ops.log(mean_over_available(variances, available))

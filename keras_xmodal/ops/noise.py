@@ -61,8 +61,9 @@ def stateless_uniform(shape, seed):
         index = ops.reshape(ops.arange(_size(row), dtype="int32"), (1, *row))
     else:
         index = ops.reshape(ops.arange(_size(shape), dtype="int32"), shape)
-    bits = _shift(fold_in(seed, index), 8)  # 24 of them, exact as floats.
-    return (ops.cast(bits, "float32") + 0.5) / 2**24
+    # 23 bits, so that adding a half is exact and 1 is never reached.
+    bits = _shift(fold_in(seed, index), 9)
+    return (ops.cast(bits, "float32") + 0.5) / 2**23
 
 
 def stateless_normal(shape, seed):
@@ -100,8 +101,12 @@ def _size(shape):
 
 
 def _shift(x, count):
-    """Logical shift to the right; that of int32 would copy the sign."""
-    return ops.bitwise_and(ops.right_shift(x, count), 2 ** (32 - count) - 1)
+    """Logical shift to the right; that of int32 copies the sign.
+
+    LiteRT has no `bitwise_and` to mask the copies with.
+    """
+    sign = ops.right_shift(x, 31)  # 0 or -1
+    return ops.right_shift(x, count) - sign * 2 ** (32 - count)
 
 
 def _mix(x):
