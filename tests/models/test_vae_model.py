@@ -69,7 +69,7 @@ def test_trains_alike_with_xla_and_eagerly(objective, estimator):
     ):
         keras.utils.set_random_seed(3)
         model = make_model(objective, estimator)
-        histories.append(train(model, epochs=2, compile_kwargs=options))
+        histories.append(train(model, epochs=4, compile_kwargs=options))
     assert histories[0]["loss"][-1] < histories[0]["loss"][0]
     for other in histories[1:]:
         for name, values in histories[0].items():

@@ -47,8 +47,10 @@ def test_xla_computes_the_same():
 
 def test_a_row_depends_on_its_seed_only():
     rows = stateless_normal((3, 4), seed=[8, 5, 8]).numpy()
-    np.testing.assert_array_equal(rows[0], rows[2])
-    np.testing.assert_array_equal(rows[1], stateless_normal((1, 4), [5])[0])
+    # Vector instructions may round in another way than the rest of a row.
+    np.testing.assert_allclose(rows[0], rows[2], rtol=1e-5)
+    alone = stateless_normal((1, 4), [5])[0]
+    np.testing.assert_allclose(rows[1], alone, rtol=1e-5)
     assert (rows[0] != rows[1]).all()
 
 
