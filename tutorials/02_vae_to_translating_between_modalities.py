@@ -446,11 +446,11 @@ for trained in [model, *others]:
     )
 
 # %% [markdown]
-# MVAE is the one to look at: it has the best but one likelihood, and from a text
-# it draws hardly anything. In a product of experts the surer one, the picture,
-# decides, and the text's own expert learns little; the mixtures, and the
-# imitation of JMVAE and MVTCAE, make every expert speak for itself. One run each
-# at a small budget says little about the methods in general;
+# MVAE is the one to look at: it has the best but one likelihood, and from a
+# text it draws hardly anything. In a product of experts the surer one, the
+# picture, decides, and the text's own expert learns little; the mixtures, and
+# the imitation of JMVAE and MVTCAE, make every expert speak for itself. One run
+# each at a small budget says little about the methods in general;
 # `benchmarks/vae_quality.py` compares them over seeds.
 #
 # What is generated from the prior is often poor, because the latents of the
@@ -488,11 +488,11 @@ for label, (trained, _) in runs.items():
     print(f"{label}: " + ", ".join(f"{k} {v:.2f}" for k, v in values.items()))
 
 # %% [markdown]
-# Here it did not. Both took the same number of steps, in which the first saw each
-# of its few texts ten times as often, and the pictures without a text, which are
-# of the same twenty things, had little to add. Where captions are few, let the
-# batches hold more of them, or compare at equal passes over the captions; where
-# pictures show what no caption mentions, measure again.
+# Here it did not. Both took the same number of steps, in which the first saw
+# each of its few texts ten times as often, and the pictures without a text,
+# which are of the same twenty things, had little to add. Where captions are
+# few, let the batches hold more of them, or compare at equal passes over the
+# captions; where pictures show what no caption mentions, measure again.
 #
 # ## Where to go from here
 #
