@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_xmodal.models import checks
+from keras_xmodal.models.array_dataset import as_dataset
 
 
 class MultimodalModel(keras.Model):
@@ -68,6 +69,7 @@ class MultimodalModel(keras.Model):
                 if y is None:
                     # Without `y`, Keras drops `sample_weight` in silence.
                     y = np.arange(len(next(iter(x.values()))))
+                x, y = as_dataset(x, y, kwargs)
         return super().fit(x, y, **kwargs)
 
     def _check_arrays(self, x, y, sample_weight):

@@ -6,6 +6,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_xmodal.models import checks, vae_checks
+from keras_xmodal.models.latent_mixture import draw_from_mixture, fit_mixture
 from keras_xmodal.models.vae_networks import VAENetworks, summarize
 from keras_xmodal.networks.text_decoder import TextDecoder
 from keras_xmodal.objectives.noise import Noise
@@ -185,26 +186,9 @@ class VAEInference(VAENetworks):
             - Ghosh et al., 2020, https://arxiv.org/abs/1903.12436, section 4
         """
         vae_checks.check_positive_integer("num_components", num_components)
-        try:
-            from sklearn.mixture import GaussianMixture
-        except ImportError as error:
-            raise ImportError(
-                "`fit_sampler` needs scikit-learn. Install it with `pip "
-                "install keras-xmodal[vae]`."
-            ) from error
         z = self.encode(x, "sample", seed=seed)
-        mixture = GaussianMixture(
-            num_components, random_state=seed, reg_covar=1e-4
-        ).fit(z.astype("float64"))
-        object.__setattr__(
-            self,
-            "sampler",
-            {
-                "weights": mixture.weights_,
-                "means": mixture.means_,
-                "scales": np.linalg.cholesky(mixture.covariances_),
-            },
-        )
+        mixture = fit_mixture(z, num_components, seed)
+        object.__setattr__(self, "sampler", mixture)
 
     def sample_latents(self, num_examples, seed=None):
         """Draw latents from the sampler, or from the prior without one.
@@ -219,11 +203,7 @@ class VAEInference(VAENetworks):
         random = np.random.default_rng(_random_seed() if seed is None else seed)
         noise = random.standard_normal((num_examples, self.encoding_dim))
         if self.sampler:
-            weights = self.sampler["weights"]
-            which = random.choice(len(weights), num_examples, p=weights)
-            scales = self.sampler["scales"][which]
-            noise = np.einsum("nij,nj->ni", scales, noise)
-            noise = noise + self.sampler["means"][which]
+            noise = draw_from_mixture(self.sampler, noise, random)
         return noise.astype("float32")
 
     def interpolate(self, a, b, num_steps=8):
