@@ -74,12 +74,12 @@ SETTINGS = {
         "epochs": 5,
     },
     "poly_mnist": {
-        "modalities": ["m0", "m1", "m2", "m3", "m4"],
+        "modalities": ["m0", "m1", "m3"],  # Stripes, checks and blobs.
         "likelihood": "laplace",
         "scale": 0.1,
         "pooling": 2,  # 14 x 14 pixels.
         "num_train": 10240,
-        "batch_size": 64,
+        "batch_size": 32,
         "epochs": 5,
     },
 }

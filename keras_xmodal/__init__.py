@@ -12,13 +12,15 @@ from keras_xmodal import (
     networks,
     objectives,
     ops,
+    penalties,
     retrieval,
 )
 from keras_xmodal._version import __version__
-from keras_xmodal.models import EmbeddingModel, VAEModel
+from keras_xmodal.models import EmbeddingModel, GANModel, VAEModel
 
 __all__ = [
     "EmbeddingModel",
+    "GANModel",
     "VAEModel",
     "__version__",
     "callbacks",
@@ -32,5 +34,6 @@ __all__ = [
     "networks",
     "objectives",
     "ops",
+    "penalties",
     "retrieval",
 ]

@@ -25,6 +25,7 @@ FLOORS = {
     "losses": 1,
     "metrics": 1,
     "objectives": 1,
+    "penalties": 1,
     "networks": 2,
     "datasets": 2,
     "models": 3,
@@ -154,6 +155,8 @@ def test_example_of_the_docstring_runs(
 
 def test_models_are_at_the_top_level():
     assert kx.EmbeddingModel is kx.models.EmbeddingModel
+    assert kx.GANModel is kx.models.GANModel
+    assert kx.VAEModel is kx.models.VAEModel
 
 
 def test_importing_the_package_is_light():

@@ -5,13 +5,14 @@ import numpy as np
 import tensorflow as tf
 
 from keras_xmodal.export import samples
+from keras_xmodal.models import GANModel
 
 
 def write_archive(model, endpoints, folder, default=None):
     """Write a SavedModel.
 
     Args:
-        model: `EmbeddingModel` or `VAEModel`, built.
+        model: `EmbeddingModel`, `GANModel` or `VAEModel`, built.
         endpoints: List of `Endpoint`.
         folder: Path of a folder to write into.
         default: Name of the endpoint that is `serving_default` as well.
@@ -61,21 +62,25 @@ def build(model, towers):
     """Build a model that was not called yet, on made-up inputs.
 
     Args:
-        model: `EmbeddingModel` or `VAEModel`.
+        model: `EmbeddingModel`, `GANModel` or `VAEModel`.
         towers: List of `Tower`.
     """
     if not model.built:
-        model(sample_inputs(towers), training=False)
+        model(sample_inputs(model, towers), training=False)
 
 
-def sample_inputs(towers):
+def sample_inputs(model, towers):
     """Made-up preprocessed input of a model: a dict, or one array.
 
     Args:
+        model: `EmbeddingModel`, `GANModel` or `VAEModel`.
         towers: List of `Tower`.
 
     Returns:
         Dict of arrays by modality, or one array for a model of one tensor.
     """
     inputs = {tower.modality: samples.tensor(tower.tensor) for tower in towers}
+    if isinstance(model, GANModel):
+        noise = samples.tensor(tf.TensorSpec((None, model.latent_dim)))
+        return next(iter(inputs.values()), noise)
     return inputs.get(None, inputs)

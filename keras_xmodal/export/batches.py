@@ -11,7 +11,7 @@ def batches(model, endpoint, examples=None, batch_size=256):
     """Yield what to feed an endpoint, and it preprocessed: one row, then all.
 
     Args:
-        model: `EmbeddingModel` or `VAEModel`, built.
+        model: `EmbeddingModel`, `GANModel` or `VAEModel`, built.
         endpoint: `Endpoint`.
         examples: Dict of arrays of raw examples by modality; where one of the
             endpoint's modalities is not in it, all inputs are made up.

@@ -1,18 +1,18 @@
 """What each kind of model offers."""
 
 from keras_xmodal.export.embedding_endpoints import embedding_endpoints
+from keras_xmodal.export.gan_endpoints import gan_endpoints
 from keras_xmodal.export.vae_endpoints import vae_endpoints
-from keras_xmodal.models import VAEModel
+from keras_xmodal.models import GANModel, VAEModel
 
 
 def find_endpoints(model, towers, sampling="seed"):
     """List the endpoints of a model.
 
     Args:
-        model: `EmbeddingModel` or `VAEModel`.
+        model: `EmbeddingModel`, `GANModel` or `VAEModel`.
         towers: List of `Tower`.
-        sampling: `"seed"` or `"noise"`, what an endpoint that draws samples
-            takes.
+        sampling: `"seed"` or `"noise"`, what a translation takes.
 
     Returns:
         List of `Endpoint`.
@@ -22,6 +22,8 @@ def find_endpoints(model, towers, sampling="seed"):
     """
     if isinstance(model, VAEModel):
         endpoints = vae_endpoints(model, towers, sampling)
+    elif isinstance(model, GANModel):
+        endpoints = gan_endpoints(model, towers)
     else:
         endpoints = embedding_endpoints(towers)
     names = [endpoint.name for endpoint in endpoints]

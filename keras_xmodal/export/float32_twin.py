@@ -24,7 +24,8 @@ def float32_twin(model, inputs):
     """Copy a model, so that the copy computes in float32.
 
     Args:
-        model: `EmbeddingModel` or `VAEModel`, built, of any dtype policy.
+        model: `EmbeddingModel`, `GANModel` or `VAEModel`, built, of any dtype
+            policy.
         inputs: Input on which to build the copy.
 
     Returns:

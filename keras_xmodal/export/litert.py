@@ -15,13 +15,13 @@ from keras_xmodal.export.endpoints import find_endpoints
 from keras_xmodal.export.float32_twin import float32_twin, is_float32
 from keras_xmodal.export.saved_model import check_arguments
 from keras_xmodal.export.towers import find_towers
-from keras_xmodal.models import EmbeddingModel, VAEModel
+from keras_xmodal.models import EmbeddingModel, GANModel, VAEModel
 
 _TOLERANCES = {None: 1e-5, "float16": 2e-2, "dynamic": 1e-1}
 
 
 def litert(
-    model: EmbeddingModel | VAEModel,
+    model: EmbeddingModel | GANModel | VAEModel,
     path: str | os.PathLike,
     evaluation: tuple[dict[str, np.ndarray], np.ndarray] | None = None,
     quantization: str | None = None,
@@ -47,6 +47,9 @@ def litert(
     encoding_dim)`, in place of a seed: zeros give the translation at the mean
     of `q(z|x_source)`, standard normal numbers a sample.
 
+    Of a `GANModel`, there are `generate.tflite`, from the condition and a seed
+    for each row, and `generate_from_z.tflite`.
+
     Only built-in operators are used, since `ai_edge_litert` runs no others.
     Strings are no input of LiteRT's, so the client preprocesses: where the
     preprocessor has a vocabulary, it lies in `<modality>_vocabulary.txt`, the
@@ -59,7 +62,7 @@ def litert(
     stays there.
 
     Args:
-        model: `EmbeddingModel` or `VAEModel`.
+        model: `EmbeddingModel`, `GANModel` or `VAEModel`.
         path: Folder to create.
         evaluation: Pair `(x, ids)`, as in `kx.export.saved_model`.
         quantization: `None` keeps float32; `"float16"` stores weights in
@@ -113,14 +116,14 @@ def litert(
     examples, ids = check_arguments(model, path, evaluation, batch_size)
     towers = find_towers(model, examples, input_signature)
     archive.build(model, towers)
-    # Noise, since zeros give the mean, and LiteRT lacks the seed's operators.
+    # Noise for translations, since zeros give the mean.
     endpoints = [e for e in find_endpoints(model, towers, "noise") if not e.raw]
     if tolerance is None:
         tolerance = _TOLERANCES[quantization]
         if not is_float32(model):
             tolerance = max(tolerance, 2e-2)
     with atomic_folder(path) as folder:
-        twin = float32_twin(model, archive.sample_inputs(towers))
+        twin = float32_twin(model, archive.sample_inputs(model, towers))
         vocabularies = _write_vocabularies(model, towers, folder)
         runners, facts = {}, {}
         for endpoint in endpoints:

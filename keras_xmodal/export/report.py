@@ -18,7 +18,7 @@ def compare(model, endpoints, runners, evaluation, batch_size, tolerance):
     Each runs on one example alone and then on batches.
 
     Args:
-        model: `EmbeddingModel` or `VAEModel`.
+        model: `EmbeddingModel`, `GANModel` or `VAEModel`.
         endpoints: List of `Endpoint`.
         runners: Dict by endpoint of functions from a dict of inputs to a dict
             of outputs, both NumPy arrays by name.

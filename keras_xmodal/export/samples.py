@@ -17,7 +17,7 @@ def check_evaluation(model, evaluation):
     """Check an evaluation set and bring it into arrays.
 
     Args:
-        model: `EmbeddingModel` or `VAEModel`.
+        model: `EmbeddingModel`, `GANModel` or `VAEModel`.
         evaluation: None or a pair `(x, ids)`: a dict of raw examples by
             modality (an array, for a model of one tensor) and one id each,
             or None where each is its own item.

@@ -10,11 +10,11 @@ from keras_xmodal.export.atomic_folder import atomic_folder, check_new
 from keras_xmodal.export.endpoints import find_endpoints
 from keras_xmodal.export.float32_twin import is_float32
 from keras_xmodal.export.towers import find_towers
-from keras_xmodal.models import EmbeddingModel, VAEModel
+from keras_xmodal.models import EmbeddingModel, GANModel, VAEModel
 
 
 def saved_model(
-    model: EmbeddingModel | VAEModel,
+    model: EmbeddingModel | GANModel | VAEModel,
     path: str | os.PathLike,
     evaluation: tuple[dict[str, np.ndarray], np.ndarray] | None = None,
     *,
@@ -61,6 +61,12 @@ def saved_model(
     a condition. A model of one tensor has the signatures `encode`, `decode`
     and `translate` instead, with the input `x` and the output `y`.
 
+    Of a `GANModel`, they are `generate`, which takes the condition and `seed`,
+    int32 of shape `(batch,)`, and gives what `model.generate` makes of that
+    seed, and `generate_from_z`, with noise `z` of shape `(batch, latent_dim)`
+    in its place; both with `_bytes`, `_string` and `_raw` as above. Condition
+    and output are named as their modalities are, or else `x` and `y`.
+
     The batch size is open, so that a server may batch requests: no row
     depends on another, if the encoders ignore padding where the length of
     texts is open. `serving_default` is the first signature, on raw input if
@@ -79,7 +85,7 @@ def saved_model(
     in `assets.extra/report.json`, which TensorFlow Serving ignores.
 
     Args:
-        model: `EmbeddingModel` or `VAEModel`.
+        model: `EmbeddingModel`, `GANModel` or `VAEModel`.
         path: Folder to create. TensorFlow Serving expects the last part to
             be a version number, as in `"emoji/1"`.
         evaluation: Pair `(x, ids)` to compare on, instead of made-up inputs:
@@ -168,7 +174,7 @@ def check_arguments(model, path, evaluation, batch_size):
     """Check what both exports take, before anything is computed or written.
 
     Args:
-        model: `EmbeddingModel` or `VAEModel`.
+        model: `EmbeddingModel`, `GANModel` or `VAEModel`.
         path: Path that does not exist yet.
         evaluation: None or a pair `(x, ids)`.
         batch_size: Positive integer.
@@ -181,9 +187,10 @@ def check_arguments(model, path, evaluation, batch_size):
         ValueError: If a value is out of range or does not fit the model.
         FileExistsError: If there is something at `path`.
     """
-    if not isinstance(model, (EmbeddingModel, VAEModel)):
+    if not isinstance(model, (EmbeddingModel, GANModel, VAEModel)):
         raise TypeError(
-            "`model` must be an `EmbeddingModel` or a `VAEModel`. "
+            "`model` must be an `EmbeddingModel`, a `GANModel` or a "
+            "`VAEModel`. "
             f"Received: model of type {type(model).__name__}"
         )
     check_new(path)

@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from keras_xmodal.export import samples
+from keras_xmodal.models import GANModel
 from keras_xmodal.models.checks import check_modalities
 
 
@@ -68,7 +69,7 @@ def find_towers(model, examples=None, input_signature=None):
     """Find out what each modality of a model takes.
 
     Args:
-        model: `EmbeddingModel` or `VAEModel`.
+        model: `EmbeddingModel`, `GANModel` or `VAEModel`.
         examples: Dict of raw arrays by modality, of any modalities.
         input_signature: Dict by modality of objects with `shape` and `dtype`.
 
@@ -79,14 +80,22 @@ def find_towers(model, examples=None, input_signature=None):
         TypeError: If the examples are strings and the encoder takes numbers.
         ValueError: If a name cannot be an endpoint's or an input is unknown.
     """
-    if not model.modalities:
+    if isinstance(model, GANModel):
+        if not model.conditional:
+            return []
+        names = [model.condition] if model.condition else []
+    else:
+        names = model.modalities
+    if isinstance(model, GANModel) and not names:
+        return [_unnamed_condition(model, examples, input_signature)]
+    if not names:
         shape = (None, model.input_dim)
         return [Tower(None, tf.TensorSpec(shape, tf.float32, "x"))]
     if input_signature:
-        check_modalities(input_signature, model.modalities, "input_signature")
+        check_modalities(input_signature, names, "input_signature")
     examples = examples or {}
     towers = []
-    for name in model.modalities:
+    for name in names:
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
             raise ValueError(
                 "The name of a modality becomes part of an endpoint's name: it "
@@ -141,8 +150,27 @@ def _find_tower(model, name, example, input_signature):
     return Tower(name, tf.TensorSpec(shape, dtype, name), kind, raw)
 
 
+def _unnamed_condition(model, examples, input_signature):
+    """The tower of a condition that has no name, `x`."""
+    shape, dtype = model.condition_shape, "float32"
+    given = (input_signature or {}).get("x", (examples or {}).get(None))
+    if given is not None:
+        shape, dtype = given.shape, keras.backend.standardize_dtype(given.dtype)
+    if shape is None:
+        raise ValueError(
+            "The input of the condition is not declared. Train the model first "
+            "or pass its shape and dtype, such as `input_signature={'x': "
+            "tf.TensorSpec((None, 8), tf.float32)}`. "
+            "Received: a model that was not called yet"
+        )
+    dtype = "float32" if dtype == "float64" else dtype
+    return Tower(None, tf.TensorSpec((None, *shape[1:]), dtype, "x"))
+
+
 def _encoder_input(model, name):
     encoder = model.encoders.get(name)
+    if encoder is None and isinstance(model, GANModel):
+        return model.condition_shape, "float32"
     if encoder is None:
         return (None, model.input_dim[name]), "float32"
     declared = _declared_input(encoder)

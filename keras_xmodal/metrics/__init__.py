@@ -1,12 +1,21 @@
-"""Metrics: of retrieval, with ties counted against the model, and of VAEs."""
+"""Metrics: of retrieval, with ties counted against the model, VAEs and GANs."""
 
+from keras_xmodal.metrics.caption_r_precision import caption_r_precision
+from keras_xmodal.metrics.classification_accuracy_score import (
+    classification_accuracy_score,
+)
 from keras_xmodal.metrics.coherence_report import coherence_report
+from keras_xmodal.metrics.frechet_distance import frechet_distance
+from keras_xmodal.metrics.generation_report import generation_report
 from keras_xmodal.metrics.hit_rate import HitRate
+from keras_xmodal.metrics.kernel_distance import kernel_distance
 from keras_xmodal.metrics.latent_report import latent_report
 from keras_xmodal.metrics.linear_probe import linear_probe
+from keras_xmodal.metrics.manifold_report import manifold_report
 from keras_xmodal.metrics.mean_average_precision import MeanAveragePrecision
 from keras_xmodal.metrics.mean_reciprocal_rank import MeanReciprocalRank
 from keras_xmodal.metrics.median_rank import MedianRank
+from keras_xmodal.metrics.mode_report import mode_report
 from keras_xmodal.metrics.ndcg import NDCG
 from keras_xmodal.metrics.r_precision import RPrecision
 from keras_xmodal.metrics.recall import Recall
@@ -23,9 +32,16 @@ __all__ = [
     "RPrecision",
     "Recall",
     "RetrievalMetric",
+    "caption_r_precision",
+    "classification_accuracy_score",
     "coherence_report",
+    "frechet_distance",
+    "generation_report",
+    "kernel_distance",
     "latent_report",
     "linear_probe",
+    "manifold_report",
+    "mode_report",
     "reconstruction_report",
     "retrieval_report",
 ]

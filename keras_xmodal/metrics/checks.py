@@ -8,15 +8,16 @@ _FAMILIES = ("biu", "f", "c", "U", "S", "M", "m")
 _PYTHON_TYPES = {"U": str, "S": bytes, "f": float}
 
 
-def check_embeddings(embeddings, argument):
-    """Check embeddings and cast them to float32.
+def check_embeddings(embeddings, argument, dtype="float32"):
+    """Check embeddings and cast them.
 
     Args:
         embeddings: Array of shape `(rows, dim)`.
         argument: Name of the argument in the error.
+        dtype: Dtype of the result, a NumPy float.
 
     Returns:
-        float32 NumPy array of shape `(rows, dim)`.
+        NumPy array of shape `(rows, dim)` and of this dtype.
 
     Raises:
         TypeError: If they are not real numbers.
@@ -35,7 +36,7 @@ def check_embeddings(embeddings, argument):
             f"`{argument}` must have shape (rows, dim), neither being 0. "
             f"Received: {argument}.shape={embeddings.shape}"
         )
-    embeddings = embeddings.astype("float32")
+    embeddings = embeddings.astype(dtype)
     wrong = ~np.isfinite(embeddings).all(axis=1)
     if wrong.any():
         raise ValueError(

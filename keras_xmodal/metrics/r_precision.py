@@ -9,7 +9,9 @@ from keras_xmodal.ops import ranks
 class RPrecision(RetrievalMetric):
     """Precision among the first R, where R candidates are relevant.
 
-    The cut-off follows the query, which suits categories of unequal size.
+    The cut-off follows the query, which suits categories of unequal size. What
+    text-to-image papers call R-precision, whether a generated image finds its
+    own caption among a hundred, is `caption_r_precision`.
 
     Args:
         name: Name of the metric.

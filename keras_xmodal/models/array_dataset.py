@@ -27,7 +27,7 @@ def as_dataset(x, y, options):
     options.setdefault("validation_batch_size", batch_size)
     options["shuffle"] = False  # The data set does.
     arrays = [x, y, options.pop("sample_weight", None)]
-    arrays = [_to_arrays(part) for part in arrays if part is not None]
+    arrays = [to_arrays(part) for part in arrays if part is not None]
     return array_dataset(tuple(arrays), batch_size, shuffle), None
 
 
@@ -70,7 +70,15 @@ def _to_tensor(value):
         return tf.convert_to_tensor(value)
 
 
-def _to_arrays(part):
+def to_arrays(part):
+    """Make arrays of lists, in a dict or alone.
+
+    Args:
+        part: Array, list or dict of them; None in a dict is left out.
+
+    Returns:
+        Array or dict of arrays.
+    """
     if isinstance(part, dict):
-        return {k: _to_arrays(v) for k, v in part.items() if v is not None}
+        return {k: to_arrays(v) for k, v in part.items() if v is not None}
     return part if hasattr(part, "shape") else np.asarray(part)

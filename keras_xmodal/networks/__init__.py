@@ -1,5 +1,9 @@
-"""Preprocessors, encoders and decoders that a modality brings."""
+"""What a modality brings: from raw data to features, and back to data."""
 
+from keras_xmodal.networks.conv_discriminator import ConvDiscriminator
+from keras_xmodal.networks.conv_generator import ConvGenerator
+from keras_xmodal.networks.dense_discriminator import DenseDiscriminator
+from keras_xmodal.networks.dense_generator import DenseGenerator
 from keras_xmodal.networks.image_decoder import ImageDecoder
 from keras_xmodal.networks.image_encoder import ImageEncoder
 from keras_xmodal.networks.image_preprocessor import ImagePreprocessor
@@ -13,6 +17,10 @@ from keras_xmodal.networks.transformer_text_encoder import (
 from keras_xmodal.networks.word_vectors import word_vectors
 
 __all__ = [
+    "ConvDiscriminator",
+    "ConvGenerator",
+    "DenseDiscriminator",
+    "DenseGenerator",
     "ImageDecoder",
     "ImageEncoder",
     "ImagePreprocessor",

@@ -1,5 +1,13 @@
 """Pure tensor functions, written with `keras.ops`."""
 
+from keras_xmodal.ops.adversarial import (
+    hinge,
+    least_squares,
+    minimax,
+    non_saturating,
+    relativistic,
+    wasserstein,
+)
 from keras_xmodal.ops.contrastive import (
     anchor_weights,
     info_nce,
@@ -58,18 +66,23 @@ __all__ = [
     "fold_in",
     "gaussian_kl",
     "gaussian_log_prob",
+    "hinge",
     "info_nce",
     "iwae_bound",
     "l2_normalize",
+    "least_squares",
+    "minimax",
     "mixture_log_prob",
     "modality_gap",
     "ndcg",
+    "non_saturating",
     "normalized_weights",
     "positives_from_ids",
     "product_of_experts",
     "product_of_subsets",
     "r_precision",
     "recall",
+    "relativistic",
     "sample_gaussian",
     "scale_gradient_later",
     "select_component",
@@ -81,4 +94,5 @@ __all__ = [
     "triplet_hard_negative",
     "triplet_semi_hard_negative",
     "uniformity",
+    "wasserstein",
 ]

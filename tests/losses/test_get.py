@@ -17,6 +17,23 @@ def test_names_stand_for_classes(name, cls):
     assert type(losses.get(name)) is cls
 
 
+@pytest.mark.parametrize(
+    ("name", "cls"),
+    [
+        ("hinge", losses.Hinge),
+        ("least_squares", losses.LeastSquares),
+        ("minimax", losses.Minimax),
+        ("non_saturating", losses.NonSaturating),
+        ("relativistic", losses.Relativistic),
+        ("wasserstein", losses.Wasserstein),
+    ],
+)
+def test_names_of_adversarial_losses(name, cls):
+    assert type(losses.get(name, losses.AdversarialLoss)) is cls
+    with pytest.raises(ValueError, match="ContrastiveLoss"):
+        losses.get(name)
+
+
 def test_a_loss_stays_as_it_is():
     loss = losses.InfoNCE(symmetric=False)
     assert losses.get(loss) is loss
@@ -27,3 +44,5 @@ def test_other_losses_are_refused():
         losses.get("mse")
     with pytest.raises(TypeError, match="of type float"):
         losses.get(0.5)
+    with pytest.raises(TypeError, match="AdversarialLoss"):
+        losses.get(losses.InfoNCE(), losses.AdversarialLoss)

@@ -12,6 +12,9 @@ def test_embeddings_become_float32():
     x = checks.check_embeddings(tf.ones((2, 3), "bfloat16"), "x")
     assert x.dtype == np.float32
     assert checks.check_embeddings([[1.0]], "x").shape == (1, 1)
+    x = checks.check_embeddings([[1e300]], "x", "float64")
+    assert x.dtype == np.float64
+    assert x == 1e300
 
 
 @pytest.mark.parametrize(

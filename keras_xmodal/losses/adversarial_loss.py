@@ -1,0 +1,69 @@
+"""What losses of a discriminator and a generator share."""
+
+from keras import ops
+
+
+class AdversarialLoss:
+    """Base of losses of a `GANModel`, from the discriminator's logits.
+
+    A subclass has one method, `call(real, fake)`, from float32 logits of shape
+    `(batch,)` to the pair of losses of the discriminator and the generator,
+    example by example.
+
+    Attributes:
+        compares: Whether the generator's loss depends on the logits of real
+            examples. Where it does not, they are not computed for it.
+    """
+
+    compares = False
+
+    def call(self, real, fake):
+        """Both losses.
+
+        Args:
+            real: Float32 logits of real examples, of shape `(batch,)`.
+            fake: Float32 logits of generated examples, of shape `(batch,)`.
+
+        Returns:
+            Pair of tensors of shape `(batch,)`: the loss of the discriminator
+            and that of the generator.
+        """
+        raise NotImplementedError
+
+    def discriminator_loss(self, real, fake):
+        """What the discriminator minimises.
+
+        Args:
+            real: Logits of real examples, of shape `(batch,)` or `(batch, 1)`.
+            fake: Logits of generated examples, of the same shape.
+
+        Returns:
+            Float32 tensor of shape `(batch,)`.
+        """
+        return self.call(_vector(real), _vector(fake))[0]
+
+    def generator_loss(self, real, fake):
+        """What the generator minimises.
+
+        Args:
+            real: Logits of real examples, of shape `(batch,)` or `(batch, 1)`;
+                None where the loss does not compare.
+            fake: Logits of generated examples, of the same shape.
+
+        Returns:
+            Float32 tensor of shape `(batch,)`.
+        """
+        fake = _vector(fake)
+        return self.call(fake if real is None else _vector(real), fake)[1]
+
+    def get_config(self):
+        return {}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+
+def _vector(logits):
+    # `(batch,)` and `(batch, 1)` together would make a `(batch, batch)`.
+    return ops.reshape(ops.cast(logits, "float32"), (-1,))

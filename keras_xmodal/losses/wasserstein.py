@@ -1,0 +1,49 @@
+"""The difference of means of WGAN."""
+
+from keras_xmodal import saving
+from keras_xmodal.losses.adversarial_loss import AdversarialLoss
+from keras_xmodal.ops import adversarial
+
+
+@saving.register
+class Wasserstein(AdversarialLoss):
+    """A distance between distributions, for a 1-Lipschitz discriminator.
+
+    It needs `GradientPenalty`, which keeps the discriminator's slope at 1, and
+    several `discriminator_steps`.
+
+    With `r = D(x, c)` and `f = D(G(z, c), c)`, the discriminator minimises the
+    mean of `f - r`, and the generator that of `-f`.
+
+    Call arguments:
+        real: Logits of real examples, of shape `(batch,)` or `(batch, 1)`.
+        fake: Logits of generated examples, of the same shape.
+
+    Returns:
+        Tensor of shape `(batch,)`, from `discriminator_loss` or
+        `generator_loss`.
+
+    Example:
+        ```python
+        import numpy as np
+        import keras_xmodal as kx
+
+        gan = kx.GANModel(input_dim=32, output_dim=8)
+        gan.compile(
+            loss=kx.losses.Wasserstein(),
+            penalties=[kx.penalties.GradientPenalty()],
+            discriminator_steps=5,
+        )
+
+        loss = kx.losses.Wasserstein()
+        logits = np.zeros((4, 1), "float32")
+        print(loss.discriminator_loss(logits, logits))  # 0
+        ```
+
+    Reference:
+        - Arjovsky et al., 2017, https://arxiv.org/abs/1701.07875, eq. 2
+        - Gulrajani et al., 2017, https://arxiv.org/abs/1704.00028
+    """
+
+    def call(self, real, fake):
+        return adversarial.wasserstein(real, fake)

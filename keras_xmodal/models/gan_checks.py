@@ -1,0 +1,444 @@
+"""Checks of what a user passes to a `GANModel`, before training starts."""
+
+import numbers
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_xmodal.models import checks
+
+# Second derivatives that TensorFlow gets wrong without an error, or lacks.
+_UNSAFE_LAYERS = (keras.layers.Resizing,)
+_UNSAFE_INTERPOLATION = "bilinear"
+
+
+def check_arguments(model_arguments):
+    """Check the arguments of the constructor.
+
+    Args:
+        model_arguments: Dict of them, by their names.
+
+    Raises:
+        ValueError: If arguments exclude each other or are out of range.
+        TypeError: If a network is not a Keras layer.
+    """
+    a = model_arguments
+    for name in (
+        "generator",
+        "discriminator",
+        "condition_encoder",
+        "augmenter",
+    ):
+        layer = a[name]
+        if layer is not None and not isinstance(layer, keras.layers.Layer):
+            raise TypeError(
+                f"`{name}` must be a Keras layer or model. "
+                f"Received: {layer!r} of type {type(layer).__name__}"
+            )
+    if (a["generator"] is None) != (a["discriminator"] is None):
+        raise ValueError(
+            "`generator` and `discriminator` must be given together. Received: "
+            f"generator={a['generator']}, discriminator={a['discriminator']}"
+        )
+    textbook = a["generator"] is None
+    if textbook == (a["output_dim"] is None):
+        raise ValueError(
+            "Either `output_dim`, with `input_dim` for a condition, or "
+            "`generator` and `discriminator` must be given. Received: "
+            f"input_dim={a['input_dim']}, output_dim={a['output_dim']}, "
+            f"generator={a['generator']}"
+        )
+    if not textbook and a["input_dim"] is not None:
+        raise ValueError(
+            "`input_dim` belongs to the textbook's networks; leave it out "
+            "where `generator` is given. "
+            f"Received: input_dim={a['input_dim']}"
+        )
+    if textbook and a["conditional"] != (a["input_dim"] is not None):
+        raise ValueError(
+            "`conditional` must be True with an `input_dim`, and False "
+            f"without. Received: conditional={a['conditional']}, "
+            f"input_dim={a['input_dim']}"
+        )
+    for name in ("input_dim", "output_dim", "latent_dim"):
+        value = a[name]
+        if value is not None:
+            _check_positive_integer(name, value)
+    if not 0 <= a["ema_momentum"] < 1:
+        raise ValueError(
+            "`ema_momentum` must be in [0, 1). "
+            f"Received: ema_momentum={a['ema_momentum']}"
+        )
+    if not a["conditional"] and (a["condition_encoder"] or a["condition"]):
+        raise ValueError(
+            "A model without conditions takes no `condition_encoder` and no "
+            "`condition`. Received: "
+            f"condition_encoder={a['condition_encoder']}, "
+            f"condition={a['condition']!r}"
+        )
+    named = a["target"] is not None
+    if a["conditional"] and named != (a["condition"] is not None):
+        raise ValueError(
+            "`condition` and `target` must be given together. Received: "
+            f"condition={a['condition']!r}, target={a['target']!r}"
+        )
+    if named and a["condition"] == a["target"]:
+        raise ValueError(
+            "`condition` and `target` must be two modalities. "
+            f"Received: {a['target']!r} for both"
+        )
+    for name in ("generator", "discriminator"):
+        _check_number_of_inputs(name, a[name], a["conditional"])
+
+
+def _check_number_of_inputs(name, network, conditional):
+    expected = 2 if conditional else 1
+    if isinstance(network, keras.Sequential):
+        received = 1
+    else:
+        received = len(getattr(network, "inputs", None) or range(expected))
+    if received != expected:
+        other = "noise" if name == "generator" else "target"
+        raise ValueError(
+            f"`{name}` must take a list of {other} and condition, as "
+            f"`keras.Model([{other}, condition], output)` does, or the {other} "
+            "alone where `conditional=False`. Received: a network of "
+            f"{received} inputs, conditional={conditional}"
+        )
+
+
+def check_logits(discriminator, logits):
+    """Check what the discriminator returns.
+
+    Args:
+        discriminator: Keras layer.
+        logits: Symbolic output.
+
+    Raises:
+        ValueError: If it is not one logit for each example.
+    """
+    shape = tuple(logits.shape)
+    if shape not in ((None,), (None, 1)):
+        raise ValueError(
+            "`discriminator` must return one logit for each example, of shape "
+            f"(batch, 1) or (batch,). Received: output shape {shape}"
+        )
+    activation = _last_activation(discriminator)
+    if activation in (keras.activations.sigmoid, keras.activations.softmax):
+        raise ValueError(
+            "`discriminator` must return logits: the loss takes the sigmoid. "
+            f"Received: a last layer with activation {activation.__name__}"
+        )
+
+
+def check_compile(model, penalties, mismatch_weight, discriminator_steps):
+    """Check the arguments of `compile`.
+
+    Args:
+        model: `GANModel`.
+        penalties: List of penalties.
+        mismatch_weight: Number.
+        discriminator_steps: Integer.
+
+    Raises:
+        ValueError: If one is out of range, or a penalty needs second
+            derivatives that are wrong.
+    """
+    _check_positive_integer("discriminator_steps", discriminator_steps)
+    if not 0 <= mismatch_weight <= 1:
+        raise ValueError(
+            "`mismatch_weight` must be in [0, 1]. "
+            f"Received: mismatch_weight={mismatch_weight}"
+        )
+    if mismatch_weight and not model.conditional:
+        raise ValueError(
+            "`mismatch_weight` needs conditions. Received: "
+            f"mismatch_weight={mismatch_weight} for a model without"
+        )
+    names = [penalty.name for penalty in penalties]
+    if len(set(names)) < len(names):
+        raise ValueError(
+            "`penalties` must have different names. "
+            f"Received: penalties named {names}"
+        )
+    if any(penalty.of_condition for penalty in penalties):
+        _check_float_condition(model)
+    if penalties:
+        for network in (model.discriminator, model.augmenter):
+            check_second_derivatives(network, names)
+
+
+def _check_float_condition(model):
+    if not model.conditional:
+        raise ValueError(
+            "A penalty on the gradient by the condition needs conditions. "
+            "Received: a model without"
+        )
+
+
+def check_second_derivatives(network, penalties):
+    """Refuse layers whose second derivatives are wrong without an error.
+
+    Args:
+        network: Keras layer, or None.
+        penalties: Names of the penalties, for the error.
+
+    Raises:
+        ValueError: If there is such a layer.
+    """
+    if network is None:
+        return
+    for layer in network._flatten_layers():
+        interpolation = getattr(layer, "interpolation", "nearest")
+        if isinstance(layer, _UNSAFE_LAYERS) or interpolation != "nearest":
+            raise ValueError(
+                "A gradient penalty must not go through layers that "
+                "interpolate: TensorFlow gets their second derivatives wrong. "
+                "Use `UpSampling2D(interpolation='nearest')`, pooling or "
+                "strides, or `penalties=[]`. Received: "
+                f"{type(layer).__name__} {layer.name!r} with penalties "
+                f"{penalties}"
+            )
+    for operation in getattr(network, "operations", ()):
+        name = type(operation).__name__
+        if name in ("Resize", "AffineTransform", "MapCoordinates"):
+            raise ValueError(
+                "A gradient penalty must not go through operations that "
+                "interpolate: TensorFlow gets their second derivatives wrong. "
+                f"Received: {name} {operation.name!r} with penalties "
+                f"{penalties}"
+            )
+
+
+def check_named(model, x):
+    """Check a dict of modalities that the model trains on.
+
+    Args:
+        model: `GANModel` with names.
+        x: What should be a dict with both modalities.
+
+    Raises:
+        TypeError: If it is no dict.
+        ValueError: If a modality is missing or unknown.
+    """
+    checks.check_modalities(x, model.modalities)
+    missing = [name for name in model.modalities if name not in x]
+    if missing:
+        raise ValueError(
+            f"`x` must hold the modalities {list(model.modalities)}. "
+            f"Received: x with keys {list(x)}"
+        )
+
+
+def check_arrays(model, condition, target, weight):
+    """Check arrays before the first step.
+
+    Args:
+        model: `GANModel`.
+        condition: Structure of arrays, `()` for none.
+        target: Array.
+        weight: Array of shape `(examples,)`, or None.
+
+    Raises:
+        ValueError: If they are empty, of unequal sizes or not finite, or
+            targets are outside the generator's range.
+    """
+    arrays = {"target": target}
+    for i, leaf in enumerate(keras.tree.flatten(condition)):
+        arrays["condition" if i == 0 else f"condition[{i}]"] = leaf
+    if weight is not None:
+        arrays["sample_weight"] = weight
+    sizes = {name: len(value) for name, value in arrays.items()}
+    checks.check_same_batch_size(sizes)
+    if not sizes["target"]:
+        raise ValueError(
+            f"`x` must hold at least one example. Received: sizes {sizes}"
+        )
+    for name, value in arrays.items():
+        if not tf.is_tensor(value) or value.dtype.is_floating:
+            checks.check_finite(value, name)
+    check_range(model.generator, target)
+
+
+def check_range(generator, target):
+    """Check that a generator can make the targets.
+
+    Args:
+        generator: Keras layer.
+        target: Array.
+
+    Raises:
+        ValueError: If targets are outside the range of its last activation.
+    """
+    ranges = {
+        keras.activations.sigmoid: (0.0, 1.0),
+        keras.activations.softmax: (0.0, 1.0),
+        keras.activations.tanh: (-1.0, 1.0),
+    }
+    activation = _last_activation(generator)
+    if activation not in ranges:
+        return
+    low, high = ranges[activation]
+    target = np.asarray(target)
+    smallest, largest = float(np.min(target)), float(np.max(target))
+    if smallest < low - 1e-6 or largest > high + 1e-6:
+        raise ValueError(
+            f"Targets must be in [{low:g}, {high:g}], the range of the "
+            f"generator's last activation, {activation.__name__}. "
+            f"Received: values from {smallest:g} to {largest:g}"
+        )
+
+
+def check_target_shape(model, target):
+    """Compare the shape of targets with what the generator makes.
+
+    Args:
+        model: `GANModel`, built.
+        target: Array, or tensor spec, with the batch.
+
+    Raises:
+        ValueError: If a known size differs.
+    """
+    received, expected = tuple(target.shape[1:]), model.target_shape
+    fits = len(received) == len(expected) and all(
+        a is None or b is None or a == b
+        for a, b in zip(received, expected, strict=True)
+    )
+    if not fits:
+        raise ValueError(
+            "Targets must have the shape of what the generator makes, "
+            f"{(None, *expected)}. Received: targets of shape "
+            f"{(None, *received)}"
+        )
+
+
+def check_batches(model, x, target, options):
+    """Check that no batch of one meets a layer of batch statistics.
+
+    Args:
+        model: `GANModel`.
+        x: Dataset or arrays.
+        target: Array, or tensor spec.
+        options: Dict of the arguments of `fit`.
+
+    Raises:
+        ValueError: If one does.
+    """
+    layers = [
+        layer
+        for network in (model.generator, model.discriminator)
+        for layer in network._flatten_layers()
+        if isinstance(layer, keras.layers.BatchNormalization)
+        or getattr(layer, "batch_statistics", False)
+    ]
+    if not layers:
+        return
+    if isinstance(x, tf.data.Dataset):
+        last = target.shape[0]
+    else:
+        held_out = options.get("validation_split") or 0.0
+        count = int(len(target) * (1.0 - held_out))
+        batch_size = options.get("batch_size") or 32
+        last = count % batch_size or batch_size
+    if last == 1:
+        raise ValueError(
+            "Every batch must hold two examples at least, for the network has "
+            "layers of batch statistics. Received: a batch of one, with "
+            f"{sorted({type(layer).__name__ for layer in layers})}"
+        )
+
+
+def check_generate(model, condition, z, seed, num_examples):
+    """Check the arguments of `generate`; return the number of examples.
+
+    Args:
+        model: `GANModel`.
+        condition: Structure of arrays, or None.
+        z: Array or None.
+        seed: Integer, integers or None.
+        num_examples: Integer or None.
+
+    Returns:
+        Integer.
+
+    Raises:
+        ValueError: If they do not fit.
+    """
+    if model.conditional != (condition is not None):
+        raise ValueError(
+            "`condition` must be given exactly where the model takes "
+            f"conditions. Received: condition of type "
+            f"{type(condition).__name__}, conditional={model.conditional}"
+        )
+    if z is not None and seed is not None:
+        raise ValueError(
+            "Give either `z` or `seed`, from which noise is drawn. "
+            f"Received: both, seed={seed}"
+        )
+    sizes = {}
+    if condition is not None:
+        for i, leaf in enumerate(keras.tree.flatten(condition)):
+            sizes[f"condition[{i}]"] = len(leaf)
+    if z is not None:
+        checks.check_shape("z", np.asarray(z), (None, model.latent_dim))
+        sizes["z"] = len(z)
+    if seed is not None and np.ndim(seed):
+        sizes["seed"] = len(seed)
+    if num_examples is not None:
+        _check_positive_integer("num_examples", num_examples)
+        sizes["num_examples"] = num_examples
+    if not sizes:
+        raise ValueError(
+            "`num_examples` must say how many examples to generate. "
+            "Received: num_examples=None"
+        )
+    checks.check_same_batch_size(sizes, "condition")
+    count = next(iter(sizes.values()))
+    if not count:
+        raise ValueError(
+            f"There must be an example to generate. Received: sizes {sizes}"
+        )
+    return count
+
+
+def clone(generator):
+    """A copy of a network, before it has weights.
+
+    Args:
+        generator: Keras layer.
+
+    Returns:
+        Keras layer of the same config.
+
+    Raises:
+        ValueError: If its config does not describe it.
+    """
+    try:
+        return type(generator).from_config(generator.get_config())
+    except Exception as error:
+        raise ValueError(
+            "`generator` must be copied for its average, so it needs "
+            "`get_config` and `from_config`; or set `ema_momentum=0`. "
+            f"Received: {type(generator).__name__}, whose copy fails with: "
+            f"{error}"
+        ) from error
+
+
+def _last_activation(network):
+    """Activation function that ends a network, or None where not known."""
+    layers = getattr(network, "layers", None) or [network]
+    last = getattr(layers[-1], "layer", layers[-1])  # Of a wrapper.
+    if last is not network and getattr(last, "layers", None):
+        return _last_activation(last)
+    activation = getattr(last, "activation", None)
+    return activation if callable(activation) else None
+
+
+def _check_positive_integer(argument, value):
+    integer = isinstance(value, numbers.Integral)
+    if not integer or isinstance(value, bool) or value < 1:
+        raise ValueError(
+            f"`{argument}` must be a positive integer. "
+            f"Received: {argument}={value!r}"
+        )

@@ -1,0 +1,487 @@
+"""One modality generated from another, by two networks that compete."""
+
+import math
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_xmodal import losses, saving
+from keras_xmodal import penalties as penalty_module
+from keras_xmodal.models import gan_checks
+from keras_xmodal.models.array_dataset import as_dataset, to_arrays
+from keras_xmodal.models.finite_guard import FiniteGuard
+from keras_xmodal.models.gan_steps import GANSteps
+from keras_xmodal.networks.dense_discriminator import DenseDiscriminator
+from keras_xmodal.networks.dense_generator import DenseGenerator
+
+_NETWORKS = ("generator", "discriminator", "condition_encoder", "augmenter")
+
+
+@saving.register
+class GANModel(GANSteps):
+    """Generative adversarial network, from a condition to a target.
+
+    The generator makes a target `G(z, c)` of noise `z ~ N(0, I)` and a
+    condition `c`; the discriminator's logit `D(x, c)` says how real a target
+    is, given its condition. In turns, each minimises its half of an adversarial
+    loss, at first, of 2014,
+
+        min_G max_D  E log sigmoid(D(x, c)) + E log(1 - sigmoid(D(G(z, c), c))),
+
+    now, by default, the relativistic loss with the penalties `R1` and `R2`,
+    with which training converges. What generates after training is an
+    exponential moving average of the generator.
+
+    With two integers it is the textbook's generator, dense layers of 128, 64
+    and `output_dim` units and a sigmoid, with a discriminator to train it:
+    `fit(x, y)` learns to make `y` of `x`.
+
+    Args:
+        input_dim: Positive integer, size of the condition, a vector; for the
+            textbook's networks. None for none.
+        output_dim: Positive integer, size of the target, a vector in (0, 1).
+        generator: Keras layer from `[z, c]` to the target, or from `z` where
+            there is no condition.
+        discriminator: Keras layer from `[target, c]`, or the target, to one
+            logit for each example, without a sigmoid.
+        latent_dim: Positive integer, size of the noise.
+        condition_encoder: Keras layer from the condition to what both networks
+            get of it, such as `keras.layers.CategoryEncoding` for classes or
+            the trained tower of an `EmbeddingModel`. It is not trained here.
+            None passes the condition on.
+        conditional: Whether there is a condition. Defaults to True, unless
+            there is an `output_dim` alone.
+        condition: Name of the condition's modality, with `target`, for data
+            that is a dict of modalities. None for pairs `(condition, target)`.
+        target: Name of the target's modality.
+        ema_momentum: Float in [0, 1), how slowly the average follows the
+            generator; 0 does without the average.
+        augmenter: Keras layer that changes targets, real and generated, before
+            the discriminator sees them, such as `DiffAugment`; it must be
+            differentiable. None for none.
+        preprocessors: Dict `{modality: keras.Layer}` from raw input to what
+            the networks take, saved with the model and used by `preprocess`.
+        seed: Integer that, with the number of the step, decides the noise of
+            training. Defaults to a random one.
+        **kwargs: Arguments of `keras.Model`.
+
+    Attributes:
+        ema_generator: The averaged generator.
+        penalty_weight: Scalar variable that multiplies all penalties, 1 unless
+            a callback changes it.
+        step: Scalar variable, the number of training steps.
+
+    Call arguments:
+        x: Batch of conditions; or of noise, where there is no condition.
+        z: Noise of shape `(batch, latent_dim)`, with conditions only. None
+            takes noise of the model's seed, the same at each call; for fresh
+            noise there is `generate`.
+        training: Boolean. True takes the generator in training, False its
+            average.
+
+    Returns:
+        Batch of generated targets.
+
+    Raises:
+        ValueError: If arguments exclude each other or are out of range.
+        TypeError: If a network is not a Keras layer.
+
+    Example:
+        ```python
+        import numpy as np
+        import keras_xmodal as kx
+
+        x, y = np.random.rand(64, 32), np.random.rand(64, 8)
+        gan = kx.GANModel(32, 8)
+        gan.compile()
+        gan.fit(x, y, epochs=1, verbose=0)
+        generated = gan.generate(x, seed=0)  # (64, 8)
+        ```
+
+    Reference:
+        - Goodfellow et al., 2014, https://arxiv.org/abs/1406.2661
+        - Mirza and Osindero, 2014, https://arxiv.org/abs/1411.1784, eq. 2
+        - Huang et al., 2024, https://arxiv.org/abs/2501.05441
+    """
+
+    layer_arguments = ("preprocessors",)
+
+    def __init__(
+        self,
+        input_dim=None,
+        output_dim=None,
+        *,
+        generator=None,
+        discriminator=None,
+        latent_dim=64,
+        condition_encoder=None,
+        conditional=None,
+        condition=None,
+        target=None,
+        ema_momentum=0.999,
+        augmenter=None,
+        preprocessors=None,
+        seed=None,
+        **kwargs,
+    ):
+        super().__init__(preprocessors, **kwargs)
+        if conditional is None:
+            conditional = generator is not None or input_dim is not None
+        gan_checks.check_arguments(
+            {
+                "input_dim": input_dim,
+                "output_dim": output_dim,
+                "generator": generator,
+                "discriminator": discriminator,
+                "latent_dim": latent_dim,
+                "condition_encoder": condition_encoder,
+                "conditional": conditional,
+                "condition": condition,
+                "target": target,
+                "ema_momentum": ema_momentum,
+                "augmenter": augmenter,
+            }
+        )
+        self.input_dim = input_dim
+        self.output_dim = output_dim
+        self._textbook = generator is None
+        if self._textbook:
+            generator = DenseGenerator(output_dim, name="generator")
+            discriminator = DenseDiscriminator(name="discriminator")
+        self.generator = generator
+        self.discriminator = discriminator
+        self.latent_dim = latent_dim
+        self.condition_encoder = condition_encoder
+        self.conditional = conditional
+        self.condition = condition
+        self.target = target
+        self.modalities = tuple(n for n in (condition, target) if n)
+        self.ema_momentum = ema_momentum
+        self.augmenter = augmenter
+        self.seed = int(np.random.randint(2**31)) if seed is None else seed
+        self.ema_generator = generator
+        if ema_momentum:
+            self.ema_generator = gan_checks.clone(generator)
+            self.ema_generator.trainable = False
+        self.step = self.add_weight(
+            shape=(),
+            initializer="zeros",
+            dtype="int32",
+            trainable=False,
+            aggregation="only_first_replica",
+            name="step",
+        )
+        self.penalty_weight = self.add_weight(
+            shape=(),
+            initializer="ones",
+            dtype="float32",
+            autocast=False,
+            trainable=False,
+            name="penalty_weight",
+        )
+        self.generator_optimizer = self.discriminator_optimizer = None
+        self.condition_shape = self.target_shape = None
+        if not conditional:
+            self.build((None, latent_dim))
+        elif self._textbook:
+            self.build((None, input_dim))
+
+    # Training.
+
+    def compile(
+        self,
+        generator_optimizer=None,
+        discriminator_optimizer=None,
+        loss="relativistic",
+        penalties=("r1", "r2"),
+        mismatch_weight=0.0,
+        discriminator_steps=1,
+        metrics=None,
+        **kwargs,
+    ):
+        """Configure the training.
+
+        Args:
+            generator_optimizer: Keras optimizer or its name. Defaults to
+                `Adam(2e-4, beta_1=0, beta_2=0.99)`.
+            discriminator_optimizer: The same, another one.
+            loss: `AdversarialLoss` or its name.
+            penalties: List of `Penalty` or their names; empty for none.
+            mismatch_weight: Float in [0, 1]. The share of real targets with
+                the condition of another example, as against generated targets,
+                in what the discriminator learns to tell from real pairs. 0 is
+                without, and 0.5 is usual. An example whose neighbour has the
+                same condition is left out.
+            discriminator_steps: Positive integer, updates of the discriminator
+                for each one of the generator, on one batch, with new noise.
+            metrics: List of Keras metrics of `(target, generated target)`, for
+                `evaluate` and validation.
+            **kwargs: Further arguments of `keras.Model.compile`, such as
+                `jit_compile`, `run_eagerly` and `steps_per_execution`.
+
+        Raises:
+            ValueError: If an argument is out of range, both optimizers are
+                one, or a layer of the discriminator or the augmenter has wrong
+                second derivatives, on which penalties are built.
+            TypeError: If `loss` or a penalty is something else.
+
+        Reference:
+            - Reed et al., 2016, https://arxiv.org/abs/1605.05396, algorithm 1,
+              mismatched conditions
+        """
+        loss = losses.get(loss, losses.AdversarialLoss)
+        penalty_list = [penalty_module.get(p) for p in penalties or ()]
+        gan_checks.check_compile(
+            self, penalty_list, mismatch_weight, discriminator_steps
+        )
+        optimizers = [
+            _optimizer(o)
+            for o in (generator_optimizer, discriminator_optimizer)
+        ]
+        if optimizers[0] is optimizers[1]:
+            raise ValueError(
+                "`generator_optimizer` and `discriminator_optimizer` must be "
+                f"two optimizers. Received: {optimizers[0]!r} for both"
+            )
+        # Keras would make and save an optimizer of its own for the two.
+        super().compile(optimizer=None, **kwargs)
+        if self.dtype_policy.name == "mixed_float16":
+            optimizers = [_with_loss_scale(o) for o in optimizers]
+        self.generator_optimizer, self.discriminator_optimizer = optimizers
+        self.adversarial_loss = loss
+        self.penalties = penalty_list
+        self.mismatch_weight = mismatch_weight
+        self.discriminator_steps = discriminator_steps
+        self._make_metrics(metrics or ())
+        self._build_optimizers()
+
+    def _build_optimizers(self):
+        for name in ("generator", "discriminator"):
+            optimizer = getattr(self, f"{name}_optimizer")
+            variables = getattr(self, name).trainable_variables
+            if optimizer is not None and variables and not optimizer.built:
+                optimizer.build(variables)
+
+    def fit(self, x=None, y=None, **kwargs):
+        """Train both networks.
+
+        Args:
+            x: Array of conditions, with `y`; array of targets, where there is
+                no condition; dict of both, where the modalities have names; or
+                a `tf.data.Dataset` of batches `(condition, target)`, `(target,
+                )` or of dicts, with `sample_weight` after them if you like.
+            y: Array of targets.
+            **kwargs: Further arguments of `keras.Model.fit`.
+
+        Returns:
+            Keras `History`.
+
+        Raises:
+            ValueError: If the data is empty, not finite, of unequal sizes, of
+                another shape than what the generator makes, or outside what it
+                can make.
+            FloatingPointError: If a loss is not finite any more: the error
+                says in which step, and the model is as it was when the epoch
+                began.
+        """
+        x, y, weight = self._prepare(x, y, kwargs, training=True)
+        kwargs["sample_weight"] = weight
+        if isinstance(x, tf.data.Dataset):
+            kwargs.setdefault("shuffle", False)  # It brings its order.
+        elif y is not None:
+            x, y = as_dataset(x, y, kwargs)
+        callbacks = kwargs.get("callbacks")
+        if not isinstance(callbacks, keras.callbacks.CallbackList):
+            callbacks = keras.tree.flatten(callbacks or [])
+            kwargs["callbacks"] = [*callbacks, FiniteGuard()]
+        # Past `MultimodalModel.fit`, where `y` holds ids.
+        return keras.Model.fit(self, x, y, **kwargs)
+
+    def evaluate(self, x=None, y=None, **kwargs):
+        """Losses and metrics of data, with the averaged generator.
+
+        Args:
+            x: As for `fit`.
+            y: As for `fit`.
+            **kwargs: Further arguments of `keras.Model.evaluate`.
+
+        Returns:
+            As `keras.Model.evaluate`.
+
+        Raises:
+            ValueError: As `fit`.
+        """
+        x, y, weight = self._prepare(x, y, kwargs, training=False)
+        kwargs["sample_weight"] = weight
+        return super().evaluate(x, y, **kwargs)
+
+    def _prepare(self, x, y, options, training):
+        """Check data, bring arrays into pairs, and build the model."""
+        weight = options.get("sample_weight")
+        if isinstance(x, tf.data.Dataset):
+            spec = x.element_spec
+            parts = spec if isinstance(spec, tuple) else (spec,)
+            condition, target, _ = self._split(parts)
+        elif hasattr(x, "shape") or isinstance(x, (dict, list, tuple)):
+            condition, target, weight = self._split((x, y, weight))
+            gan_checks.check_arrays(self, condition, target, weight)
+            x, y = (condition, target) if self.conditional else (target, target)
+        else:  # A generator or a `PyDataset`, looked at by the first step.
+            return x, y, weight
+        if not self.built:
+            self.build(keras.tree.map_structure(_batch_shape, condition))
+        gan_checks.check_target_shape(self, target)
+        if training:
+            gan_checks.check_batches(self, x, target, options)
+        return x, y, weight
+
+    def _split(self, data):
+        """Condition, `()` for none, target and weight of a batch."""
+        x, y, weight = (*data, None, None)[:3]
+        if self.modalities and y is None:
+            gan_checks.check_named(self, x)
+            if isinstance(weight, dict):
+                weight = math.prod(weight.values())
+            condition = x[self.condition] if self.conditional else ()
+            return condition, x[self.target], weight
+        if not self.conditional:
+            return (), x if y is None else y, weight
+        if y is None:
+            raise ValueError(
+                "`y` must hold the targets, beside the conditions in `x`. "
+                "Received: y=None. A model without conditions is made with "
+                "`conditional=False`."
+            )
+        return x, y, weight
+
+    # Use.
+
+    def generate(
+        self,
+        condition=None,
+        z=None,
+        seed=None,
+        num_examples=None,
+        batch_size=256,
+    ):
+        """Generate targets.
+
+        Args:
+            condition: Raw conditions, raw being what the preprocessor of the
+                modality takes, or else the model.
+            z: Noise of shape `(examples, latent_dim)`, in place of a seed.
+            seed: Integer, or integers of shape `(examples,)`, one for each
+                example, which then does not depend on the others. None for a
+                random one.
+            num_examples: Positive integer, where there is no condition.
+            batch_size: Positive integer, examples generated at once.
+
+        Returns:
+            NumPy array of shape `(examples, *target)`.
+
+        Raises:
+            ValueError: If sizes do not fit, or both or neither of noise and
+                number are given.
+        """
+        if condition is not None:
+            condition = to_arrays(condition)
+        num_examples = gan_checks.check_generate(
+            self, condition, z, seed, num_examples
+        )
+        if z is None:
+            seed = int(np.random.randint(2**31)) if seed is None else seed
+            z = self.sample_latents(num_examples, seed)
+        condition = () if condition is None else condition
+        if self.condition in self.preprocessors:
+            condition = self.preprocess({self.condition: condition})
+            condition = condition[self.condition]
+        if not self.built:
+            self.build(keras.tree.map_structure(_batch_shape, condition))
+        if self._generate_function is None:
+
+            @tf.function(reduce_retracing=True)
+            def function(condition, z):
+                return self(condition, z) if self.conditional else self(z)
+
+            object.__setattr__(self, "_generate_function", function)
+        outputs = []
+        for start in range(0, num_examples, batch_size):
+            rows = slice(start, start + batch_size)
+            batch = keras.tree.map_structure(
+                lambda value: value[rows],  # noqa: B023, used at once
+                condition,
+            )
+            outputs.append(self._generate_function(batch, z[rows]).numpy())
+        return np.concatenate(outputs)
+
+    # Saving.
+
+    def get_config(self):
+        config = super().get_config()
+        for argument in _NETWORKS:
+            layer = getattr(self, argument)
+            keep = layer is not None and not (
+                self._textbook and argument in ("generator", "discriminator")
+            )
+            config[argument] = (
+                keras.saving.serialize_keras_object(layer) if keep else None
+            )
+        for argument in (
+            "input_dim",
+            "output_dim",
+            "latent_dim",
+            "conditional",
+            "condition",
+            "target",
+            "ema_momentum",
+            "seed",
+        ):
+            config[argument] = getattr(self, argument)
+        return config
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        config = dict(config)
+        for argument in _NETWORKS:
+            if config.get(argument):
+                config[argument] = keras.saving.deserialize_keras_object(
+                    config[argument], custom_objects=custom_objects
+                )
+        return super().from_config(config, custom_objects)
+
+    def get_compile_config(self):
+        if not self.compiled:
+            return {}
+        serialize = keras.saving.serialize_keras_object
+        return {
+            "generator_optimizer": serialize(self.generator_optimizer),
+            "discriminator_optimizer": serialize(self.discriminator_optimizer),
+            "loss": serialize(self.adversarial_loss),
+            "penalties": [serialize(p) for p in self.penalties],
+            "mismatch_weight": self.mismatch_weight,
+            "discriminator_steps": self.discriminator_steps,
+            "metrics": [serialize(m) for m in self._sample_metrics],
+            "run_eagerly": self.run_eagerly,
+            "steps_per_execution": self.steps_per_execution,
+            "jit_compile": self.jit_compile,
+        }
+
+    def compile_from_config(self, config):
+        self.compile(**keras.saving.deserialize_keras_object(config))
+
+
+def _optimizer(identifier):
+    if identifier is None:
+        return keras.optimizers.Adam(2e-4, beta_1=0.0, beta_2=0.99)
+    return keras.optimizers.get(identifier)
+
+
+def _with_loss_scale(optimizer):
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        return optimizer
+    return keras.optimizers.LossScaleOptimizer(optimizer)
+
+
+def _batch_shape(value):
+    return (None, *value.shape[1:])

@@ -1,0 +1,138 @@
+"""The networks of a `GANModel`: its forward pass and its noise."""
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from keras_xmodal.layers import DiffAugment
+from keras_xmodal.models import gan_checks
+from keras_xmodal.models.multimodal_model import MultimodalModel
+from keras_xmodal.ops.noise import fold_in, stateless_normal
+
+
+class GANNetworks(MultimodalModel):
+    """Base of `GANModel`: how its networks are built and called.
+
+    A subclass sets in its constructor what is used here.
+
+    Args:
+        preprocessors: Dict `{modality: keras.Layer}` or None.
+        **kwargs: Arguments of `keras.Model`.
+    """
+
+    def build(self, input_shape):
+        z = keras.KerasTensor((None, self.latent_dim))
+        if self.conditional:
+            condition = _symbolic(input_shape)
+            features = condition
+            if self.condition_encoder is not None:
+                features = self.condition_encoder(condition)
+            output = self.generator([z, features])
+            logits = self.discriminator([output, features])
+            inputs = [z, features]
+        else:
+            inputs = z
+            output = self.generator(z)
+            logits = self.discriminator(output)
+        gan_checks.check_logits(self.discriminator, logits)
+        if self.ema_generator is not self.generator:
+            self.ema_generator(inputs)
+            self.ema_generator.set_weights(self.generator.get_weights())
+        self.condition_shape = input_shape if self.conditional else None
+        self.target_shape = tuple(output.shape[1:])
+        self._build_optimizers()
+
+    def call(self, x, z=None, training=False):
+        if not self.conditional:
+            return self._network(training)(x, training=training)
+        if z is None:
+            num_rows = ops.shape(keras.tree.flatten(x)[0])[0]
+            z = self._noise(num_rows, step=-1)
+        features = self._encode(x)
+        return self._network(training)([z, features], training=training)
+
+    @property
+    def encoders(self):
+        """Dict of the condition's encoder, by the name of its modality."""
+        if self.condition is None or self.condition_encoder is None:
+            return {}
+        return {self.condition: self.condition_encoder}
+
+    def _network(self, training):
+        return self.generator if training else self.ema_generator
+
+    def _encode(self, condition):
+        if self.condition_encoder is None:
+            return condition
+        features = self.condition_encoder(condition, training=False)
+        return keras.tree.map_structure(tf.stop_gradient, features)
+
+    def _generate(self, z, features):
+        inputs = [z, features] if self.conditional else z
+        return ops.cast(self.generator(inputs, training=True), "float32")
+
+    def _discriminate(self, x, features, draw, training=True):
+        """Logits of shape `(batch,)`."""
+        if self.augmenter is not None and training:
+            x = self._augment(x, draw)
+        inputs = [x, features] if self.conditional else x
+        logits = self.discriminator(inputs, training=training)
+        return ops.reshape(ops.cast(logits, "float32"), (-1,))
+
+    def _augment(self, x, draw):
+        if isinstance(self.augmenter, DiffAugment):
+            # Other noise than that of the latents.
+            seeds = self._seeds(ops.shape(x)[0], -1 - draw)
+            return self.augmenter(x, seed=seeds)
+        return self.augmenter(x, training=True)
+
+    def _noise(
+        self,
+        num_rows,
+        draw=0,
+        distribution=stateless_normal,
+        dim=None,
+        step=None,
+        first_row=0,
+    ):
+        seeds = self._seeds(num_rows, draw, step, first_row)
+        return distribution((num_rows, dim or self.latent_dim), seeds)
+
+    def _seeds(self, num_rows, draw=0, step=None, first_row=0):
+        """A seed for each row, which does not depend on other rows.
+
+        Replicas hold consecutive rows of the batch, and draw what one device
+        would draw for it.
+        """
+        context = tf.distribute.get_replica_context()
+        replica = context.replica_id_in_sync_group if context else 0
+        first_row = first_row + replica * num_rows
+        rows = first_row + ops.arange(num_rows, dtype="int32")
+        step = self.step.value if step is None else step
+        return fold_in(fold_in(fold_in(self.seed, step), draw), rows)
+
+    def sample_latents(self, num_examples, seed):
+        """Draw noise for `generate`.
+
+        Args:
+            num_examples: Positive integer.
+            seed: Integer, or integers of shape `(examples,)`.
+
+        Returns:
+            Tensor of shape `(examples, latent_dim)`.
+        """
+        if not ops.ndim(seed):
+            seed = fold_in(seed, ops.arange(num_examples, dtype="int32"))
+        return stateless_normal((num_examples, self.latent_dim), seed)
+
+
+def _symbolic(shape):
+    if isinstance(shape, dict):
+        return {name: _symbolic(value) for name, value in shape.items()}
+    if (
+        isinstance(shape, (list, tuple))
+        and shape
+        and isinstance(shape[0], (list, tuple, dict))
+    ):
+        return [_symbolic(value) for value in shape]
+    return keras.KerasTensor((None, *shape[1:]))

@@ -1,0 +1,66 @@
+"""What dense generators and discriminators share."""
+
+import keras
+
+from keras_xmodal.networks import checks
+
+
+class DenseNetwork(keras.Model):
+    """Base of dense layers on vectors, one or a list of them side by side.
+
+    Args:
+        hidden_units: Tuple of positive integers, sizes of the hidden layers.
+        hidden_activation: Their activation.
+        output_layer: `keras.layers.Dense` that ends the network.
+        dtype: Dtype policy of the hidden layers, `None` for the global one.
+        **kwargs: `name` and `trainable`.
+
+    Raises:
+        ValueError: If a size is not positive.
+    """
+
+    def __init__(
+        self,
+        hidden_units,
+        hidden_activation,
+        output_layer,
+        dtype=None,
+        **kwargs,
+    ):
+        checks.check_positive_integers("hidden_units", hidden_units)
+        super().__init__(dtype=dtype, **kwargs)
+        self.hidden_units = tuple(hidden_units)
+        policy = self.dtype_policy
+        self.join = keras.layers.Concatenate(dtype=policy)
+        self.hidden_layers = [
+            keras.layers.Dense(
+                units,
+                activation=hidden_activation,
+                dtype=policy,
+                name=f"hidden_{i}",
+            )
+            for i, units in enumerate(self.hidden_units)
+        ]
+        self.output_layer = output_layer
+
+    def build(self, input_shape):
+        size = checks.joined_size(input_shape)
+        for layer in [*self.hidden_layers, self.output_layer]:
+            layer.build((None, size))
+            size = layer.units
+
+    def call(self, inputs):
+        x = inputs
+        if isinstance(inputs, (list, tuple)):
+            x = self.join(list(inputs))
+        for layer in self.hidden_layers:
+            x = layer(x)
+        return self.output_layer(x)
+
+    def get_config(self):
+        return {
+            "hidden_units": self.hidden_units,
+            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
+            "name": self.name,
+            "trainable": self.trainable,
+        }

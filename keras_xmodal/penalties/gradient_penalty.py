@@ -1,0 +1,52 @@
+"""A discriminator of slope 1."""
+
+from keras import ops
+
+from keras_xmodal import saving
+from keras_xmodal.penalties.penalty import Penalty
+
+
+@saving.register
+class GradientPenalty(Penalty):
+    """`weight E (||grad_x D(x, c)|| - 1)^2` between real and generated pairs.
+
+    The gradient penalty of WGAN-GP, at `x = e real + (1 - e) generated`, `e ~
+    U(0, 1)` for each pair, of one condition. For the loss `Wasserstein`, with
+    five discriminator steps, and no batch normalisation in the discriminator.
+
+    Args:
+        weight: Non-negative float.
+        name: Name of the metric that reports the penalty.
+
+    Call arguments:
+        squared_norm: Float32 tensor of shape `(batch,)`.
+
+    Returns:
+        Float32 tensor of shape `(batch,)`.
+
+    Raises:
+        ValueError: If the weight is negative or not finite.
+
+    Example:
+        ```python
+        import keras_xmodal as kx
+
+        gan = kx.GANModel(input_dim=32, output_dim=8)
+        gan.compile(
+            loss="wasserstein",
+            penalties=[kx.penalties.GradientPenalty()],
+            discriminator_steps=5,
+        )
+        ```
+
+    Reference:
+        - Gulrajani et al., 2017, https://arxiv.org/abs/1704.00028, eq. 3
+    """
+
+    location = "between"
+
+    def __init__(self, weight=10.0, name="gradient_penalty"):
+        super().__init__(weight, name)
+
+    def call(self, squared_norm):
+        return ops.square(ops.sqrt(squared_norm + 1e-12) - 1.0)

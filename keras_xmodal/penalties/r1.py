@@ -1,0 +1,45 @@
+"""A flat discriminator at real examples."""
+
+from keras_xmodal import saving
+from keras_xmodal.penalties.penalty import Penalty
+
+
+@saving.register
+class R1(Penalty):
+    """`weight / 2 E ||grad_x D(x, c)||^2` at real examples.
+
+    Where generated examples are like real ones, the discriminator has nothing
+    to say and must be flat: without it, training circles around that point.
+
+    Args:
+        weight: Non-negative float, gamma in the papers.
+        name: Name of the metric that reports the penalty.
+
+    Call arguments:
+        squared_norm: Float32 tensor of shape `(batch,)`.
+
+    Returns:
+        Float32 tensor of shape `(batch,)`.
+
+    Raises:
+        ValueError: If the weight is negative or not finite.
+
+    Example:
+        ```python
+        import keras_xmodal as kx
+
+        gan = kx.GANModel(input_dim=32, output_dim=8)
+        gan.compile(loss="non_saturating", penalties=[kx.penalties.R1(10.0)])
+        ```
+
+    Reference:
+        - Mescheder et al., 2018, https://arxiv.org/abs/1801.04406, eq. 9
+    """
+
+    location = "real"
+
+    def __init__(self, weight=1.0, name="r1"):
+        super().__init__(weight, name)
+
+    def call(self, squared_norm):
+        return 0.5 * squared_norm

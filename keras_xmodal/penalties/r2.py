@@ -1,0 +1,46 @@
+"""A flat discriminator at generated examples."""
+
+from keras_xmodal import saving
+from keras_xmodal.penalties.penalty import Penalty
+
+
+@saving.register
+class R2(Penalty):
+    """`weight / 2 E ||grad_x D(x, c)||^2` at generated examples.
+
+    The twin of `R1`. With both, the relativistic loss converges, also where the
+    distributions do not overlap yet.
+
+    Args:
+        weight: Non-negative float, gamma in the papers.
+        name: Name of the metric that reports the penalty.
+
+    Call arguments:
+        squared_norm: Float32 tensor of shape `(batch,)`.
+
+    Returns:
+        Float32 tensor of shape `(batch,)`.
+
+    Raises:
+        ValueError: If the weight is negative or not finite.
+
+    Example:
+        ```python
+        import keras_xmodal as kx
+
+        gan = kx.GANModel(input_dim=32, output_dim=8)
+        gan.compile(penalties=[kx.penalties.R1(0.1), kx.penalties.R2(0.1)])
+        ```
+
+    Reference:
+        - Mescheder et al., 2018, https://arxiv.org/abs/1801.04406, eq. 10
+        - Huang et al., 2024, https://arxiv.org/abs/2501.05441
+    """
+
+    location = "fake"
+
+    def __init__(self, weight=1.0, name="r2"):
+        super().__init__(weight, name)
+
+    def call(self, squared_norm):
+        return 0.5 * squared_norm

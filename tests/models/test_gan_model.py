@@ -1,0 +1,603 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_xmodal as kx
+from tests.helpers import assert_close
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(48, 5)).astype("float32")
+Y = (1 / (1 + np.exp(-X @ RNG.normal(size=(5, 3))))).astype("float32")
+LOSSES = (
+    "hinge",
+    "least_squares",
+    "minimax",
+    "non_saturating",
+    "relativistic",
+    "wasserstein",
+)
+
+
+def make_gan(compile_options=None, **kwargs):
+    keras.utils.set_random_seed(3)
+    options = {
+        "generator": kx.networks.DenseGenerator(3, (16,)),
+        "discriminator": kx.networks.DenseDiscriminator((16,)),
+        "latent_dim": 4,
+        "ema_momentum": 0.9,
+        "seed": 1,
+    }
+    gan = kx.GANModel(**{**options, **kwargs})
+    gan.compile(
+        keras.optimizers.Adam(0.01, beta_1=0.5),
+        keras.optimizers.Adam(0.02, beta_1=0.5),
+        **(compile_options or {}),
+    )
+    return gan
+
+
+def functional(units, activation=None, *between, sizes=(4, 5)):
+    inputs = [keras.Input((size,)) for size in sizes]
+    x = keras.layers.Concatenate()(inputs)
+    for layer in between:
+        x = layer(x)
+    return keras.Model(inputs, keras.layers.Dense(units, activation)(x))
+
+
+def train(gan, x=X, y=Y, **kwargs):
+    options = {"batch_size": 16, "shuffle": False, "verbose": 0, **kwargs}
+    return gan.fit(x, y, **options).history
+
+
+# Training.
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_trains_alike_with_xla_and_eagerly(loss):
+    histories, weights = [], []
+    for options in (
+        {"run_eagerly": False},
+        {"jit_compile": True},
+        {"run_eagerly": True},
+    ):
+        penalty = "gradient_penalty" if loss == "wasserstein" else "r1"
+        gan = make_gan(
+            {
+                "loss": loss,
+                "penalties": [penalty, "r2"],
+                "mismatch_weight": 0.5,
+                "discriminator_steps": 2,
+                **options,
+            }
+        )
+        history = train(gan, epochs=2)
+        if loss == "relativistic":
+            # Of the bias, which does not count, there is rounding alone.
+            scores = [history.pop(f"{x}_score") for x in ("real", "fake")]
+            history["difference"] = np.subtract(*scores)
+            gan.discriminator.output_layer.bias.assign([0.0])
+        histories.append(history)
+        weights.append(gan.get_weights())
+    names = set(histories[0])
+    assert names >= {"discriminator_loss", "generator_loss", penalty, "r2"}
+    for other in histories[1:]:
+        for name in names:
+            np.testing.assert_allclose(
+                other[name], histories[0][name], rtol=1e-3, atol=1e-4
+            )
+    for other in weights[1:]:
+        assert_close(other, weights[0], atol=1e-3)
+
+
+def test_learns_what_a_condition_says():
+    """Means by condition, against the mean of all targets."""
+    keras.utils.set_random_seed(0)
+    labels = RNG.integers(2, size=2000)
+    y = np.where(labels[:, None], 0.8, 0.2) + 0.02 * RNG.normal(size=(2000, 3))
+    gan = make_gan(
+        condition_encoder=keras.layers.CategoryEncoding(2, "one_hot")
+    )
+    gan.fit(labels, y.astype("float32"), batch_size=100, epochs=15, verbose=0)
+    for label, mean in ((0, 0.2), (1, 0.8)):
+        generated = gan.generate(np.full(200, label), seed=0)
+        assert np.abs(generated.mean(axis=0) - mean).max() < 0.1
+
+
+def test_each_step_leaves_the_other_network_alone():
+    normalized = functional(
+        1,
+        None,
+        keras.layers.BatchNormalization(),
+        keras.layers.Dense(8, "tanh"),
+        sizes=(3, 5),
+    )
+    gan = make_gan(
+        {"run_eagerly": True, "loss": "least_squares"}, discriminator=normalized
+    )
+    gan.build((None, 5))
+
+    def weights():
+        return [
+            [v.numpy() for v in network.variables]
+            for network in (gan.generator, gan.discriminator)
+        ]
+
+    x, y = tf.constant(X), tf.constant(Y)
+    before = weights()
+    gan._discriminator_step(y, x, x, None, 0)
+    between = weights()
+    gan._generator_step(y, x, None)
+    after = weights()
+    assert_close(between[0], before[0], atol=0)
+    assert_close(after[1], between[1], atol=0)
+    for old, new in ((before[1], between[1]), (between[0], after[0])):
+        changed = [
+            np.abs(a - b).max() > 0 for a, b in zip(old, new, strict=True)
+        ]
+        assert all(changed)
+
+
+def test_one_step_by_hand():
+    """SGD on the formulas, written down a second time."""
+    gan = make_gan({"penalties": [], "run_eagerly": True})
+    gan.compile(
+        keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.2), penalties=["r1"]
+    )
+    gan.build((None, 5))
+    x, y = tf.constant(X[:8]), tf.constant(Y[:8])
+    weights = [n.get_weights() for n in (gan.generator, gan.discriminator)]
+    twin = make_gan()
+    twin.build((None, 5))
+    for network, values in zip(
+        (twin.generator, twin.discriminator), weights, strict=True
+    ):
+        network.set_weights(values)
+    generator, discriminator = twin.generator, twin.discriminator
+    z = [gan._noise(8, draw=draw) for draw in (2, 1)]
+    gan.train_on_batch(x, y)
+
+    variables = discriminator.trainable_variables
+    with tf.GradientTape() as tape:
+        with tf.GradientTape() as inner:
+            inner.watch(y)
+            r = discriminator([y, x])
+        slope = inner.gradient(r, y)
+        f = discriminator([generator([z[0], x]), x])
+        loss = tf.reduce_mean(tf.math.softplus(f - r))
+        loss += 0.5 * tf.reduce_mean(tf.reduce_sum(slope**2, axis=1))
+    gradients = tape.gradient(loss, variables, unconnected_gradients="zero")
+    for v, g in zip(variables, gradients, strict=True):
+        v.assign(v - 0.2 * g)
+    variables = generator.trainable_variables
+    with tf.GradientTape() as tape:
+        f = discriminator([generator([z[1], x]), x])
+        loss = tf.reduce_mean(tf.math.softplus(discriminator([y, x]) - f))
+    old = generator.get_weights()
+    for v, g in zip(variables, tape.gradient(loss, variables), strict=True):
+        v.assign(v - 0.1 * g)
+    assert_close(
+        gan.discriminator.get_weights(), discriminator.get_weights(), atol=1e-6
+    )
+    assert_close(
+        gan.generator.get_weights(), generator.get_weights(), atol=1e-6
+    )
+    average = [
+        0.9 * a + 0.1 * b
+        for a, b in zip(old, generator.get_weights(), strict=True)
+    ]
+    assert_close(gan.ema_generator.get_weights(), average, atol=1e-6)
+
+
+def test_mismatched_conditions_by_hand():
+    gan = make_gan({"mismatch_weight": 0.25, "penalties": []})
+    gan.build((None, 5))
+    # Examples 1 and 2 have one condition: none to mistake for another.
+    x, y = X[:4].copy(), tf.constant(Y[:4])
+    x[2] = x[1]
+    real, fake = tf.constant([0.1, 0.2, 0.3, 0.4]), tf.constant([0.5] * 4)
+    values = gan._discriminator_loss(
+        {"real": real, "fake": fake}, y, tf.constant(x), tf.constant(x)
+    )
+    mismatched = gan.discriminator([y, np.roll(x, 1, axis=0)]).numpy()[:, 0]
+    loss = gan.adversarial_loss.discriminator_loss
+    expected = 0.75 * loss(real, fake) + 0.25 * loss(real, mismatched)
+    expected = np.where([False, False, True, False], loss(real, fake), expected)
+    np.testing.assert_allclose(values, expected, rtol=1e-5)
+
+
+def test_examples_of_no_weight_change_nothing():
+    def trained(x, y, **kwargs):
+        gan = make_gan({"run_eagerly": True})
+        gan.build((None, 5))
+        gan.train_on_batch(x, y, **kwargs)
+        return gan.get_weights()
+
+    weight = np.float32([1, 1, 1, 0, 0, 0])
+    other = Y[:6].copy()
+    other[3:] = 0.123
+    expected = trained(X[:6], Y[:6], sample_weight=weight)
+    assert_close(trained(X[:6], other, sample_weight=weight), expected, atol=0)
+    assert_close(trained(X[:3], Y[:3]), expected, atol=1e-6)
+
+
+def test_saves_and_resumes_exactly(tmp_path):
+    def make():
+        keras.utils.set_random_seed(3)
+
+        def layers():
+            return keras.layers.Dense(8), keras.layers.BatchNormalization()
+
+        return make_gan(
+            {"loss": kx.losses.Hinge(), "penalties": [kx.penalties.R1(0.3)]},
+            generator=functional(3, "sigmoid", *layers(), sizes=(4, 6)),
+            discriminator=functional(1, None, *layers(), sizes=(3, 6)),
+            condition_encoder=keras.layers.Dense(6),
+        )
+
+    gan = make()
+    train(gan, epochs=2)
+    path = tmp_path / "model.keras"
+    gan.save(path)
+    loaded = keras.saving.load_model(path)
+    assert loaded.penalties[0].weight == 0.3
+    assert int(loaded.step) == 6
+    assert_close(loaded(X), gan(X), atol=0)
+    histories = [train(m, epochs=2) for m in (gan, loaded)]
+    assert histories[0] == histories[1]
+    assert_close(gan.get_weights(), loaded.get_weights(), atol=0)
+    for name in ("generator_optimizer", "discriminator_optimizer"):
+        a, b = (getattr(m, name).variables for m in (gan, loaded))
+        assert_close([v.numpy() for v in a], [v.numpy() for v in b], atol=0)
+
+    # Uninterrupted, it is the same.
+    whole = make()
+    train(whole, epochs=4)
+    assert_close(whole.get_weights(), gan.get_weights(), atol=0)
+
+
+def test_backup_and_restore(tmp_path):
+    """Keras' own callback finds all there is to keep."""
+    expected = make_gan()
+    train(expected, epochs=3)
+
+    class Interrupt(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 2:
+                raise KeyboardInterrupt
+
+    gan = make_gan()
+    backup = keras.callbacks.BackupAndRestore(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        train(gan, epochs=3, callbacks=[backup, Interrupt()])
+    resumed = make_gan()
+    backup = keras.callbacks.BackupAndRestore(tmp_path)
+    train(resumed, epochs=3, callbacks=[backup])
+    assert_close(resumed.get_weights(), expected.get_weights(), atol=0)
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_mixed_precision(policy):
+    gan = make_gan(
+        dtype=policy,
+        generator=kx.networks.DenseGenerator(3, (16,), dtype=policy),
+        discriminator=kx.networks.DenseDiscriminator((16,), dtype=policy),
+    )
+    history = train(gan, epochs=3)
+    assert np.isfinite(list(history.values())).all()
+    scaled = isinstance(
+        gan.generator_optimizer, keras.optimizers.LossScaleOptimizer
+    )
+    assert scaled is (policy == "mixed_float16")
+    assert gan.generate(X, seed=0).dtype == np.float32
+
+
+def test_two_replicas_train_as_one(tmp_path):
+    """In a process of its own: logical devices are set up at the start."""
+    import subprocess
+    import sys
+
+    code = """
+import sys
+import numpy as np, tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(
+    cpu, [tf.config.LogicalDeviceConfiguration()] * 2
+)
+from tests.models.test_gan_model import X, Y, make_gan
+def trained():
+    gan = make_gan({"loss": "relativistic", "discriminator_steps": 2})
+    data = tf.data.Dataset.from_tensor_slices((X, Y)).batch(16)
+    gan.fit(data, epochs=2, verbose=0)
+    return gan.get_weights()
+one = trained()
+with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+    two = trained()
+print(max(np.abs(a - b).max() for a, b in zip(one, two)))
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert float(result.stdout.split()[-1]) < 1e-5
+
+
+# Use.
+
+
+def test_call_predict_and_generate():
+    gan = make_gan()
+    gan.build((None, 5))
+    z = RNG.normal(size=(48, 4)).astype("float32")
+    expected = gan.ema_generator([z, X])
+    assert_close(gan(X, z), expected, atol=0)
+    np.testing.assert_allclose(gan.generate(X, z), expected, atol=1e-6)
+    np.testing.assert_array_equal(gan(X), gan(X))
+    assert gan.predict(X, verbose=0).shape == (48, 3)
+    generated = gan.generate(X, seed=5)
+    assert not np.allclose(generated, gan.generate(X, seed=6))
+    # Neither the batch size nor the other rows change an example.
+    np.testing.assert_allclose(
+        gan.generate(X, seed=5, batch_size=7), generated, atol=1e-6
+    )
+    seeds = np.arange(48)
+    rows = gan.generate(X, seed=seeds)
+    np.testing.assert_allclose(
+        gan.generate(X[9:12], seed=seeds[9:12]), rows[9:12], atol=1e-6
+    )
+
+
+def test_without_a_condition():
+    gan = make_gan(conditional=False)
+    train(gan, Y, None, epochs=2)
+    assert gan.generate(num_examples=7, seed=0).shape == (7, 3)
+    assert gan(np.zeros((2, 4), "float32")).shape == (2, 3)
+    dataset = tf.data.Dataset.from_tensor_slices(Y).batch(16)
+    gan.fit(dataset, verbose=0)
+    logs = gan.evaluate(Y, verbose=0, return_dict=True)
+    assert set(logs) == {
+        "discriminator_loss",
+        "generator_loss",
+        "real_score",
+        "fake_score",
+    }
+
+
+def test_named_modalities(tmp_path):
+    scale = keras.layers.Rescaling(0.5)
+    gan = make_gan(
+        condition="text", target="image", preprocessors={"text": scale}
+    )
+    data = {"text": X, "image": Y}
+    history = train(gan, data, None, epochs=1)
+    unnamed = make_gan()
+    assert train(unnamed, X, Y, epochs=1) == history
+    dataset = tf.data.Dataset.from_tensor_slices(data).batch(16)
+    gan.fit(gan.preprocess(dataset), verbose=0)
+    # Raw conditions are preprocessed.
+    np.testing.assert_allclose(
+        gan.generate(X, seed=1),
+        gan(X * 0.5, z=gan.sample_latents(48, 1)),
+        atol=1e-6,
+    )
+    gan.save(tmp_path / "m.keras")
+    loaded = keras.saving.load_model(tmp_path / "m.keras")
+    np.testing.assert_array_equal(
+        loaded.generate(X, seed=1), gan.generate(X, seed=1)
+    )
+    with pytest.raises(ValueError, match="'image'"):
+        gan.fit({"text": X}, verbose=0)
+
+
+def test_evaluation_is_repeatable_and_has_metrics():
+    gan = make_gan({"metrics": ["mse"]})
+    train(gan, epochs=1, validation_data=(X, Y))
+    logs = gan.evaluate(X, Y, batch_size=16, verbose=0, return_dict=True)
+    assert logs == gan.evaluate(
+        X, Y, batch_size=16, verbose=0, return_dict=True
+    )
+    z = gan._noise(48, 0, step=-2)
+    expected = np.mean((gan(X, z) - Y) ** 2)
+    assert logs["mean_squared_error"] == pytest.approx(expected, rel=1e-4)
+
+
+def test_without_an_average():
+    gan = make_gan(ema_momentum=0)
+    train(gan)
+    assert gan.ema_generator is gan.generator
+
+
+# Bad input.
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "error", "match"),
+    [
+        ({}, ValueError, "Either `output_dim`"),
+        ({"input_dim": 3}, ValueError, "Either `output_dim`"),
+        ({"input_dim": 3, "output_dim": 0}, ValueError, "`output_dim` must be"),
+        ({"output_dim": 2, "latent_dim": -1}, ValueError, "latent_dim=-1"),
+        ({"output_dim": 2, "ema_momentum": 1}, ValueError, "ema_momentum=1"),
+        ({"output_dim": 2, "conditional": True}, ValueError, "`conditional`"),
+        (
+            {"output_dim": 2, "generator": functional(2)},
+            ValueError,
+            "given together",
+        ),
+        ({"generator": 1, "discriminator": 2}, TypeError, "`generator` must"),
+        (
+            {"input_dim": 3, "output_dim": 2, "target": "image"},
+            ValueError,
+            "`condition` and `target`",
+        ),
+        (
+            {"output_dim": 2, "condition_encoder": keras.layers.Dense(2)},
+            ValueError,
+            "without conditions",
+        ),
+    ],
+)
+def test_wrong_arguments(kwargs, error, match):
+    with pytest.raises(error, match=match):
+        kx.GANModel(**kwargs)
+
+
+def test_discriminators_of_probabilities_or_wrong_rank():
+    with pytest.raises(ValueError, match="must return logits"):
+        make_gan(discriminator=functional(1, "sigmoid", sizes=(3, 5))).build(
+            (None, 5)
+        )
+    with pytest.raises(ValueError, match=r"one logit.*\(None, 2\)"):
+        make_gan(discriminator=functional(2, sizes=(3, 5))).build((None, 5))
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "match"),
+    [
+        ({"loss": "mse"}, ValueError, "loss='mse'"),
+        ({"loss": kx.losses.InfoNCE()}, TypeError, "AdversarialLoss"),
+        ({"penalties": ["l2"]}, ValueError, "'l2'"),
+        ({"penalties": ["r1", "r1"]}, ValueError, "different names"),
+        ({"mismatch_weight": 2}, ValueError, "mismatch_weight=2"),
+        ({"discriminator_steps": 0}, ValueError, "discriminator_steps=0"),
+    ],
+)
+def test_wrong_compile_arguments(options, error, match):
+    gan = make_gan()
+    with pytest.raises(error, match=match):
+        gan.compile(**options)
+
+
+def test_one_optimizer_for_both():
+    optimizer = keras.optimizers.Adam()
+    with pytest.raises(ValueError, match="two optimizers"):
+        make_gan().compile(optimizer, optimizer)
+
+
+def test_layers_of_wrong_second_derivatives():
+    def discriminator(layer):
+        return keras.Sequential(
+            [keras.Input((8, 8, 1)), layer, keras.layers.Flatten()]
+            + [keras.layers.Dense(1)]
+        )
+
+    generator = keras.Sequential(
+        [keras.layers.Dense(64, "tanh"), keras.layers.Reshape((8, 8, 1))]
+    )
+    for layer in (
+        keras.layers.UpSampling2D(interpolation="bilinear"),
+        keras.layers.Resizing(4, 4),
+    ):
+        gan = kx.GANModel(
+            generator=generator,
+            discriminator=discriminator(layer),
+            conditional=False,
+        )
+        with pytest.raises(ValueError, match=layer.name):
+            gan.compile()
+        gan.compile(penalties=[])
+    gan = kx.GANModel(
+        generator=generator,
+        discriminator=discriminator(keras.layers.UpSampling2D()),
+        conditional=False,
+    )
+    gan.compile()
+
+
+def bad(value):
+    y = Y.copy()
+    y[3, 1] = value
+    return y
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "match"),
+    [
+        (X, None, "`y` must hold the targets"),
+        (X[:5], Y, "as many examples"),
+        (X[:0], Y[:0], "at least one example"),
+        (X, bad(np.nan), "`target` must be finite"),
+        (X, bad(1.5), r"\[0, 1\].*sigmoid.* to 1.5"),
+        (X, np.zeros((48, 4)), r"\(None, 3\).*\(None, 4\)"),
+        (np.full_like(X, np.inf), Y, "`condition` must be finite"),
+    ],
+)
+def test_wrong_data_is_refused_before_training(x, y, match):
+    gan = make_gan()
+    with pytest.raises(ValueError, match=match):
+        gan.fit(x, y, verbose=0)
+    assert int(gan.step) == 0
+
+
+def test_wrong_datasets_are_refused():
+    gan = make_gan()
+    dataset = tf.data.Dataset.from_tensor_slices((X, Y[:, :2])).batch(8)
+    with pytest.raises(ValueError, match=r"\(None, 3\).*\(None, 2\)"):
+        gan.fit(dataset)
+
+
+def test_a_batch_of_one_with_batch_statistics():
+    gan = make_gan(
+        generator=functional(3, "sigmoid", keras.layers.BatchNormalization())
+    )
+    with pytest.raises(ValueError, match="BatchNormalization"):
+        gan.fit(X[:33], Y[:33], batch_size=16, verbose=0)
+    dataset = tf.data.Dataset.from_tensor_slices((X, Y))
+    with pytest.raises(ValueError, match="batch of one"):
+        gan.fit(dataset.batch(1, drop_remainder=True))
+    train(gan)
+
+
+def test_a_generator_that_cannot_be_copied():
+    class Network(keras.Model):
+        def __init__(self, units):
+            super().__init__()
+
+    with pytest.raises(ValueError, match="ema_momentum=0"):
+        make_gan(generator=Network(3))
+
+
+def test_losses_that_are_not_finite_stop_the_training():
+    class Breaking(kx.losses.AdversarialLoss):
+        def call(self, real, fake):
+            # Breaks once the discriminator has learned something.
+            value = tf.math.log(0.4 - tf.reduce_mean(real - fake))
+            return value + 0 * real, -fake
+
+    gan = make_gan({"loss": Breaking(), "penalties": []})
+    gan.compile(
+        keras.optimizers.Adam(0.0), keras.optimizers.Adam(0.05), Breaking(), []
+    )
+    kept = []
+    keep = keras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda epoch, logs: kept.append(gan.get_weights())
+    )
+    with pytest.raises(FloatingPointError, match=r"in step \d+ .batch"):
+        train(gan, epochs=200, callbacks=[keep])
+    assert np.isfinite(np.concatenate([w.ravel() for w in kept[-1]])).all()
+    assert_close(gan.get_weights(), kept[-1], atol=0)
+    assert int(gan.step) == 3 * (len(kept) - 1)
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "match"),
+    [
+        ({}, "`condition` must be given"),
+        ({"condition": X, "z": np.zeros((48, 4)), "seed": 1}, "either `z` or"),
+        ({"condition": X, "z": np.zeros((48, 5))}, r"\(None, 4\)"),
+        ({"condition": X, "z": np.zeros((47, 4))}, "as many examples"),
+        ({"condition": X, "seed": [1, 2]}, "as many examples"),
+        ({"condition": X[:0]}, "must be an example"),
+    ],
+)
+def test_wrong_arguments_of_generate(kwargs, match):
+    gan = make_gan()
+    gan.build((None, 5))
+    with pytest.raises(ValueError, match=match):
+        gan.generate(**kwargs)
+
+
+def test_the_number_of_examples_is_needed_without_conditions():
+    gan = make_gan(conditional=False)
+    with pytest.raises(ValueError, match="`num_examples` must say"):
+        gan.generate()

@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_xmodal as kx
+from tests.penalties.check_penalty import X, Y, make_gan
+
+
+class Slope(kx.penalties.Penalty):
+    location = "fake"
+
+    def call(self, squared_norm):
+        return squared_norm
+
+
+def test_a_penalty_of_ones_own_is_one_method():
+    gan = make_gan(Slope(weight=2.0, name="slope"))
+    logs = gan.train_on_batch(X, Y, return_dict=True)
+    twin = make_gan(kx.penalties.R2(weight=4.0))
+    expected = twin.train_on_batch(X, Y, return_dict=True)
+    assert logs["slope"] == pytest.approx(expected["r2"], rel=1e-5)
+
+
+@pytest.mark.parametrize("weight", [-1.0, float("inf"), float("nan")])
+def test_weights_are_checked(weight):
+    with pytest.raises(ValueError, match="non-negative"):
+        kx.penalties.R1(weight)
+
+
+def test_what_a_penalty_does_to_the_weights():
+    """Its gradient by the discriminator's weights, by differences."""
+    gan = make_gan(kx.penalties.R1(), hidden_units=(3,))
+    discriminator = gan.discriminator
+    # `leaky_relu` has corners, which differences jump over.
+    discriminator.hidden_layers[0].activation = tf.tanh
+
+    def penalty():
+        points = {"real": tf.constant(Y)}
+        _, slopes = gan._logits_and_slopes(points, tf.constant(X), 2)
+        return tf.reduce_mean(gan.penalties[0](slopes["real", False]))
+
+    variable = discriminator.hidden_layers[0].kernel
+    with tf.GradientTape() as tape:
+        value = penalty()
+    gradient = tape.gradient(value, variable.value).numpy()
+    kernel, step = variable.numpy(), 1e-2
+    for index in np.ndindex(*kernel.shape):
+        values = []
+        for sign in (1, -1):
+            moved = kernel.copy()
+            moved[index] += sign * step
+            variable.assign(moved)
+            values.append(float(penalty()))
+        variable.assign(kernel)
+        difference = (values[0] - values[1]) / (2 * step)
+        assert gradient[index] == pytest.approx(difference, abs=2e-4)
