@@ -8,9 +8,10 @@ import tensorflow as tf
 
 from keras_xmodal import losses, saving
 from keras_xmodal import penalties as penalty_module
-from keras_xmodal.models import gan_checks
+from keras_xmodal.models import gan_checks, gan_data_checks
 from keras_xmodal.models.array_dataset import as_dataset, to_arrays
 from keras_xmodal.models.finite_guard import FiniteGuard
+from keras_xmodal.models.gan_networks import clone
 from keras_xmodal.models.gan_steps import GANSteps
 from keras_xmodal.networks.dense_discriminator import DenseDiscriminator
 from keras_xmodal.networks.dense_generator import DenseGenerator
@@ -162,7 +163,7 @@ class GANModel(GANSteps):
         self.seed = int(np.random.randint(2**31)) if seed is None else seed
         self.ema_generator = generator
         if ema_momentum:
-            self.ema_generator = gan_checks.clone(generator)
+            self.ema_generator = clone(generator)
             self.ema_generator.trainable = False
         self.step = self.add_weight(
             shape=(),
@@ -325,22 +326,22 @@ class GANModel(GANSteps):
             condition, target, _ = self._split(parts)
         elif hasattr(x, "shape") or isinstance(x, (dict, list, tuple)):
             condition, target, weight = self._split((x, y, weight))
-            gan_checks.check_arrays(self, condition, target, weight)
+            gan_data_checks.check_arrays(self, condition, target, weight)
             x, y = (condition, target) if self.conditional else (target, target)
         else:  # A generator or a `PyDataset`, looked at by the first step.
             return x, y, weight
         if not self.built:
             self.build(keras.tree.map_structure(_batch_shape, condition))
-        gan_checks.check_target_shape(self, target)
+        gan_data_checks.check_target_shape(self, target)
         if training:
-            gan_checks.check_batches(self, x, target, options)
+            gan_data_checks.check_batches(self, x, target, options)
         return x, y, weight
 
     def _split(self, data):
         """Condition, `()` for none, target and weight of a batch."""
         x, y, weight = (*data, None, None)[:3]
         if self.modalities and y is None:
-            gan_checks.check_named(self, x)
+            gan_data_checks.check_named(self, x)
             if isinstance(weight, dict):
                 weight = math.prod(weight.values())
             condition = x[self.condition] if self.conditional else ()
@@ -386,7 +387,7 @@ class GANModel(GANSteps):
         """
         if condition is not None:
             condition = to_arrays(condition)
-        num_examples = gan_checks.check_generate(
+        num_examples = gan_data_checks.check_generate(
             self, condition, z, seed, num_examples
         )
         if z is None:

@@ -126,6 +126,29 @@ class GANNetworks(MultimodalModel):
         return stateless_normal((num_examples, self.latent_dim), seed)
 
 
+def clone(generator):
+    """A copy of a network, before it has weights.
+
+    Args:
+        generator: Keras layer.
+
+    Returns:
+        Keras layer of the same config.
+
+    Raises:
+        ValueError: If its config does not describe it.
+    """
+    try:
+        return type(generator).from_config(generator.get_config())
+    except Exception as error:
+        raise ValueError(
+            "`generator` must be copied for its average, so it needs "
+            "`get_config` and `from_config`; or set `ema_momentum=0`. "
+            f"Received: {type(generator).__name__}, whose copy fails with: "
+            f"{error}"
+        ) from error
+
+
 def _symbolic(shape):
     if isinstance(shape, dict):
         return {name: _symbolic(value) for name, value in shape.items()}

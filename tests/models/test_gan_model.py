@@ -256,6 +256,42 @@ def test_saves_and_resumes_exactly(tmp_path):
     assert_close(whole.get_weights(), gan.get_weights(), atol=0)
 
 
+def test_saves_what_layers_keep_between_steps(tmp_path):
+    """Adaptive augmentation and spectral normalisation, of images."""
+    images = RNG.uniform(-1, 1, size=(48, 8, 8, 1)).astype("float32")
+
+    def make():
+        keras.utils.set_random_seed(3)
+        normalize = kx.layers.SpectralNormalization
+        discriminator = keras.Sequential(
+            [
+                keras.Input((8, 8, 1)),
+                normalize(keras.layers.Conv2D(4, 3, activation="leaky_relu")),
+                keras.layers.Flatten(),
+                normalize(keras.layers.Dense(1)),
+            ]
+        )
+        return make_gan(
+            {"loss": "hinge", "discriminator_steps": 2},
+            generator=kx.networks.ConvGenerator((8, 8, 1), (4,)),
+            discriminator=discriminator,
+            augmenter=kx.layers.AdaptiveAugmentation(adaptation_speed=200),
+            conditional=False,
+        )
+
+    gan = make()
+    history = train(gan, images, None, epochs=2)
+    assert history["augmentation"][-1] > 0
+    gan.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    histories = [train(m, images, None, epochs=2) for m in (gan, loaded)]
+    assert histories[0] == histories[1]
+    whole = make()
+    train(whole, images, None, epochs=4)
+    for other in (loaded, whole):
+        assert_close(other.get_weights(), gan.get_weights(), atol=0)
+
+
 def test_backup_and_restore(tmp_path):
     """Keras' own callback finds all there is to keep."""
     expected = make_gan()
