@@ -5,6 +5,7 @@ import warnings
 import keras
 import numpy as np
 
+from keras_xmodal.callbacks.checks import check_prefix
 from keras_xmodal.metrics.checks import check_ids
 from keras_xmodal.metrics.examples import check_examples
 from keras_xmodal.metrics.latent_report import latent_report
@@ -79,11 +80,7 @@ class LatentEvaluation(keras.callbacks.Callback):
                     f"Received: {self.labels[0]!r} for all {size} examples"
                 )
         self.frequency = check_k(frequency, "frequency")
-        if not isinstance(prefix, str):
-            raise TypeError(
-                f"`prefix` must be a string. Received: prefix={prefix!r}"
-            )
-        self.prefix = prefix
+        self.prefix = check_prefix(prefix)
         self.batch_size = check_k(batch_size, "batch_size")
         self.report = {}
         self._collapsed, self._warned = set(), False

@@ -86,7 +86,7 @@ class PictureCallback(keras.callbacks.Callback):
         """Draw a model, in training or not.
 
         Args:
-            model: `VAEModel`.
+            model: `VAEModel` or `GANModel`.
 
         Returns:
             `matplotlib.figure.Figure`.

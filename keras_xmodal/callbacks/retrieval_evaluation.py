@@ -6,6 +6,7 @@ import warnings
 import keras
 import numpy as np
 
+from keras_xmodal.callbacks.checks import check_prefix
 from keras_xmodal.callbacks.evaluation_data import (
     check_dataset,
     embed,
@@ -92,11 +93,7 @@ class RetrievalEvaluation(keras.callbacks.Callback):
         self.pairs = None if pairs is None else _check_pairs(pairs)
         self.ks = tuple(check_k(k, "ks") for k in ks)
         self.frequency = check_k(frequency, "frequency")
-        if not isinstance(prefix, str):
-            raise TypeError(
-                f"`prefix` must be a string. Received: prefix={prefix!r}"
-            )
-        self.prefix = prefix
+        self.prefix = check_prefix(prefix)
         self.diagnostics = bool(diagnostics)
         self.batch_size = check_k(batch_size, "batch_size")
 

@@ -1,8 +1,7 @@
 """Pictures of what a model generates from nothing."""
 
-import numbers
-
 from keras_xmodal.callbacks import drawing
+from keras_xmodal.callbacks.checks import check_seed
 from keras_xmodal.callbacks.picture_callback import PictureCallback
 from keras_xmodal.metrics.retrieval_metric import check_k
 
@@ -65,12 +64,7 @@ class SampleGrid(PictureCallback):
     ):
         super().__init__(folder, frequency, to_text, log_dir)
         self.num_examples = check_k(num_examples, "num_examples")
-        if isinstance(seed, bool) or not isinstance(seed, numbers.Integral):
-            raise TypeError(
-                "`seed` must be an integer, the same latents for every epoch. "
-                f"Received: seed={seed!r}"
-            )
-        self.seed = int(seed)
+        self.seed = check_seed(seed)
 
     def on_train_begin(self, logs=None):
         """Check the model and create the folder."""

@@ -8,10 +8,10 @@ import keras
 class WeightSchedule(keras.callbacks.Callback):
     """Set a weight of the model before each batch, by the training step.
 
-    The step is `optimizer.iterations`: a training that is resumed from a file
-    goes on where it stopped. With `steps_per_execution`, all steps of one
-    execution have the weight of the first. The weight is in the logs of the
-    epoch, under its name.
+    The step is `optimizer.iterations`, or the `step` of a `GANModel`: a
+    training that is resumed from a file goes on where it stopped. With
+    `steps_per_execution`, all steps of one execution have the weight of the
+    first. The weight is in the logs of the epoch, under its name.
 
     `val_loss` is computed with the weight that the epoch ended with. While it
     changes, losses of different epochs do not compare: `EarlyStopping` needs
@@ -19,9 +19,10 @@ class WeightSchedule(keras.callbacks.Callback):
     of which the weight is no part.
 
     Args:
-        name: `"kl_weight"`, `"free_bits"`, `"modality_weights/text"`, or the
-            name of any other attribute of the model that is a non-trainable
-            scalar `keras.Variable`, or of a dict of them and its key.
+        name: `"kl_weight"`, `"free_bits"`, `"modality_weights/text"` of a
+            `VAEModel`, `"penalty_weight"` of a `GANModel`, or the name of any
+            other attribute of the model that is a non-trainable scalar
+            `keras.Variable` of a float dtype, or of a dict of them and its key.
         schedule: Function from the step, an integer from 0, to a number: a
             function of yours, or a
             `keras.optimizers.schedules.LearningRateSchedule`.
@@ -85,7 +86,7 @@ class WeightSchedule(keras.callbacks.Callback):
             logs[self.name] = float(self._variable)
 
     def _update(self):
-        step = int(self.model.optimizer.iterations)
+        step = _training_step(self.model)
         value = float(self.schedule(step))
         if not 0 <= value < math.inf:
             raise ValueError(
@@ -95,8 +96,15 @@ class WeightSchedule(keras.callbacks.Callback):
         self._variable.assign(value)
 
 
+def _training_step(model):
+    """Count the steps; a model of several optimizers does so itself."""
+    if model.optimizer is None:
+        return int(model.step)
+    return int(model.optimizer.iterations)
+
+
 def _weights(model):
-    """Public scalar variables of a model that are not trained, by name."""
+    """Public float scalars of a model that are not trained, by name."""
     weights = {}
     for name, value in vars(model).items():
         if isinstance(value, dict):
@@ -110,4 +118,5 @@ def _weights(model):
         and isinstance(value, keras.Variable)
         and len(value.shape) == 0
         and not value.trainable
+        and keras.backend.is_float_dtype(value.dtype)
     }

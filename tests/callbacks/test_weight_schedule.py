@@ -4,6 +4,7 @@ import pytest
 
 import keras_xmodal as kx
 from keras_xmodal.callbacks import WeightSchedule
+from tests.callbacks import known_gan
 
 
 def data(examples=32):
@@ -127,6 +128,52 @@ def test_other_weights_and_schedules_of_keras(name, read):
     )
     np.testing.assert_allclose(recorder.values, [4, 3, 2, 1])
     np.testing.assert_allclose(history.history[name], [3, 1])
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_the_penalties_of_a_gan(jit_compile):
+    """The step is the model's, whose optimizers count updates."""
+
+    def make():
+        gan = known_gan.make_gan((0.0, 0.1))
+        gan.compile(
+            keras.optimizers.SGD(0.0),
+            keras.optimizers.SGD(0.1),
+            loss="wasserstein",
+            penalties=[kx.penalties.R1(1.0)],
+            discriminator_steps=2,
+            jit_compile=jit_compile,
+        )
+        return gan
+
+    recorder = Recorder(lambda model: model.penalty_weight)
+    callback = WeightSchedule("penalty_weight", lambda step: step / 4)
+    gan = make()
+    history = known_gan.fit(gan, callback, recorder, epochs=2)
+    assert recorder.values == [0, 0.25, 0.5, 0.75]
+    assert history["penalty_weight"] == [0.25, 0.75]
+    # It has its effect on the discriminator.
+    other = make()
+    known_gan.fit(other, epochs=2)
+    change = gan.discriminator.get_weights()[0]
+    change = change - other.discriminator.get_weights()[0]
+    assert np.abs(change).max() > 1e-4
+
+
+def test_a_resumed_training_of_a_gan_goes_on(tmp_path):
+    gan = known_gan.make_gan()
+    callback = WeightSchedule("penalty_weight", lambda step: step)
+    known_gan.fit(gan, callback)
+    gan.save(tmp_path / "gan.keras")
+    gan = keras.saving.load_model(tmp_path / "gan.keras")
+    recorder = Recorder(lambda model: model.penalty_weight)
+    known_gan.fit(gan, callback, recorder)
+    assert recorder.values == [2, 3]
+
+
+def test_the_step_of_a_gan_is_no_weight():
+    with pytest.raises(ValueError, match=r"one of \['penalty_weight'\]\."):
+        known_gan.fit(known_gan.make_gan(), WeightSchedule("step", abs))
 
 
 @pytest.mark.parametrize(

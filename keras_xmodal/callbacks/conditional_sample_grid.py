@@ -1,0 +1,150 @@
+"""Pictures of what a GAN generates from conditions."""
+
+import keras
+import numpy as np
+
+from keras_xmodal.callbacks import checks, drawing
+from keras_xmodal.callbacks.picture_callback import PictureCallback
+from keras_xmodal.metrics.retrieval_metric import check_k
+
+
+class ConditionalSampleGrid(PictureCallback):
+    """Draw what a GAN generates, a row for each condition.
+
+    A column is one noise, the same in every row and in every epoch, so that
+    pictures of different epochs compare: columns that are all alike show a
+    generator that ignores the noise, rows that are, one that ignores the
+    condition. The averaged generator draws, which is what `generate` uses. The
+    pictures are `samples_0001.png` and so on, with the number of the epoch.
+
+    Before the samples stands the condition, or its caption: strings and
+    numbers are written, images, of values from 0 to 1 or bytes, are shown, all
+    else is a heat-map, dark to light. So are samples that are no images of
+    shape `(height, width, channels)`.
+
+    Args:
+        folder: Path of the folder to write to, created where it is missing.
+        conditions: Raw conditions, one for each row, as `GANModel.generate`
+            takes them. None for a model without conditions, in one row.
+        num_samples: Positive integer, samples in each row.
+        frequency: Positive integer, epochs from one picture to the next.
+        seed: Integer, seed of the noise.
+        captions: List of strings, one for each row, in place of the
+            conditions. None for none.
+        value_range: Pair of numbers, the values of generated images that are
+            black and white: `(-1, 1)` for a generator that ends in a tanh,
+            `(0, 1)` for a sigmoid.
+        log_dir: Path of a TensorBoard run that gets the pictures as well,
+            under the tag "samples", or None. Needs the extra `tensorboard`.
+
+    Raises:
+        TypeError: If an argument is of a wrong type.
+        ValueError: If a number or a range is not positive, lengths do not fit,
+            or, before training starts, the model cannot take the conditions.
+
+    Example:
+        ```python
+        import keras
+        import numpy as np
+        import keras_xmodal as kx
+
+        labels, images = np.arange(32) % 3, np.random.rand(32, 8, 8, 1)
+        gan = kx.GANModel(
+            generator=kx.networks.ConvGenerator((8, 8, 1), filters=(8,)),
+            discriminator=kx.networks.ConvDiscriminator(filters=(8,)),
+            condition_encoder=keras.layers.CategoryEncoding(3, "one_hot"),
+        )
+        gan.compile()
+        grid = kx.callbacks.ConditionalSampleGrid(
+            "pictures", [0, 1, 2], num_samples=4, captions=["cat", "dog", "fox"]
+        )
+        gan.fit(labels, 2 * images - 1, verbose=0, callbacks=[grid])
+        figure = grid.draw(gan)  # And of any model at any time.
+        ```
+
+    Reference:
+        - Mirza and Osindero, 2014, https://arxiv.org/abs/1411.1784, figure 2
+    """
+
+    title = "samples"
+
+    def __init__(
+        self,
+        folder,
+        conditions=None,
+        num_samples=8,
+        frequency=1,
+        seed=0,
+        captions=None,
+        value_range=(-1.0, 1.0),
+        log_dir=None,
+    ):
+        super().__init__(folder, frequency, log_dir=log_dir)
+        self.conditions = checks.check_conditions(conditions)
+        self.num_samples = check_k(num_samples, "num_samples")
+        self.seed = checks.check_seed(seed)
+        self.captions = captions
+        self.value_range = _check_range(value_range)
+        self._row_cells = _row_cells(self.conditions, captions)
+
+    def on_train_begin(self, logs=None):
+        """Check that the model takes the conditions, and create the folder."""
+        first = checks.take(self.conditions, slice(1))
+        self.model.generate(first, seed=self.seed, num_examples=1)
+        super().on_train_begin(logs)
+
+    def draw(self, model):
+        num_rows = len(self._row_cells)
+        order = np.repeat(np.arange(num_rows), self.num_samples)
+        z = np.asarray(model.sample_latents(self.num_samples, self.seed))
+        samples = model.generate(
+            checks.take(self.conditions, order), z=np.tile(z, (num_rows, 1))
+        )
+        low, high = self.value_range
+        cells = drawing.to_cells((samples - low) / (high - low))
+        return drawing.draw_grid(
+            [
+                [*before, *cells[self.num_samples * row :][: self.num_samples]]
+                for row, before in enumerate(self._row_cells)
+            ]
+        )
+
+
+def _row_cells(conditions, captions):
+    """What stands before the samples, for each row a list of a cell or none."""
+    num_rows = 1
+    if conditions is not None:
+        num_rows = len(keras.tree.flatten(conditions)[0])
+    if captions is not None:
+        captions = list(captions)
+        if not all(isinstance(caption, str) for caption in captions):
+            raise TypeError(
+                f"`captions` must be strings. Received: captions={captions}"
+            )
+        if len(captions) != num_rows:
+            raise ValueError(
+                "`captions` must hold one for each row. "
+                f"Received: {len(captions)} for {num_rows} rows"
+            )
+        return [[caption] for caption in captions]
+    if conditions is None or isinstance(conditions, dict):
+        return [[]] * num_rows
+    if conditions.dtype.kind in "iu" and conditions.size == num_rows:
+        conditions = conditions.ravel().astype(str)
+    return [[cell] for cell in drawing.to_cells(conditions)]
+
+
+def _check_range(value_range):
+    try:
+        low, high = map(float, value_range)
+    except TypeError as error:
+        raise TypeError(
+            "`value_range` must be a pair of numbers. "
+            f"Received: value_range={value_range!r}"
+        ) from error
+    if not low < high:
+        raise ValueError(
+            "`value_range` must go from a smaller to a larger number. "
+            f"Received: value_range={value_range}"
+        )
+    return low, high

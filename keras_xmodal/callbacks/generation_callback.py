@@ -1,0 +1,120 @@
+"""What callbacks that measure generated targets share."""
+
+import warnings
+
+import keras
+import numpy as np
+
+from keras_xmodal.callbacks import checks
+from keras_xmodal.metrics.features import check_samples
+from keras_xmodal.metrics.retrieval_metric import check_k
+
+
+class GenerationCallback(keras.callbacks.Callback):
+    """Base of callbacks that measure what a GAN generates every few epochs.
+
+    A subclass has a method `evaluate(model)` that returns a dict of floats.
+    They are in the logs of every epoch, those of the last evaluation: a
+    `ModelCheckpoint` that misses its metric in an epoch would save the model
+    then, over the best one. So the first epoch is evaluated, too.
+
+    Args:
+        targets: Array of shape `(examples, ...)`, real targets.
+        conditions: Raw conditions, one for each target, or None.
+        num_examples: Integer, how many of them are drawn; None for all.
+        frequency: Positive integer, epochs from one evaluation to the next.
+        prefix: String, the start of every name in the logs.
+        seed: Integer, seed of what is drawn and of the noise.
+        batch_size: Positive integer, examples generated at once.
+    """
+
+    def __init__(
+        self,
+        targets,
+        conditions=None,
+        num_examples=None,
+        frequency=1,
+        prefix="",
+        seed=0,
+        batch_size=128,
+    ):
+        super().__init__()
+        (targets,) = check_samples(targets=targets)
+        conditions = checks.check_conditions(conditions, len(targets))
+        self.frequency = check_k(frequency, "frequency")
+        self.prefix = checks.check_prefix(prefix)
+        self.seed = checks.check_seed(seed)
+        self.batch_size = check_k(batch_size, "batch_size")
+        order = np.random.default_rng(self.seed).permutation(len(targets))
+        self.targets = targets[order[:num_examples]]
+        self.conditions = checks.take(conditions, order[:num_examples])
+        self._results = None
+
+    def on_train_begin(self, logs=None):
+        """Check the model with one example, before anything is trained."""
+        first = checks.take(self.conditions, slice(1))
+        sample = self.model.generate(first, seed=self.seed, num_examples=1)
+        if sample.shape[1:] != self.targets.shape[1:]:
+            raise ValueError(
+                "`targets` must have the shape of what the model generates, "
+                f"{(None, *sample.shape[1:])}. "
+                f"Received: targets.shape={self.targets.shape}"
+            )
+        self._results = None
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Evaluate, and add the results to the logs."""
+        if self._results is None or self.is_due(epoch):
+            self._results = self.evaluate(self.model)
+        if logs is not None:
+            logs.update(self._results)
+
+    def is_due(self, epoch):
+        """Tell whether an epoch is evaluated, but for the first one.
+
+        Args:
+            epoch: Integer, from 0.
+
+        Returns:
+            Boolean.
+        """
+        return (epoch + 1) % self.frequency == 0
+
+    def evaluate(self, model):
+        """Evaluate a model, in training or not.
+
+        Args:
+            model: `GANModel`.
+
+        Returns:
+            Dict of floats, as they go into the logs.
+        """
+        raise NotImplementedError
+
+    def generate(self, model, num_examples):
+        """Generate from the conditions, with the same noise at each call.
+
+        Args:
+            model: `GANModel`.
+            num_examples: Integer, that of the conditions, where there are any.
+
+        Returns:
+            Array of shape `(examples, ...)`, or None, with a warning, where it
+            is not finite.
+        """
+        samples = model.generate(
+            self.conditions,
+            seed=self.seed,
+            num_examples=num_examples,
+            batch_size=self.batch_size,
+        )
+        broken = ~np.isfinite(samples.reshape(len(samples), -1)).all(axis=1)
+        if not broken.any():
+            return samples
+        warnings.warn(
+            "Measures of generated examples are NaN where these are not "
+            f"finite. Received: {int(broken.sum())} of {len(broken)} with NaN "
+            "or infinity",
+            stacklevel=2,
+        )
+        return None

@@ -1,0 +1,170 @@
+"""The quality of generated targets, after each epoch."""
+
+import keras
+
+from keras_xmodal.callbacks import checks
+from keras_xmodal.callbacks.generation_callback import GenerationCallback
+from keras_xmodal.metrics.generation_report import generation_report
+from keras_xmodal.metrics.retrieval_metric import check_k
+
+_NAMES = (
+    "frechet_distance",
+    "kernel_distance",
+    "precision",
+    "recall",
+    "density",
+    "coverage",
+)
+
+
+class GenerationEvaluation(GenerationCallback):
+    """Compare what a GAN generates with real targets, by their features.
+
+    The results go into the logs of the epoch: `History`, the progress bar, and
+    the callbacks listed AFTER this one see them. They are, after the prefix,
+    `frechet_distance` and `kernel_distance`, for which `ModelCheckpoint` and
+    `EarlyStopping` need `mode="min"`, and `precision`, `recall`, `density` and
+    `coverage`, with `mode="max"`. `report` holds the last `generation_report`,
+    with the floor, to which a perfect generator comes, and the hash of the
+    extractor. Where samples are not finite, results are NaN, with a warning.
+
+    One half of the pairs, drawn at random, are the real targets. From the
+    conditions of the other half the averaged generator makes targets, which
+    are compared with them, and so are, for the floor, the other half's own. It
+    is the same pairs and the same noise in every epoch.
+
+    Epochs between evaluations have the results of the last one, and the first
+    epoch is evaluated, too: so the best model stays saved.
+
+    Args:
+        targets: Array of shape `(examples, ...)`, real targets that the model
+            was not trained on, as the model makes them.
+        extractor: Keras model from a batch of targets to features of shape
+            `(batch, dim)`, one that the generator's loss never saw.
+        conditions: Raw conditions, one for each target, as
+            `GANModel.generate` takes them. None for a model without.
+        num_samples: Positive integer, on each side of a comparison, no more
+            than half of the targets. Distances of different numbers do not
+            compare. Defaults to half of them.
+        frequency: Positive integer, epochs from one evaluation to the next.
+        prefix: String, the start of every name in the logs. Keras writes
+            `"val_"` to the validation run of TensorBoard.
+        seed: Integer, seed of what is drawn and of the noise.
+        batch_size: Positive integer, examples generated and embedded at once.
+        num_neighbors: Positive integer, see `manifold_report`.
+        num_subsets: Positive integer, see `kernel_distance`.
+        subset_size: Integer from 2, see `kernel_distance`.
+
+    Raises:
+        TypeError: If an argument is of a wrong type.
+        ValueError: If lengths do not fit, a value is out of range, or, before
+            training starts, the model cannot take the conditions or makes
+            targets of another shape.
+
+    Example:
+        ```python
+        import keras
+        import numpy as np
+        import keras_xmodal as kx
+
+        x, y = np.random.rand(64, 32), np.random.rand(64, 8)
+        extractor = keras.Sequential(
+            [keras.Input((8,)), keras.layers.Dense(4, "tanh")]
+        )
+        gan = kx.GANModel(32, 8)
+        gan.compile()
+        quality = kx.callbacks.GenerationEvaluation(y, extractor, x)
+        best = keras.callbacks.ModelCheckpoint(
+            "best.keras", "frechet_distance", mode="min", save_best_only=True
+        )
+        gan.fit(x, y, epochs=2, verbose=0, callbacks=[quality, best])
+        print(quality.report["floor"]["frechet_distance"])
+        ```
+
+    Reference:
+        - Heusel et al., 2017, https://arxiv.org/abs/1706.08500, equation 6
+    """
+
+    def __init__(
+        self,
+        targets,
+        extractor,
+        conditions=None,
+        num_samples=None,
+        frequency=1,
+        prefix="",
+        seed=0,
+        batch_size=128,
+        num_neighbors=5,
+        num_subsets=100,
+        subset_size=1000,
+    ):
+        if num_samples is not None:
+            num_samples = check_k(num_samples, "num_samples")
+        super().__init__(
+            targets,
+            conditions,
+            None if num_samples is None else 2 * num_samples,
+            frequency,
+            prefix,
+            seed,
+            batch_size,
+        )
+        if not isinstance(extractor, keras.Model):
+            raise TypeError(
+                "`extractor` must be a Keras model. "
+                f"Received: extractor of type {type(extractor).__name__}"
+            )
+        self.extractor = extractor
+        self.num_neighbors = check_k(num_neighbors, "num_neighbors")
+        self.num_subsets = check_k(num_subsets, "num_subsets")
+        self.subset_size = check_k(subset_size, "subset_size")
+        if self.subset_size < 2:
+            raise ValueError(
+                "`subset_size` must be at least 2. "
+                f"Received: subset_size={subset_size}"
+            )
+        half = len(self.targets) // 2
+        self.num_samples = half if num_samples is None else num_samples
+        if not self.num_neighbors < self.num_samples <= half:
+            raise ValueError(
+                "`num_samples` must be more than `num_neighbors`, and half of "
+                f"the targets at most. Received: {self.num_samples} samples, "
+                f"num_neighbors={num_neighbors}, {len(targets)} targets"
+            )
+        self.real, self.reference = self.targets[:half], self.targets[half:]
+        self.reference = self.reference[:half]
+        self.conditions = checks.take(self.conditions, slice(half, 2 * half))
+        self.report = {}
+
+    def evaluate(self, model):
+        """Evaluate a model, in training or not.
+
+        Args:
+            model: `GANModel`.
+
+        Returns:
+            Dict of floats, as they go into the logs.
+
+        Raises:
+            ValueError: If the extractor does not give finite features of
+                shape `(batch, dim)`.
+        """
+        samples = self.generate(model, self.num_samples)
+        self.report = {}
+        if samples is not None:
+            self.report = generation_report(
+                self.real,
+                samples,
+                self.extractor,
+                self.reference,
+                self.num_neighbors,
+                self.num_subsets,
+                self.subset_size,
+                self.batch_size,
+                self.seed,
+            )
+        return {
+            self.prefix + name: self.report.get(name, float("nan"))
+            for name in _NAMES
+        }
