@@ -39,7 +39,9 @@ class LatentEvaluation(keras.callbacks.Callback):
             a model of tensors.
         labels: Array of shape `(examples,)` of any dtype with equality, or
             None. Both halves need several examples of each class.
-        frequency: Positive integer, epochs from one evaluation to the next.
+        frequency: Positive integer, epochs from one evaluation to the next,
+            and the first. In between, the logs repeat the last results: a
+            `ModelCheckpoint` that misses its metric would save any model.
         prefix: String, the start of every name in the logs.
         batch_size: Positive integer, examples encoded at once.
 
@@ -84,23 +86,24 @@ class LatentEvaluation(keras.callbacks.Callback):
         self.batch_size = check_k(batch_size, "batch_size")
         self.report = {}
         self._collapsed, self._warned = set(), False
+        self._results = None
 
     def on_train_begin(self, logs=None):
         """Check the modalities, before anything is trained."""
         if self._names():
             check_modalities(self.x, self.model.modalities)
         self._collapsed, self._warned = set(), False
+        self._results = None
 
     def on_epoch_end(self, epoch, logs=None):
         """Evaluate, add the results to the logs, warn of a collapse."""
-        if (epoch + 1) % self.frequency:
-            return
-        before = self._collapsed
-        results = self.evaluate(self.model)
-        # The posteriors of a new model are all alike: once says nothing.
-        self._warn(before & self._collapsed)
+        if self._results is None or (epoch + 1) % self.frequency == 0:
+            before = self._collapsed
+            self._results = self.evaluate(self.model)
+            # The posteriors of a new model are all alike: once says nothing.
+            self._warn(before & self._collapsed)
         if logs is not None:
-            logs.update(results)
+            logs.update(self._results)
 
     def on_train_end(self, logs=None):
         """Warn of a collapse that the last evaluation found."""

@@ -47,7 +47,9 @@ class RetrievalEvaluation(keras.callbacks.Callback):
             is its own item.
         pairs: List of pairs of modalities. Defaults to those of the model.
         ks: Positive integers, the cut-offs of R@k.
-        frequency: Positive integer, epochs from one evaluation to the next.
+        frequency: Positive integer, epochs from one evaluation to the next,
+            and the first. In between, the logs repeat the last results: a
+            `ModelCheckpoint` that misses its metric would save any model.
         prefix: String, the start of every name in the logs. Keras writes
             `"val_"` to the validation run of TensorBoard.
         diagnostics: Whether to add the geometry of the embeddings.
@@ -96,17 +98,19 @@ class RetrievalEvaluation(keras.callbacks.Callback):
         self.prefix = check_prefix(prefix)
         self.diagnostics = bool(diagnostics)
         self.batch_size = check_k(batch_size, "batch_size")
+        self._results = None
 
     def on_train_begin(self, logs=None):
         """Check the first batch, before anything is trained."""
         self._check(self.model)
+        self._results = None
 
     def on_epoch_end(self, epoch, logs=None):
         """Evaluate, and add the results to the logs."""
-        if (epoch + 1) % self.frequency == 0:
-            results = self.evaluate(self.model)
-            if logs is not None:
-                logs.update(results)
+        if self._results is None or (epoch + 1) % self.frequency == 0:
+            self._results = self.evaluate(self.model)
+        if logs is not None:
+            logs.update(self._results)
 
     def evaluate(self, model):
         """Evaluate a model, in training or not.
