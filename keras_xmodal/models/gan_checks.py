@@ -173,6 +173,23 @@ def _check_float_condition(model):
         )
 
 
+def check_two_optimizers(generator_optimizer, discriminator_optimizer):
+    """Check that each network has an optimizer of its own.
+
+    Args:
+        generator_optimizer: Keras optimizer.
+        discriminator_optimizer: Keras optimizer.
+
+    Raises:
+        ValueError: If both are one.
+    """
+    if generator_optimizer is discriminator_optimizer:
+        raise ValueError(
+            "`generator_optimizer` and `discriminator_optimizer` must be two "
+            f"optimizers. Received: {generator_optimizer!r} for both"
+        )
+
+
 def check_second_derivatives(network, penalties):
     """Refuse layers whose second derivatives are wrong without an error.
 

@@ -1,7 +1,5 @@
 """One modality generated from another, by two networks that compete."""
 
-import math
-
 import keras
 import numpy as np
 import tensorflow as tf
@@ -9,9 +7,9 @@ import tensorflow as tf
 from keras_xmodal import losses, saving
 from keras_xmodal import penalties as penalty_module
 from keras_xmodal.models import gan_checks, gan_data_checks
-from keras_xmodal.models.array_dataset import as_dataset, to_arrays
+from keras_xmodal.models.array_dataset import as_dataset
 from keras_xmodal.models.finite_guard import FiniteGuard
-from keras_xmodal.models.gan_networks import clone
+from keras_xmodal.models.gan_networks import batch_shape, clone
 from keras_xmodal.models.gan_steps import GANSteps
 from keras_xmodal.networks.dense_discriminator import DenseDiscriminator
 from keras_xmodal.networks.dense_generator import DenseGenerator
@@ -240,11 +238,7 @@ class GANModel(GANSteps):
             _optimizer(o)
             for o in (generator_optimizer, discriminator_optimizer)
         ]
-        if optimizers[0] is optimizers[1]:
-            raise ValueError(
-                "`generator_optimizer` and `discriminator_optimizer` must be "
-                f"two optimizers. Received: {optimizers[0]!r} for both"
-            )
+        gan_checks.check_two_optimizers(*optimizers)
         # Keras would make and save an optimizer of its own for the two.
         super().compile(optimizer=None, **kwargs)
         if self.dtype_policy.name == "mixed_float16":
@@ -331,90 +325,11 @@ class GANModel(GANSteps):
         else:  # A generator or a `PyDataset`, looked at by the first step.
             return x, y, weight
         if not self.built:
-            self.build(keras.tree.map_structure(_batch_shape, condition))
+            self.build(keras.tree.map_structure(batch_shape, condition))
         gan_data_checks.check_target_shape(self, target)
         if training:
             gan_data_checks.check_batches(self, x, target, options)
         return x, y, weight
-
-    def _split(self, data):
-        """Condition, `()` for none, target and weight of a batch."""
-        x, y, weight = (*data, None, None)[:3]
-        if self.modalities and y is None:
-            gan_data_checks.check_named(self, x)
-            if isinstance(weight, dict):
-                weight = math.prod(weight.values())
-            condition = x[self.condition] if self.conditional else ()
-            return condition, x[self.target], weight
-        if not self.conditional:
-            return (), x if y is None else y, weight
-        if y is None:
-            raise ValueError(
-                "`y` must hold the targets, beside the conditions in `x`. "
-                "Received: y=None. A model without conditions is made with "
-                "`conditional=False`."
-            )
-        return x, y, weight
-
-    # Use.
-
-    def generate(
-        self,
-        condition=None,
-        z=None,
-        seed=None,
-        num_examples=None,
-        batch_size=256,
-    ):
-        """Generate targets.
-
-        Args:
-            condition: Raw conditions, raw being what the preprocessor of the
-                modality takes, or else the model.
-            z: Noise of shape `(examples, latent_dim)`, in place of a seed.
-            seed: Integer, or integers of shape `(examples,)`, one for each
-                example, which then does not depend on the others. None for a
-                random one.
-            num_examples: Positive integer, where there is no condition.
-            batch_size: Positive integer, examples generated at once.
-
-        Returns:
-            NumPy array of shape `(examples, *target)`.
-
-        Raises:
-            ValueError: If sizes do not fit, or both or neither of noise and
-                number are given.
-        """
-        if condition is not None:
-            condition = to_arrays(condition)
-        num_examples = gan_data_checks.check_generate(
-            self, condition, z, seed, num_examples
-        )
-        if z is None:
-            seed = int(np.random.randint(2**31)) if seed is None else seed
-            z = self.sample_latents(num_examples, seed)
-        condition = () if condition is None else condition
-        if self.condition in self.preprocessors:
-            condition = self.preprocess({self.condition: condition})
-            condition = condition[self.condition]
-        if not self.built:
-            self.build(keras.tree.map_structure(_batch_shape, condition))
-        if self._generate_function is None:
-
-            @tf.function(reduce_retracing=True)
-            def function(condition, z):
-                return self(condition, z) if self.conditional else self(z)
-
-            object.__setattr__(self, "_generate_function", function)
-        outputs = []
-        for start in range(0, num_examples, batch_size):
-            rows = slice(start, start + batch_size)
-            batch = keras.tree.map_structure(
-                lambda value: value[rows],  # noqa: B023, used at once
-                condition,
-            )
-            outputs.append(self._generate_function(batch, z[rows]).numpy())
-        return np.concatenate(outputs)
 
     # Saving.
 
@@ -482,7 +397,3 @@ def _with_loss_scale(optimizer):
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         return optimizer
     return keras.optimizers.LossScaleOptimizer(optimizer)
-
-
-def _batch_shape(value):
-    return (None, *value.shape[1:])

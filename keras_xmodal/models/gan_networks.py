@@ -1,11 +1,13 @@
 """The networks of a `GANModel`: its forward pass and its noise."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import ops
 
 from keras_xmodal.layers import DiffAugment
-from keras_xmodal.models import gan_checks
+from keras_xmodal.models import gan_checks, gan_data_checks
+from keras_xmodal.models.array_dataset import to_arrays
 from keras_xmodal.models.multimodal_model import MultimodalModel
 from keras_xmodal.ops.noise import fold_in, stateless_normal
 
@@ -19,6 +21,10 @@ class GANNetworks(MultimodalModel):
         preprocessors: Dict `{modality: keras.Layer}` or None.
         **kwargs: Arguments of `keras.Model`.
     """
+
+    def __init__(self, preprocessors=None, **kwargs):
+        super().__init__(preprocessors, **kwargs)
+        object.__setattr__(self, "_generate_function", None)
 
     def build(self, input_shape):
         z = keras.KerasTensor((None, self.latent_dim))
@@ -111,6 +117,64 @@ class GANNetworks(MultimodalModel):
         step = self.step.value if step is None else step
         return fold_in(fold_in(fold_in(self.seed, step), draw), rows)
 
+    def generate(
+        self,
+        condition=None,
+        z=None,
+        seed=None,
+        num_examples=None,
+        batch_size=256,
+    ):
+        """Generate targets.
+
+        Args:
+            condition: Raw conditions, raw being what the preprocessor of the
+                modality takes, or else the model.
+            z: Noise of shape `(examples, latent_dim)`, in place of a seed.
+            seed: Integer, or integers of shape `(examples,)`, one for each
+                example, which then does not depend on the others. None for a
+                random one.
+            num_examples: Positive integer, where there is no condition.
+            batch_size: Positive integer, examples generated at once.
+
+        Returns:
+            NumPy array of shape `(examples, *target)`.
+
+        Raises:
+            ValueError: If sizes do not fit, or both or neither of noise and
+                number are given.
+        """
+        if condition is not None:
+            condition = to_arrays(condition)
+        num_examples = gan_data_checks.check_generate(
+            self, condition, z, seed, num_examples
+        )
+        if z is None:
+            seed = int(np.random.randint(2**31)) if seed is None else seed
+            z = self.sample_latents(num_examples, seed)
+        condition = () if condition is None else condition
+        if self.condition in self.preprocessors:
+            condition = self.preprocess({self.condition: condition})
+            condition = condition[self.condition]
+        if not self.built:
+            self.build(keras.tree.map_structure(batch_shape, condition))
+        if self._generate_function is None:
+
+            @tf.function(reduce_retracing=True)
+            def function(condition, z):
+                return self(condition, z) if self.conditional else self(z)
+
+            object.__setattr__(self, "_generate_function", function)
+        outputs = []
+        for start in range(0, num_examples, batch_size):
+            rows = slice(start, start + batch_size)
+            batch = keras.tree.map_structure(
+                lambda value: value[rows],  # noqa: B023, used at once
+                condition,
+            )
+            outputs.append(self._generate_function(batch, z[rows]).numpy())
+        return np.concatenate(outputs)
+
     def sample_latents(self, num_examples, seed):
         """Draw noise for `generate`.
 
@@ -159,3 +223,15 @@ def _symbolic(shape):
     ):
         return [_symbolic(value) for value in shape]
     return keras.KerasTensor((None, *shape[1:]))
+
+
+def batch_shape(value):
+    """Shape of a batch of any size.
+
+    Args:
+        value: Array, tensor or tensor spec.
+
+    Returns:
+        Tuple that starts with None.
+    """
+    return (None, *value.shape[1:])

@@ -1,10 +1,13 @@
 """The training step of a `GANModel`, to be read beside its formulas."""
 
+import math
+
 import keras
 import tensorflow as tf
 from keras import ops
 
 from keras_xmodal.layers import AdaptiveAugmentation, SpectralNormalization
+from keras_xmodal.models import gan_data_checks
 from keras_xmodal.models.gan_networks import GANNetworks
 from keras_xmodal.ops.noise import stateless_uniform
 
@@ -25,7 +28,6 @@ class GANSteps(GANNetworks):
     def __init__(self, preprocessors=None, **kwargs):
         super().__init__(preprocessors, **kwargs)
         self._set_metrics({}, [])
-        object.__setattr__(self, "_generate_function", None)
 
     def train_step(self, data):
         condition, real, weight = self._batch(data)
@@ -190,6 +192,25 @@ class GANSteps(GANNetworks):
                 keras.tree.map_structure(lambda value: value.shape, condition)
             )
         return condition, ops.cast(real, "float32"), weight
+
+    def _split(self, data):
+        """Condition, `()` for none, target and weight of a batch."""
+        x, y, weight = (*data, None, None)[:3]
+        if self.modalities and y is None:
+            gan_data_checks.check_named(self, x)
+            if isinstance(weight, dict):
+                weight = math.prod(weight.values())
+            condition = x[self.condition] if self.conditional else ()
+            return condition, x[self.target], weight
+        if not self.conditional:
+            return (), x if y is None else y, weight
+        if y is None:
+            raise ValueError(
+                "`y` must hold the targets, beside the conditions in `x`. "
+                "Received: y=None. A model without conditions is made with "
+                "`conditional=False`."
+            )
+        return x, y, weight
 
     def _scale(self, loss, optimizer):
         # Strategies sum the gradients of replicas.
