@@ -33,14 +33,12 @@ import time
 # What the benchmarks of speed share.
 from embedding_speed import (
     ENVIRONMENT,
-    RATIOS,
     WARMUP_STEPS,
-    machine_facts,
     positive,
     run,
     run_quietly,
-    spread,
 )
+from vae_speed import compare, summarise, take_facts
 
 HERE = pathlib.Path(__file__).resolve().parent
 PEER_SCRIPT = HERE / "peers" / "bench_torch_gan.py"
@@ -222,21 +220,7 @@ def run_turn(arguments, configuration):
         for mode in arguments.modes:
             key = (configuration, mode, jit)
             ours = run_quietly(worker_command(arguments, *key), arguments)
-            record = {**dict(zip(KEY, key, strict=True)), "ours": ours}
-            loads = [ours.get("other_load", 0.0)]
-            if peer:
-                record["peer"] = dict(peer)
-                if ours["parameters"] != peer["parameters"]:
-                    raise RuntimeError(
-                        f"{key} must have as many parameters on both sides. "
-                        f"Received: {ours['parameters']} and "
-                        f"{peer['parameters']}"
-                    )
-                for name, rate in RATIOS.items():
-                    record[name] = round(ours[rate] / peer[rate], 3)
-                loads.append(peer.get("other_load", 0.0))
-            record["undisturbed"] = max(loads) <= arguments.max_other_load
-            turn.append(record)
+            turn.append(compare(arguments, KEY, key, ours, peer))
     return turn
 
 
@@ -250,33 +234,6 @@ def run_all(arguments):
                 file=sys.stderr,
             )
     return runs
-
-
-def summarise(runs):
-    """One row a configuration, over its undisturbed runs if it has some."""
-    groups = {}
-    for record in runs:
-        groups.setdefault(tuple(record[k] for k in KEY), []).append(record)
-    table = []
-    for key, records in groups.items():
-        quiet = [record for record in records if record["undisturbed"]]
-        used = quiet or records
-        row = {
-            **dict(zip(KEY, key, strict=True)),
-            "runs": len(records),
-            "undisturbed": len(quiet),
-        }
-        sides = [side for side in ("ours", "peer") if side in used[0]]
-        for side in sides:
-            for name in ("samples_per_s", "peak_rss_mib"):
-                row[f"{side}_{name}"] = spread(
-                    [record[side][name] for record in used]
-                )
-        if "peer" in sides:
-            for name in RATIOS:
-                row[name] = spread([record[name] for record in used])
-        table.append(row)
-    return table
 
 
 def print_table(table):
@@ -372,20 +329,11 @@ def main():
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     start = time.perf_counter()
     runs = run_all(arguments)
-    versions = {"ours": runs[0]["ours"]["versions"]}
-    if not arguments.no_peer:
-        versions["peer"] = runs[0]["peer"]["versions"]
-    environment = runs[0]["ours"]["environment"]
-    for record in runs:
-        record["ours"].pop("versions")
-        record["ours"].pop("environment")
-        record.get("peer", {}).pop("versions", None)
-    table = summarise(runs)
+    facts = take_facts(arguments, runs)
+    table = summarise(runs, KEY)
     report = {
         "benchmark": "gan_speed",
-        "machine": machine_facts(arguments.threads),
-        "versions": versions,
-        "environment": environment,
+        **facts,
         "settings": {
             "batch_size": arguments.batch_size,
             "steps": arguments.steps,

@@ -273,17 +273,22 @@ def run_turn(arguments, configuration, architecture):
             key = (configuration, architecture, mode, jit)
             command = worker_command(arguments, *key)
             ours = run_quietly(command, arguments)
-            record = {**dict(zip(KEY, key, strict=True)), "ours": ours}
-            loads = [ours.get("other_load", 0.0)]
-            if peer:
-                record["peer"] = dict(peer)
-                check_parameters(key, ours, peer)
-                for name, rate in RATIOS.items():
-                    record[name] = round(ours[rate] / peer[rate], 3)
-                loads.append(peer.get("other_load", 0.0))
-            record["undisturbed"] = max(loads) <= arguments.max_other_load
-            turn.append(record)
+            turn.append(compare(arguments, KEY, key, ours, peer))
     return turn
+
+
+def compare(arguments, names, key, ours, peer):
+    """The record of a run of ours, beside the peer's run before it if any."""
+    record = {**dict(zip(names, key, strict=True)), "ours": ours}
+    loads = [ours.get("other_load", 0.0)]
+    if peer:
+        record["peer"] = dict(peer)
+        check_parameters(key, ours, peer)
+        for name, rate in RATIOS.items():
+            record[name] = round(ours[rate] / peer[rate], 3)
+        loads.append(peer.get("other_load", 0.0))
+    record["undisturbed"] = max(loads) <= arguments.max_other_load
+    return record
 
 
 def check_parameters(key, ours, peer):
@@ -308,18 +313,18 @@ def run_all(arguments):
     return runs
 
 
-def summarise(runs):
+def summarise(runs, names=KEY):
     """One row a configuration, over its undisturbed runs if it has some."""
     groups = {}
     for record in runs:
-        key = tuple(record[name] for name in KEY)
+        key = tuple(record[name] for name in names)
         groups.setdefault(key, []).append(record)
     table = []
     for key, records in groups.items():
         quiet = [record for record in records if record["undisturbed"]]
         used = quiet or records
         row = {
-            **dict(zip(KEY, key, strict=True)),
+            **dict(zip(names, key, strict=True)),
             "parameters": used[0]["ours"]["parameters"],
             "runs": len(records),
             "undisturbed": len(quiet),
@@ -441,6 +446,23 @@ def check(parser, arguments):
         )
 
 
+def take_facts(arguments, runs):
+    """What is the same in all runs, taken out of them."""
+    versions = {"ours": runs[0]["ours"]["versions"]}
+    if "peer" in runs[0]:
+        versions["peer"] = runs[0]["peer"]["versions"]
+    environment = runs[0]["ours"]["environment"]
+    for record in runs:
+        record["ours"].pop("versions")
+        record["ours"].pop("environment")
+        record.get("peer", {}).pop("versions", None)
+    return {
+        "machine": machine_facts(arguments.threads),
+        "versions": versions,
+        "environment": environment,
+    }
+
+
 def main():
     arguments = parse_arguments()
     if arguments.worker:
@@ -449,20 +471,11 @@ def main():
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     start = time.perf_counter()
     runs = run_all(arguments)
-    versions = {"ours": runs[0]["ours"]["versions"]}
-    if not arguments.no_peer:
-        versions["peer"] = runs[0]["peer"]["versions"]
-    environment = runs[0]["ours"]["environment"]
-    for record in runs:
-        record["ours"].pop("versions")
-        record["ours"].pop("environment")
-        record.get("peer", {}).pop("versions", None)
+    facts = take_facts(arguments, runs)
     table = summarise(runs)
     report = {
         "benchmark": "vae_speed",
-        "machine": machine_facts(arguments.threads),
-        "versions": versions,
-        "environment": environment,
+        **facts,
         "settings": {
             "batch_size": BATCH_SIZE,
             "latent_dim": LATENT_DIM,
