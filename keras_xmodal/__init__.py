@@ -16,9 +16,15 @@ from keras_xmodal import (
     retrieval,
 )
 from keras_xmodal._version import __version__
-from keras_xmodal.models import EmbeddingModel, GANModel, VAEModel
+from keras_xmodal.models import (
+    CycleGANModel,
+    EmbeddingModel,
+    GANModel,
+    VAEModel,
+)
 
 __all__ = [
+    "CycleGANModel",
     "EmbeddingModel",
     "GANModel",
     "VAEModel",

@@ -155,6 +155,7 @@ def test_example_of_the_docstring_runs(
 
 def test_models_are_at_the_top_level():
     assert kx.EmbeddingModel is kx.models.EmbeddingModel
+    assert kx.CycleGANModel is kx.models.CycleGANModel
     assert kx.GANModel is kx.models.GANModel
     assert kx.VAEModel is kx.models.VAEModel
 

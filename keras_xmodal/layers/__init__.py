@@ -5,6 +5,7 @@ from keras_xmodal.layers.color_cells import ColorCells
 from keras_xmodal.layers.diff_augment import DiffAugment
 from keras_xmodal.layers.film import FiLM
 from keras_xmodal.layers.gaussian_sampling import GaussianSampling
+from keras_xmodal.layers.gumbel_softmax import GumbelSoftmax
 from keras_xmodal.layers.image_augmentation import ImageAugmentation
 from keras_xmodal.layers.logit_scale import LogitScale
 from keras_xmodal.layers.minibatch_standard_deviation import (
@@ -23,6 +24,7 @@ __all__ = [
     "DiffAugment",
     "FiLM",
     "GaussianSampling",
+    "GumbelSoftmax",
     "ImageAugmentation",
     "LogitScale",
     "MinibatchStandardDeviation",

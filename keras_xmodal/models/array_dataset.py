@@ -46,7 +46,7 @@ def array_dataset(arrays, batch_size, shuffle):
         `tf.data.Dataset` of the structure, with floats in Keras' default
         precision.
     """
-    tensors = keras.tree.map_structure(_to_tensor, arrays)
+    tensors = keras.tree.map_structure(to_tensor, arrays)
     count = len(keras.tree.flatten(tensors)[0])
     rows = tf.data.Dataset.range(count)
     if shuffle:
@@ -61,7 +61,15 @@ def array_dataset(arrays, batch_size, shuffle):
     return dataset.with_options(options)
 
 
-def _to_tensor(value):
+def to_tensor(value):
+    """Keep an array in the memory of the host, floats in Keras' precision.
+
+    Args:
+        value: Array or tensor.
+
+    Returns:
+        Tensor.
+    """
     if not tf.is_tensor(value):
         value = np.asarray(value)
         if np.issubdtype(value.dtype, np.floating):

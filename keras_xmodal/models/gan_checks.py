@@ -26,12 +26,7 @@ def check_arguments(model_arguments):
         "condition_encoder",
         "augmenter",
     ):
-        layer = a[name]
-        if layer is not None and not isinstance(layer, keras.layers.Layer):
-            raise TypeError(
-                f"`{name}` must be a Keras layer or model. "
-                f"Received: {layer!r} of type {type(layer).__name__}"
-            )
+        check_layer(name, a[name])
     if (a["generator"] is None) != (a["discriminator"] is None):
         raise ValueError(
             "`generator` and `discriminator` must be given together. Received: "
@@ -61,11 +56,7 @@ def check_arguments(model_arguments):
         value = a[name]
         if value is not None:
             check_positive_integer(name, value)
-    if not 0 <= a["ema_momentum"] < 1:
-        raise ValueError(
-            "`ema_momentum` must be in [0, 1). "
-            f"Received: ema_momentum={a['ema_momentum']}"
-        )
+    check_momentum(a["ema_momentum"])
     if not a["conditional"] and (a["condition_encoder"] or a["condition"]):
         raise ValueError(
             "A model without conditions takes no `condition_encoder` and no "
@@ -104,12 +95,13 @@ def _check_number_of_inputs(name, network, conditional):
         )
 
 
-def check_logits(discriminator, logits):
+def check_logits(discriminator, logits, argument="discriminator"):
     """Check what the discriminator returns.
 
     Args:
         discriminator: Keras layer.
         logits: Symbolic output.
+        argument: What it is called in the error.
 
     Raises:
         ValueError: If it is not one logit for each example.
@@ -117,29 +109,27 @@ def check_logits(discriminator, logits):
     shape = tuple(logits.shape)
     if shape not in ((None,), (None, 1)):
         raise ValueError(
-            "`discriminator` must return one logit for each example, of shape "
+            f"`{argument}` must return one logit for each example, of shape "
             f"(batch, 1) or (batch,). Received: output shape {shape}"
         )
     activation = last_activation(discriminator)
     if activation in (keras.activations.sigmoid, keras.activations.softmax):
         raise ValueError(
-            "`discriminator` must return logits: the loss takes the sigmoid. "
+            f"`{argument}` must return logits: the loss takes the sigmoid. "
             f"Received: a last layer with activation {activation.__name__}"
         )
 
 
-def check_compile(model, penalties, mismatch_weight, discriminator_steps):
-    """Check the arguments of `compile`.
+def check_compile(model, mismatch_weight, discriminator_steps):
+    """Check the arguments of `compile` that are a `GANModel`'s own.
 
     Args:
         model: `GANModel`.
-        penalties: List of penalties.
         mismatch_weight: Number.
         discriminator_steps: Integer.
 
     Raises:
-        ValueError: If one is out of range, or a penalty needs second
-            derivatives that are wrong.
+        ValueError: If one is out of range.
     """
     check_positive_integer("discriminator_steps", discriminator_steps)
     if not 0 <= mismatch_weight <= 1:
@@ -152,25 +142,34 @@ def check_compile(model, penalties, mismatch_weight, discriminator_steps):
             "`mismatch_weight` needs conditions. Received: "
             f"mismatch_weight={mismatch_weight} for a model without"
         )
+
+
+def check_penalties(penalties, networks, conditional):
+    """Check that penalties fit together, and networks fit them.
+
+    Args:
+        penalties: List of penalties.
+        networks: Keras layers that gradients go through; None for none.
+        conditional: Whether there is a condition.
+
+    Raises:
+        ValueError: If two have one name, one is on a condition that is not
+            there, or a layer has wrong second derivatives.
+    """
     names = [penalty.name for penalty in penalties]
     if len(set(names)) < len(names):
         raise ValueError(
             "`penalties` must have different names. "
             f"Received: penalties named {names}"
         )
-    if any(penalty.of_condition for penalty in penalties):
-        _check_float_condition(model)
-    if penalties:
-        for network in (model.discriminator, model.augmenter):
-            check_second_derivatives(network, names)
-
-
-def _check_float_condition(model):
-    if not model.conditional:
+    of_condition = [p.name for p in penalties if p.of_condition]
+    if of_condition and not conditional:
         raise ValueError(
             "A penalty on the gradient by the condition needs conditions. "
-            "Received: a model without"
+            f"Received: penalties named {of_condition}, for a model without"
         )
+    for network in networks if penalties else ():
+        check_second_derivatives(network, names)
 
 
 def check_two_optimizers(generator_optimizer, discriminator_optimizer):
@@ -239,6 +238,39 @@ def last_activation(network):
         return last_activation(last)
     activation = getattr(last, "activation", None)
     return activation if callable(activation) else None
+
+
+def check_layer(argument, layer):
+    """Check that a value is a Keras layer, or None.
+
+    Args:
+        argument: Name of the argument in the error.
+        layer: What was passed.
+
+    Raises:
+        TypeError: If it is something else.
+    """
+    if layer is not None and not isinstance(layer, keras.layers.Layer):
+        raise TypeError(
+            f"`{argument}` must be a Keras layer or model. "
+            f"Received: {layer!r} of type {type(layer).__name__}"
+        )
+
+
+def check_momentum(ema_momentum):
+    """Check how slowly an average follows.
+
+    Args:
+        ema_momentum: Number.
+
+    Raises:
+        ValueError: If it is not in [0, 1).
+    """
+    if not 0 <= ema_momentum < 1:
+        raise ValueError(
+            "`ema_momentum` must be in [0, 1). "
+            f"Received: ema_momentum={ema_momentum}"
+        )
 
 
 def check_positive_integer(argument, value):

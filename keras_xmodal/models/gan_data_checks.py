@@ -61,12 +61,13 @@ def check_arrays(model, condition, target, weight):
     check_range(model.generator, target)
 
 
-def check_range(generator, target):
+def check_range(generator, target, argument="Targets"):
     """Check that a generator can make the targets.
 
     Args:
         generator: Keras layer.
         target: Array.
+        argument: What it is called in the error.
 
     Raises:
         ValueError: If targets are outside the range of its last activation.
@@ -84,7 +85,7 @@ def check_range(generator, target):
     smallest, largest = float(np.min(target)), float(np.max(target))
     if smallest < low - 1e-6 or largest > high + 1e-6:
         raise ValueError(
-            f"Targets must be in [{low:g}, {high:g}], the range of the "
+            f"{argument} must be in [{low:g}, {high:g}], the range of the "
             f"generator's last activation, {activation.__name__}. "
             f"Received: values from {smallest:g} to {largest:g}"
         )
@@ -113,11 +114,11 @@ def check_target_shape(model, target):
         )
 
 
-def check_batches(model, x, target, options):
+def check_batches(networks, x, target, options):
     """Check that no batch of one meets a layer of batch statistics.
 
     Args:
-        model: `GANModel`.
+        networks: Keras layers in training.
         x: Dataset or arrays.
         target: Array, or tensor spec.
         options: Dict of the arguments of `fit`.
@@ -127,7 +128,7 @@ def check_batches(model, x, target, options):
     """
     layers = [
         layer
-        for network in (model.generator, model.discriminator)
+        for network in networks
         for layer in network._flatten_layers()
         if isinstance(layer, keras.layers.BatchNormalization)
         or getattr(layer, "batch_statistics", False)

@@ -4,13 +4,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_xmodal import losses, saving
-from keras_xmodal import penalties as penalty_module
+from keras_xmodal import saving
 from keras_xmodal.models import gan_checks, gan_data_checks
 from keras_xmodal.models.array_dataset import as_dataset
-from keras_xmodal.models.finite_guard import FiniteGuard
-from keras_xmodal.models.gan_networks import batch_shape, clone
+from keras_xmodal.models.gan_networks import batch_shape
 from keras_xmodal.models.gan_steps import GANSteps
+from keras_xmodal.models.moving_average import clone
 from keras_xmodal.networks.dense_discriminator import DenseDiscriminator
 from keras_xmodal.networks.dense_generator import DenseGenerator
 
@@ -162,24 +161,6 @@ class GANModel(GANSteps):
         self.ema_generator = generator
         if ema_momentum:
             self.ema_generator = clone(generator)
-            self.ema_generator.trainable = False
-        self.step = self.add_weight(
-            shape=(),
-            initializer="zeros",
-            dtype="int32",
-            trainable=False,
-            aggregation="only_first_replica",
-            name="step",
-        )
-        self.penalty_weight = self.add_weight(
-            shape=(),
-            initializer="ones",
-            dtype="float32",
-            autocast=False,
-            trainable=False,
-            name="penalty_weight",
-        )
-        self.generator_optimizer = self.discriminator_optimizer = None
         self.condition_shape = self.target_shape = None
         if not conditional:
             self.build((None, latent_dim))
@@ -229,34 +210,25 @@ class GANModel(GANSteps):
             - Reed et al., 2016, https://arxiv.org/abs/1605.05396, algorithm 1,
               mismatched conditions
         """
-        loss = losses.get(loss, losses.AdversarialLoss)
-        penalty_list = [penalty_module.get(p) for p in penalties or ()]
-        gan_checks.check_compile(
-            self, penalty_list, mismatch_weight, discriminator_steps
+        gan_checks.check_compile(self, mismatch_weight, discriminator_steps)
+        super().compile(
+            generator_optimizer,
+            discriminator_optimizer,
+            loss,
+            penalties,
+            **kwargs,
         )
-        optimizers = [
-            _optimizer(o)
-            for o in (generator_optimizer, discriminator_optimizer)
-        ]
-        gan_checks.check_two_optimizers(*optimizers)
-        # Keras would make and save an optimizer of its own for the two.
-        super().compile(optimizer=None, **kwargs)
-        if self.dtype_policy.name == "mixed_float16":
-            optimizers = [_with_loss_scale(o) for o in optimizers]
-        self.generator_optimizer, self.discriminator_optimizer = optimizers
-        self.adversarial_loss = loss
-        self.penalties = penalty_list
         self.mismatch_weight = mismatch_weight
         self.discriminator_steps = discriminator_steps
-        self._make_metrics(metrics or ())
-        self._build_optimizers()
-
-    def _build_optimizers(self):
-        for name in ("generator", "discriminator"):
-            optimizer = getattr(self, f"{name}_optimizer")
-            variables = getattr(self, name).trainable_variables
-            if optimizer is not None and variables and not optimizer.built:
-                optimizer.build(variables)
+        self._make_metrics(
+            (
+                "discriminator_loss",
+                "generator_loss",
+                "real_score",
+                "fake_score",
+            ),
+            [keras.metrics.get(m) for m in metrics or ()],
+        )
 
     def fit(self, x=None, y=None, **kwargs):
         """Train both networks.
@@ -286,12 +258,7 @@ class GANModel(GANSteps):
             kwargs.setdefault("shuffle", False)  # It brings its order.
         elif y is not None:
             x, y = as_dataset(x, y, kwargs)
-        callbacks = kwargs.get("callbacks")
-        if not isinstance(callbacks, keras.callbacks.CallbackList):
-            callbacks = keras.tree.flatten(callbacks or [])
-            kwargs["callbacks"] = [*callbacks, FiniteGuard()]
-        # Past `MultimodalModel.fit`, where `y` holds ids.
-        return keras.Model.fit(self, x, y, **kwargs)
+        return self._fit(x, y, kwargs)
 
     def evaluate(self, x=None, y=None, **kwargs):
         """Losses and metrics of data, with the averaged generator.
@@ -328,7 +295,8 @@ class GANModel(GANSteps):
             self.build(keras.tree.map_structure(batch_shape, condition))
         gan_data_checks.check_target_shape(self, target)
         if training:
-            gan_data_checks.check_batches(self, x, target, options)
+            networks = (self.generator, self.discriminator)
+            gan_data_checks.check_batches(networks, x, target, options)
         return x, y, weight
 
     # Saving.
@@ -371,29 +339,8 @@ class GANModel(GANSteps):
             return {}
         serialize = keras.saving.serialize_keras_object
         return {
-            "generator_optimizer": serialize(self.generator_optimizer),
-            "discriminator_optimizer": serialize(self.discriminator_optimizer),
-            "loss": serialize(self.adversarial_loss),
-            "penalties": [serialize(p) for p in self.penalties],
+            **super().get_compile_config(),
             "mismatch_weight": self.mismatch_weight,
             "discriminator_steps": self.discriminator_steps,
             "metrics": [serialize(m) for m in self._sample_metrics],
-            "run_eagerly": self.run_eagerly,
-            "steps_per_execution": self.steps_per_execution,
-            "jit_compile": self.jit_compile,
         }
-
-    def compile_from_config(self, config):
-        self.compile(**keras.saving.deserialize_keras_object(config))
-
-
-def _optimizer(identifier):
-    if identifier is None:
-        return keras.optimizers.Adam(2e-4, beta_1=0.0, beta_2=0.99)
-    return keras.optimizers.get(identifier)
-
-
-def _with_loss_scale(optimizer):
-    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-        return optimizer
-    return keras.optimizers.LossScaleOptimizer(optimizer)

@@ -5,14 +5,13 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from keras_xmodal.layers import DiffAugment
 from keras_xmodal.models import gan_checks, gan_data_checks
+from keras_xmodal.models.adversarial_model import AdversarialModel
 from keras_xmodal.models.array_dataset import to_arrays
-from keras_xmodal.models.multimodal_model import MultimodalModel
 from keras_xmodal.ops.noise import fold_in, stateless_normal
 
 
-class GANNetworks(MultimodalModel):
+class GANNetworks(AdversarialModel):
     """Base of `GANModel`: how its networks are built and called.
 
     A subclass sets in its constructor what is used here.
@@ -64,6 +63,9 @@ class GANNetworks(MultimodalModel):
             return {}
         return {self.condition: self.condition_encoder}
 
+    def _networks(self, role):
+        return [getattr(self, role)]
+
     def _network(self, training):
         return self.generator if training else self.ema_generator
 
@@ -77,45 +79,9 @@ class GANNetworks(MultimodalModel):
         inputs = [z, features] if self.conditional else z
         return ops.cast(self.generator(inputs, training=True), "float32")
 
-    def _discriminate(self, x, features, draw, training=True):
-        """Logits of shape `(batch,)`."""
-        if self.augmenter is not None and training:
-            x = self._augment(x, draw)
-        inputs = [x, features] if self.conditional else x
-        logits = self.discriminator(inputs, training=training)
-        return ops.reshape(ops.cast(logits, "float32"), (-1,))
-
-    def _augment(self, x, draw):
-        if isinstance(self.augmenter, DiffAugment):
-            # Other noise than that of the latents.
-            seeds = self._seeds(ops.shape(x)[0], -1 - draw)
-            return self.augmenter(x, seed=seeds)
-        return self.augmenter(x, training=True)
-
-    def _noise(
-        self,
-        num_rows,
-        draw=0,
-        distribution=stateless_normal,
-        dim=None,
-        step=None,
-        first_row=0,
-    ):
+    def _noise(self, num_rows, draw=0, step=None, first_row=0):
         seeds = self._seeds(num_rows, draw, step, first_row)
-        return distribution((num_rows, dim or self.latent_dim), seeds)
-
-    def _seeds(self, num_rows, draw=0, step=None, first_row=0):
-        """A seed for each row, which does not depend on other rows.
-
-        Replicas hold consecutive rows of the batch, and draw what one device
-        would draw for it.
-        """
-        context = tf.distribute.get_replica_context()
-        replica = context.replica_id_in_sync_group if context else 0
-        first_row = first_row + replica * num_rows
-        rows = first_row + ops.arange(num_rows, dtype="int32")
-        step = self.step.value if step is None else step
-        return fold_in(fold_in(fold_in(self.seed, step), draw), rows)
+        return stateless_normal((num_rows, self.latent_dim), seeds)
 
     def generate(
         self,
@@ -188,29 +154,6 @@ class GANNetworks(MultimodalModel):
         if not ops.ndim(seed):
             seed = fold_in(seed, ops.arange(num_examples, dtype="int32"))
         return stateless_normal((num_examples, self.latent_dim), seed)
-
-
-def clone(generator):
-    """A copy of a network, before it has weights.
-
-    Args:
-        generator: Keras layer.
-
-    Returns:
-        Keras layer of the same config.
-
-    Raises:
-        ValueError: If its config does not describe it.
-    """
-    try:
-        return type(generator).from_config(generator.get_config())
-    except Exception as error:
-        raise ValueError(
-            "`generator` must be copied for its average, so it needs "
-            "`get_config` and `from_config`; or set `ema_momentum=0`. "
-            f"Received: {type(generator).__name__}, whose copy fails with: "
-            f"{error}"
-        ) from error
 
 
 def _symbolic(shape):

@@ -6,10 +6,11 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_xmodal.layers import AdaptiveAugmentation, SpectralNormalization
 from keras_xmodal.models import gan_data_checks
+from keras_xmodal.models.batch_losses import added_losses, weighted_mean
 from keras_xmodal.models.gan_networks import GANNetworks
-from keras_xmodal.ops.noise import stateless_uniform
+from keras_xmodal.models.moving_average import follow
+from keras_xmodal.models.slopes import logits_and_slopes, penalty_values
 
 # Which noise of a step: one for each use.
 _EVALUATION, _GENERATOR, _DISCRIMINATOR = 0, 1, 2
@@ -25,10 +26,6 @@ class GANSteps(GANNetworks):
         **kwargs: Arguments of `keras.Model`.
     """
 
-    def __init__(self, preprocessors=None, **kwargs):
-        super().__init__(preprocessors, **kwargs)
-        self._set_metrics({}, [])
-
     def train_step(self, data):
         condition, real, weight = self._batch(data)
         features = self._encode(condition)
@@ -37,15 +34,8 @@ class GANSteps(GANNetworks):
                 real, features, condition, weight, number
             )
         self._generator_step(real, features, weight)
-        self._follow()
-        if isinstance(self.augmenter, AdaptiveAugmentation):
-            confidence = logits["real"]
-            if self.adversarial_loss.compares:  # Then 0 says nothing.
-                confidence = confidence - logits["fake"]
-            self.augmenter.update(confidence)
-            self._trackers["augmentation"].update_state(
-                self.augmenter.probability.value
-            )
+        follow(self.ema_generator, self.generator, self.ema_momentum)
+        self._adapt_augmentation(logits["real"], logits["fake"])
         self.step.assign_add(1)
         return self.get_metrics_result()
 
@@ -55,69 +45,30 @@ class GANSteps(GANNetworks):
         rows = ops.shape(real)[0]
         with keras.StatelessScope():  # The generator stays as it is.
             fake = self._generate(self._noise(rows, draw=draw), features)
-        points = {"real": real, "fake": tf.stop_gradient(fake)}
-        if any(p.location == "between" for p in self.penalties):
-            share = self._noise(rows, draw + 1, stateless_uniform, dim=1)
-            share = ops.reshape(share, (-1, *[1] * (len(real.shape) - 1)))
-            points["between"] = share * real + (1 - share) * points["fake"]
-        variables = self.discriminator.trainable_variables
+        points = self._points(real, fake, draw + 1)
         with tf.GradientTape() as tape:
-            logits, slopes = self._logits_and_slopes(points, features, draw)
+            logits, slopes = logits_and_slopes(
+                lambda x, features: self._discriminate(
+                    self.discriminator, x, features, draw
+                ),
+                points,
+                features,
+                self.penalties,
+            )
             terms = self._discriminator_loss(logits, real, features, condition)
-            loss = total = _mean(terms, weight)
-            for penalty in self.penalties:
-                values = penalty(slopes[penalty.location, penalty.of_condition])
-                value = _mean(values, weight)
-                self._trackers[penalty.name].update_state(value)
+            loss = total = weighted_mean(terms, weight)
+            penalties = penalty_values(self.penalties, slopes, weight)
+            for value in penalties.values():
                 total = total + self.penalty_weight * value
-            total = total + _added_losses(self.discriminator)
-            scaled = self._scale(total, self.discriminator_optimizer)
-        self._apply(tape, scaled, variables, self.discriminator_optimizer)
-        for layer in self.discriminator._flatten_layers():
-            if isinstance(layer, SpectralNormalization):
-                layer.update()
+            total = total + added_losses(self.discriminator)
+            scaled = self._scale(total, "discriminator")
+        self._apply(tape, scaled, "discriminator")
+        for name, value in penalties.items():
+            self._trackers[name].update_state(value)
         self._trackers["discriminator_loss"].update_state(loss)
         self._trackers["real_score"].update_state(logits["real"], weight)
         self._trackers["fake_score"].update_state(logits["fake"], weight)
         return logits
-
-    def _logits_and_slopes(self, points, features, draw):
-        """Logits at the points, and the squared norms of their gradients.
-
-        One forward pass gives both: the logit of an example depends on that
-        example, so the gradient of the sum holds the gradient of each. It is
-        the gradient by the target before it is augmented.
-        """
-        if not self.penalties:
-            return {
-                place: self._discriminate(x, features, draw)
-                for place, x in points.items()
-            }, {}
-        conditions = {
-            place: keras.tree.map_structure(tf.identity, features)
-            for place in points
-        }
-        of_condition = any(p.of_condition for p in self.penalties)
-        watched = (points, conditions if of_condition else {})
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(keras.tree.flatten(watched))
-            logits = {
-                place: self._discriminate(x, conditions[place], draw)
-                for place, x in points.items()
-            }
-            total = sum(ops.sum(value) for value in logits.values())
-        gradients = tape.gradient(
-            total, watched, unconnected_gradients=tf.UnconnectedGradients.ZERO
-        )
-        slopes = {}
-        for place in points:
-            slopes[place, False] = _squared_norm(gradients[0][place])
-            if of_condition:
-                slopes[place, True] = slopes[place, False] + sum(
-                    _squared_norm(g)
-                    for g in keras.tree.flatten(gradients[1][place])
-                )
-        return logits, slopes
 
     def _discriminator_loss(self, logits, real, features, condition):
         """The loss of each example, with mismatched conditions if asked."""
@@ -126,31 +77,31 @@ class GANSteps(GANNetworks):
         if not self.mismatch_weight:
             return values
         rolled = keras.tree.map_structure(_roll, features)
-        mismatched = self._discriminate(real, rolled, _DISCRIMINATOR)
+        mismatched = self._discriminate(
+            self.discriminator, real, rolled, _DISCRIMINATOR
+        )
         others = (1 - self.mismatch_weight) * values
         others += self.mismatch_weight * loss(logits["real"], mismatched)
         return ops.where(_equal_rows(condition), values, others)
 
     def _generator_step(self, real, features, weight):
         """Update the generator, against the updated discriminator."""
-        variables = self.generator.trainable_variables
+        network = self.discriminator
         rows = ops.shape(real)[0]
         with tf.GradientTape() as tape:
             fake = self._generate(self._noise(rows, draw=_GENERATOR), features)
             with keras.StatelessScope():  # The discriminator stays as it is.
-                logits = self._discriminate(fake, features, _GENERATOR)
+                logits = self._discriminate(network, fake, features, _GENERATOR)
                 real_logits = None
                 if self.adversarial_loss.compares:
                     real_logits = tf.stop_gradient(
-                        self._discriminate(real, features, _GENERATOR)
+                        self._discriminate(network, real, features, _GENERATOR)
                     )
-            loss = _mean(
-                self.adversarial_loss.generator_loss(real_logits, logits),
-                weight,
-            )
-            total = loss + _added_losses(self.generator)
-            scaled = self._scale(total, self.generator_optimizer)
-        self._apply(tape, scaled, variables, self.generator_optimizer)
+            terms = self.adversarial_loss.generator_loss(real_logits, logits)
+            loss = weighted_mean(terms, weight)
+            total = loss + added_losses(self.generator)
+            scaled = self._scale(total, "generator")
+        self._apply(tape, scaled, "generator")
         self._trackers["generator_loss"].update_state(loss)
 
     def test_step(self, data):
@@ -163,7 +114,9 @@ class GANSteps(GANNetworks):
         inputs = [z, features] if self.conditional else z
         fake = self.ema_generator(inputs, training=False)
         logits = {
-            place: self._discriminate(x, features, None, training=False)
+            place: self._discriminate(
+                self.discriminator, x, features, training=False
+            )
             for place, x in (("real", real), ("fake", fake))
         }
         loss = self.adversarial_loss
@@ -173,14 +126,12 @@ class GANSteps(GANNetworks):
         }
         for name, function in values.items():
             terms = function(logits["real"], logits["fake"])
-            self._trackers[name].update_state(_mean(terms, weight))
+            self._trackers[name].update_state(weighted_mean(terms, weight))
         for place, value in logits.items():
             self._trackers[f"{place}_score"].update_state(value)
         for metric in self._sample_metrics:
             metric.update_state(real, fake, sample_weight=weight)
-        results = self.get_metrics_result()
-        in_training = {"augmentation", *(p.name for p in self.penalties)}
-        return {k: v for k, v in results.items() if k not in in_training}
+        return self._evaluation_results()
 
     # Parts of a step.
 
@@ -212,77 +163,6 @@ class GANSteps(GANNetworks):
             )
         return x, y, weight
 
-    def _scale(self, loss, optimizer):
-        # Strategies sum the gradients of replicas.
-        loss = loss / self.distribute_strategy.num_replicas_in_sync
-        return optimizer.scale_loss(loss)
-
-    def _apply(self, tape, loss, variables, optimizer):
-        gradients = tape.gradient(
-            loss,
-            variables,
-            # Of a penalty alone, none reaches the last bias.
-            unconnected_gradients=tf.UnconnectedGradients.ZERO,
-        )
-        optimizer.apply(gradients, variables)
-
-    def _follow(self):
-        """Move the averaged generator towards the generator."""
-        if self.ema_generator is self.generator:
-            return
-        # Moving statistics and counts are no average of weights.
-        trained = {id(v) for v in self.generator.trainable_variables}
-        pairs = []
-        for average, variable in zip(
-            self.ema_generator.variables, self.generator.variables, strict=True
-        ):
-            value = variable.value
-            if id(variable) in trained:
-                old = average.value
-                value = old + (1 - self.ema_momentum) * (value - old)
-            pairs.append((average, value))
-        _assign(pairs)
-
-    # Metrics.
-
-    def _make_metrics(self, metrics):
-        names = ["discriminator_loss", "generator_loss"]
-        names += ["real_score", "fake_score"]
-        names += [penalty.name for penalty in self.penalties]
-        if isinstance(self.augmenter, AdaptiveAugmentation):
-            names.append("augmentation")
-        trackers = {name: keras.metrics.Mean(name) for name in names}
-        self._set_metrics(trackers, [keras.metrics.get(m) for m in metrics])
-
-    def _set_metrics(self, trackers, metrics):
-        # They come with `compile`, when a built model takes no more state.
-        object.__setattr__(self, "_trackers", trackers)
-        object.__setattr__(self, "_sample_metrics", metrics)
-
-    @property
-    def metrics(self):
-        return [*self._trackers.values(), *self._sample_metrics]
-
-
-def _mean(values, weight):
-    if weight is None:
-        return ops.mean(values)
-    weight = ops.cast(weight, "float32")
-    return ops.sum(weight * values) / ops.maximum(
-        ops.sum(weight), keras.config.epsilon()
-    )
-
-
-def _squared_norm(gradient):
-    gradient = ops.cast(gradient, "float32")
-    return ops.sum(
-        ops.square(gradient), axis=list(range(1, len(gradient.shape)))
-    )
-
-
-def _added_losses(network):
-    return sum(ops.sum(ops.cast(value, "float32")) for value in network.losses)
-
 
 def _roll(value):
     return ops.roll(value, 1, axis=0)
@@ -298,21 +178,3 @@ def _equal_rows(condition):
         for value in keras.tree.flatten(condition)
     ]
     return ops.all(ops.stack(equal), axis=0)
-
-
-def _assign(pairs):
-    """Assign values to variables, on all replicas."""
-    if not tf.distribute.has_strategy():
-        for variable, value in pairs:
-            variable.assign(value)
-        return
-
-    def assign(strategy, *values):
-        for (variable, _), value in zip(pairs, values, strict=True):
-            strategy.extended.update(
-                variable.value, lambda v, new: v.assign(new), args=(value,)
-            )
-
-    tf.distribute.get_replica_context().merge_call(
-        assign, args=tuple(value for _, value in pairs)
-    )

@@ -2,6 +2,7 @@
 
 from keras_xmodal.networks.conv_discriminator import ConvDiscriminator
 from keras_xmodal.networks.conv_generator import ConvGenerator
+from keras_xmodal.networks.conv_translator import ConvTranslator
 from keras_xmodal.networks.dense_discriminator import DenseDiscriminator
 from keras_xmodal.networks.dense_generator import DenseGenerator
 from keras_xmodal.networks.image_decoder import ImageDecoder
@@ -19,6 +20,7 @@ from keras_xmodal.networks.word_vectors import word_vectors
 __all__ = [
     "ConvDiscriminator",
     "ConvGenerator",
+    "ConvTranslator",
     "DenseDiscriminator",
     "DenseGenerator",
     "ImageDecoder",

@@ -33,6 +33,7 @@ from keras_xmodal.ops.gaussian import (
     gaussian_log_prob,
     sample_gaussian,
 )
+from keras_xmodal.ops.gumbel import gumbel_softmax, stateless_gumbel
 from keras_xmodal.ops.importance import (
     iwae_bound,
     normalized_weights,
@@ -66,6 +67,7 @@ __all__ = [
     "fold_in",
     "gaussian_kl",
     "gaussian_log_prob",
+    "gumbel_softmax",
     "hinge",
     "info_nce",
     "iwae_bound",
@@ -88,6 +90,7 @@ __all__ = [
     "select_component",
     "sigmoid_contrastive",
     "sorted_relevance",
+    "stateless_gumbel",
     "stateless_normal",
     "stateless_uniform",
     "triplet_all_negatives",

@@ -1,0 +1,258 @@
+"""What models share whose generators and discriminators compete."""
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from keras_xmodal import losses
+from keras_xmodal import penalties as penalty_module
+from keras_xmodal.layers import (
+    AdaptiveAugmentation,
+    DiffAugment,
+    SpectralNormalization,
+)
+from keras_xmodal.models import gan_checks
+from keras_xmodal.models.finite_guard import FiniteGuard
+from keras_xmodal.models.multimodal_model import MultimodalModel
+from keras_xmodal.ops.noise import fold_in, stateless_uniform
+
+
+class AdversarialModel(MultimodalModel):
+    """Base of models with two optimizers, of generators and discriminators.
+
+    It holds the optimizers, the count of the steps, from which all noise is
+    drawn, the augmentation and the metrics, and how these are saved. A subclass
+    has the networks, `augmenter` and `seed`, and the formulas of a step.
+
+    Args:
+        preprocessors: Dict `{modality: keras.Layer}` or None.
+        **kwargs: Arguments of `keras.Model`.
+    """
+
+    conditional = False
+    # Of the optimizers that are made where none is given.
+    adam_arguments = {"beta_1": 0.0, "beta_2": 0.99}
+
+    def __init__(self, preprocessors=None, **kwargs):
+        super().__init__(preprocessors, **kwargs)
+        self.step = self.add_weight(
+            shape=(),
+            initializer="zeros",
+            dtype="int32",
+            trainable=False,
+            aggregation="only_first_replica",
+            name="step",
+        )
+        self.penalty_weight = self.add_weight(
+            shape=(),
+            initializer="ones",
+            dtype="float32",
+            autocast=False,
+            trainable=False,
+            name="penalty_weight",
+        )
+        self.generator_optimizer = self.discriminator_optimizer = None
+        self._set_metrics({}, [])
+
+    def _networks(self, role):
+        """List of the networks that the optimizer of a role trains.
+
+        Args:
+            role: `"generator"` or `"discriminator"`.
+
+        Returns:
+            List of Keras layers.
+        """
+        raise NotImplementedError
+
+    def _trained_variables(self, role):
+        return [
+            variable
+            for network in self._networks(role)
+            for variable in network.trainable_variables
+        ]
+
+    # Training.
+
+    def compile(
+        self,
+        generator_optimizer,
+        discriminator_optimizer,
+        loss,
+        penalties,
+        **kwargs,
+    ):
+        """Check and keep what every training takes.
+
+        Args:
+            generator_optimizer: Keras optimizer, its name or None.
+            discriminator_optimizer: The same, another one.
+            loss: `AdversarialLoss` or its name.
+            penalties: List of `Penalty` or their names; empty for none.
+            **kwargs: Further arguments of `keras.Model.compile`.
+
+        Raises:
+            ValueError: If an argument does not fit.
+            TypeError: If `loss` or a penalty is something else.
+        """
+        loss = losses.get(loss, losses.AdversarialLoss)
+        penalty_list = [penalty_module.get(p) for p in penalties or ()]
+        gan_checks.check_penalties(
+            penalty_list,
+            [*self._networks("discriminator"), self.augmenter],
+            self.conditional,
+        )
+        optimizers = [
+            keras.optimizers.Adam(2e-4, **self.adam_arguments)
+            if optimizer is None
+            else keras.optimizers.get(optimizer)
+            for optimizer in (generator_optimizer, discriminator_optimizer)
+        ]
+        gan_checks.check_two_optimizers(*optimizers)
+        # Keras would make and save an optimizer of its own for the two.
+        super().compile(optimizer=None, **kwargs)
+        if self.dtype_policy.name == "mixed_float16":
+            optimizers = [_with_loss_scale(o) for o in optimizers]
+        self.generator_optimizer, self.discriminator_optimizer = optimizers
+        self.adversarial_loss = loss
+        self.penalties = penalty_list
+        self._build_optimizers()
+
+    def _build_optimizers(self):
+        for role in ("generator", "discriminator"):
+            optimizer = getattr(self, f"{role}_optimizer")
+            if optimizer is None or optimizer.built:
+                continue
+            variables = self._trained_variables(role)
+            if variables and all(n.built for n in self._networks(role)):
+                optimizer.build(variables)
+
+    def _fit(self, x, y, options):
+        """Train, and stop where a loss is not finite any more."""
+        callbacks = options.get("callbacks")
+        if not isinstance(callbacks, keras.callbacks.CallbackList):
+            callbacks = keras.tree.flatten(callbacks or [])
+            options["callbacks"] = [*callbacks, FiniteGuard()]
+        # Past `MultimodalModel.fit`, where `y` holds ids.
+        return keras.Model.fit(self, x, y, **options)
+
+    # Parts of a step.
+
+    def _discriminate(
+        self, discriminator, x, features, draw=None, training=True
+    ):
+        """Logits of shape `(batch,)`, of augmented targets in training."""
+        if self.augmenter is not None and training:
+            x = self._augment(x, draw)
+        inputs = [x, features] if self.conditional else x
+        logits = discriminator(inputs, training=training)
+        return ops.reshape(ops.cast(logits, "float32"), (-1,))
+
+    def _augment(self, x, draw):
+        if isinstance(self.augmenter, DiffAugment):
+            # Other noise than that of the latents.
+            seeds = self._seeds(ops.shape(x)[0], -1 - draw)
+            return self.augmenter(x, seed=seeds)
+        return self.augmenter(x, training=True)
+
+    def _points(self, real, fake, draw):
+        """Where a discriminator is looked at, by the names of locations."""
+        points = {"real": real, "fake": tf.stop_gradient(fake)}
+        if any(p.location == "between" for p in self.penalties):
+            rows = ops.shape(real)[0]
+            share = stateless_uniform((rows, 1), self._seeds(rows, draw))
+            share = ops.reshape(share, (-1, *[1] * (len(real.shape) - 1)))
+            points["between"] = share * real + (1 - share) * points["fake"]
+        return points
+
+    def _seeds(self, num_rows, draw=0, step=None, first_row=0):
+        """A seed for each row, which does not depend on other rows.
+
+        Replicas hold consecutive rows of the batch, and draw what one device
+        would draw for it.
+        """
+        context = tf.distribute.get_replica_context()
+        replica = context.replica_id_in_sync_group if context else 0
+        first_row = first_row + replica * num_rows
+        rows = first_row + ops.arange(num_rows, dtype="int32")
+        step = self.step.value if step is None else step
+        return fold_in(fold_in(fold_in(self.seed, step), draw), rows)
+
+    def _scale(self, loss, role):
+        # Strategies sum the gradients of replicas.
+        loss = loss / self.distribute_strategy.num_replicas_in_sync
+        return getattr(self, f"{role}_optimizer").scale_loss(loss)
+
+    def _apply(self, tape, loss, role):
+        """Update the networks of a role by the gradient of a scaled loss."""
+        variables = self._trained_variables(role)
+        gradients = tape.gradient(
+            loss,
+            variables,
+            # Of a penalty alone, none reaches the last bias.
+            unconnected_gradients=tf.UnconnectedGradients.ZERO,
+        )
+        getattr(self, f"{role}_optimizer").apply(gradients, variables)
+        if role == "discriminator":
+            for network in self._networks(role):
+                for layer in network._flatten_layers():
+                    if isinstance(layer, SpectralNormalization):
+                        layer.update()
+
+    def _adapt_augmentation(self, real, fake):
+        """Augment more where the discriminator is sure of real examples."""
+        if not isinstance(self.augmenter, AdaptiveAugmentation):
+            return
+        # Where the loss compares, 0 says nothing.
+        compares = self.adversarial_loss.compares
+        self.augmenter.update(real - fake if compares else real)
+        self._trackers["augmentation"].update_state(
+            self.augmenter.probability.value
+        )
+
+    # Metrics.
+
+    def _make_metrics(self, names, metrics):
+        """Means of the named losses, and metrics of samples."""
+        names = [*names, *(penalty.name for penalty in self.penalties)]
+        if isinstance(self.augmenter, AdaptiveAugmentation):
+            names.append("augmentation")
+        trackers = {name: keras.metrics.Mean(name) for name in names}
+        self._set_metrics(trackers, metrics)
+
+    def _set_metrics(self, trackers, metrics):
+        # They come with `compile`, when a built model takes no more state.
+        object.__setattr__(self, "_trackers", trackers)
+        object.__setattr__(self, "_sample_metrics", metrics)
+
+    def _evaluation_results(self):
+        """Results without those that training alone has."""
+        results = self.get_metrics_result()
+        in_training = {"augmentation", *(p.name for p in self.penalties)}
+        return {k: v for k, v in results.items() if k not in in_training}
+
+    @property
+    def metrics(self):
+        return [*self._trackers.values(), *self._sample_metrics]
+
+    # Saving.
+
+    def get_compile_config(self):
+        if not self.compiled:
+            return {}
+        serialize = keras.saving.serialize_keras_object
+        return {
+            "generator_optimizer": serialize(self.generator_optimizer),
+            "discriminator_optimizer": serialize(self.discriminator_optimizer),
+            "loss": serialize(self.adversarial_loss),
+            "penalties": [serialize(p) for p in self.penalties],
+            "run_eagerly": self.run_eagerly,
+            "steps_per_execution": self.steps_per_execution,
+            "jit_compile": self.jit_compile,
+        }
+
+
+def _with_loss_scale(optimizer):
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        return optimizer
+    return keras.optimizers.LossScaleOptimizer(optimizer)
