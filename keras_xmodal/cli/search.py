@@ -4,6 +4,7 @@ import pathlib
 
 import tensorflow as tf
 
+from keras_xmodal.networks.decode_picture import decode_picture
 from keras_xmodal.retrieval import ExactIndex
 
 PICTURE_SUFFIXES = {".png", ".jpg", ".jpeg", ".gif", ".bmp"}
@@ -50,7 +51,7 @@ def run(folder: str, query: str, k: int = 5) -> dict:
 
 
 def read_picture(path: pathlib.Path):
-    """Read a PNG, JPEG, GIF or BMP file.
+    """Read a PNG, JPEG, GIF, BMP or still WebP file.
 
     Args:
         path: Path of the file.
@@ -64,10 +65,10 @@ def read_picture(path: pathlib.Path):
     """
     content = path.read_bytes()
     try:
-        picture = tf.io.decode_image(content, expand_animations=False)
+        picture = decode_picture(content)
     except tf.errors.InvalidArgumentError as error:
         raise ValueError(
-            "the picture must be a PNG, JPEG, GIF or BMP file. "
+            "the picture must be a PNG, JPEG, GIF, BMP or still WebP file. "
             f"Received: {path} of {len(content)} bytes, which is not"
         ) from error
     return picture.numpy()

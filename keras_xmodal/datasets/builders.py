@@ -1,12 +1,19 @@
 """The data sets as TensorFlow Datasets builders.
 
-Import this module, and `tfds.load` knows `"emoji"`, `"mnist_fashion"` and
-`"poly_mnist"`. It is never imported by `import keras_xmodal`.
+Import this module, and `tfds.load` knows `"emoji"`, `"emoji_motion"`,
+`"mnist_fashion"` and `"poly_mnist"`. It is never imported by
+`import keras_xmodal`.
 """
 
 import numpy as np
 
-from keras_xmodal.datasets import emoji, mnist, mnist_fashion, poly_mnist
+from keras_xmodal.datasets import (
+    emoji,
+    emoji_motion,
+    mnist,
+    mnist_fashion,
+    poly_mnist,
+)
 from keras_xmodal.datasets.load import load
 
 try:
@@ -17,7 +24,7 @@ except ImportError as error:
         "it with `pip install keras-xmodal[tfds]`."
     ) from error
 
-__all__ = ["Emoji", "MnistFashion", "PolyMnist"]
+__all__ = ["Emoji", "EmojiMotion", "MnistFashion", "PolyMnist"]
 
 
 # Configuration: its modalities, its languages and what it is.
@@ -119,6 +126,61 @@ class Emoji(tfds.core.GeneratorBasedBuilder):
         modalities, languages, _ = _CONFIGS[self.builder_config.name]
         examples = load("emoji", split, modalities, languages)
         yield from enumerate(examples.as_numpy_iterator())
+
+
+class EmojiMotion(tfds.core.GeneratorBasedBuilder):
+    """Build "emoji_motion" from the bundled sample, without any download.
+
+    Splits and examples are those of `keras_xmodal.datasets.load`, in the same
+    order.
+
+    Example:
+
+    ```python
+    import tensorflow_datasets as tfds
+
+    import keras_xmodal.datasets.builders
+
+    train = tfds.load("emoji_motion", split="train")
+    ```
+    """
+
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES = {"1.0.0": "The first release."}
+
+    def _info(self):
+        clip = (emoji_motion.NUM_FRAMES, emoji.TILE, emoji.TILE, 3)
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description=(
+                "Clips of the pictures of the bundled sample in one of nine "
+                "motions, with English captions."
+            ),
+            features=tfds.features.FeaturesDict(
+                {
+                    "id": np.int64,
+                    "concept": np.int64,
+                    "motion": tfds.features.ClassLabel(
+                        names=[m.singular for m in emoji_motion.MOTIONS]
+                    ),
+                    "style": tfds.features.Text(),
+                    "video": tfds.features.Video(shape=clip),
+                    "text": tfds.features.Text(),
+                }
+            ),
+            supervised_keys=({"video": "video", "text": "text"}, "id"),
+            license="Noto: Apache-2.0; Fluent: MIT; names: Unicode-3.0.",
+            disable_shuffling=True,
+        )
+
+    def _split_generators(self, dl_manager):
+        return {
+            split: self._generate_examples(split)
+            for split in emoji_motion.SPLITS
+        }
+
+    def _generate_examples(self, split):
+        yield from enumerate(load(self.name, split).as_numpy_iterator())
 
 
 class _MnistBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):

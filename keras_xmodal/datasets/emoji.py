@@ -273,7 +273,7 @@ def examples(
     arrays = {"id": concept, "keywords": _keywords()[concept]}
     if "image" in modalities:
         style = STYLES.index(SPLITS[split].style)
-        arrays["image"] = _images()[style, concept]
+        arrays["image"] = images()[style, concept]
         arrays["style"] = np.full(len(concept), STYLES[style], object)
     if "text" in modalities:
         arrays["text"] = np.array([row.text for row in selected], object)
@@ -309,7 +309,7 @@ def _captions(concepts, kind, languages):
 
 
 @functools.lru_cache(maxsize=1)
-def _images():
+def images():
     """Cut the sheets into tiles: uint8 (styles, concepts, 32, 32, 3)."""
     count, tile = len(read_concepts()), TILE
     styles = []

@@ -5,13 +5,20 @@ import os
 
 import tensorflow as tf
 
-from keras_xmodal.datasets import checks, emoji, mnist_fashion, poly_mnist
+from keras_xmodal.datasets import (
+    checks,
+    emoji,
+    emoji_motion,
+    mnist_fashion,
+    poly_mnist,
+)
 
 # A data set is a module with `SPLITS`, `MODALITIES`, `DEFAULT_MODALITIES`,
 # `OPTIONS` (the arguments of `load` that are its own) and
 # `examples(split, modalities, **options)`, a `tf.data.Dataset` of dicts.
 _DATA_SETS = {
     "emoji": emoji,
+    "emoji_motion": emoji_motion,
     "mnist_fashion": mnist_fashion,
     "poly_mnist": poly_mnist,
 }
@@ -61,6 +68,26 @@ def load(
     padded with zeros to the longest recording, `speech_length`, int64,
     its number of samples before padding, and `voice`, string.
 
+    **`"emoji_motion"`** is made of the same pictures: clips of 8 frames of
+    32 x 32 pixels in which one of them, at about half its size, is in motion
+    over white, with captions such as "a red apple moves left". The motions
+    are moving left (0), right (1), up (2) and down (3), growing (4),
+    shrinking (5), spinning clockwise (6) and anticlockwise (7), and bouncing
+    (8). Each is a loop, which a clip shows once, from a random frame on; what
+    leaves on one side comes back on the other. Opposites are the same loop
+    forwards and backwards, so that no single frame tells which it is. Each
+    concept is trained in seven motions:
+
+    - `"train"`: Noto clips of the seen concepts, in seven motions each.
+    - `"test"`: Noto clips of the seen concepts, in their other two motions.
+    - `"test_concept"`: Noto clips of the held-out concepts, in all motions.
+    - `"test_style"`: Fluent clips of the seen concepts, as in training.
+
+    The fields are `id`, which is another for each pair of concept and motion,
+    `concept`, the `id` of `"emoji"`, and `motion`, 0 to 8, int64; `style`,
+    string; with `"video"`: `video`, uint8 `(8, 32, 32, 3)`; with `"text"`:
+    `text`, string.
+
     **`"mnist_fashion"`** and **`"poly_mnist"`** are made of MNIST and
     Fashion-MNIST, which `benchmarks/fetch_mnist.py` fetches. Both have the
     splits `"train"` (60,000 examples) and `"test"` (10,000), always the same
@@ -79,7 +106,8 @@ def load(
         split: Name of a split, or several joined with `+`:
             `"train+test_style"`.
         modalities: Which modalities the examples have: `"image"`, `"text"`
-            and `"speech"` of `"emoji"`, `"mnist"` and `"fashion"` of
+            and `"speech"` of `"emoji"`, `"video"` and `"text"` of
+            `"emoji_motion"`, `"mnist"` and `"fashion"` of
             `"mnist_fashion"`, `"m0"` to `"m4"` of `"poly_mnist"`. `None` is
             all of them, but for `"speech"`.
         languages: For `"emoji"`, the languages of the names, out of `"en"`,

@@ -3,6 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
+from keras_xmodal.datasets.write_gif import encode_gif
 from keras_xmodal.export import samples
 from keras_xmodal.export.towers import preprocess
 
@@ -53,13 +54,16 @@ def _make_up(model, tower):
         high = samples.vocabulary_size(preprocessor)
         return samples.tensor(tower.raw, high)
     if tower.raw_kind == "bytes":
-        height, width = (size or 32 for size in tower.tensor.shape[1:3])
+        height, width = (size or 32 for size in tower.tensor.shape[-3:-1])
         if not hasattr(preprocessor, "decode"):
             # It may not resize.
             sizes = [(height, width)] * samples.NUM_SAMPLES
             return samples.pictures(sizes, tower.tensor.shape[-1])
         sizes = [(height + 3 * i, 2 * width - i) for i in range(3)]
-        return samples.pictures([*sizes, (height, width)])
+        rows = samples.pictures([*sizes, (height, width)])
+        if len(tower.tensor.shape) == 5:  # Clips of one frame.
+            return [row[np.newaxis] for row in rows]
+        return rows
     encoder = model.encoders.get(tower.modality)
     high = samples.vocabulary_size(encoder, preprocessor)
     return samples.tensor(tower.tensor, high)
@@ -74,7 +78,10 @@ def _feed(model, tower, raw, rows):
     if tower.raw_kind != "bytes":
         rows = tf.cast(tf.convert_to_tensor(rows), tower.raw.dtype)
         return rows, tower.preprocess(model, rows)
-    if isinstance(rows[0], bytes):  # picture files already
+    if raw and np.ndim(rows[0]) == 4:  # Clips.
+        rows = [encode_gif(samples.to_pictures(clip)) for clip in rows]
+        rows = np.array(rows, dtype=object)
+    if isinstance(rows[0], bytes):  # Files already.
         return rows, tower.preprocess(model, tf.convert_to_tensor(rows))
     contents = None
     if raw:

@@ -9,6 +9,7 @@ import tensorflow as tf
 from keras_xmodal.export import samples
 from keras_xmodal.models import GANModel
 from keras_xmodal.models.checks import check_modalities
+from keras_xmodal.networks.decode_picture import decode_picture
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,9 +48,7 @@ class Tower:
         channels = self.tensor.shape[-1]
 
         def decode(content):
-            image = tf.io.decode_image(
-                content, channels=channels, expand_animations=False
-            )
+            image = decode_picture(content, channels)
             image.set_shape((None, None, channels))
             image = image[tf.newaxis]  # pictures may differ in size
             return preprocess(model, self.modality, image)[0]

@@ -15,8 +15,11 @@ from keras_xmodal.layers.mixture_of_experts import MixtureOfExperts
 from keras_xmodal.layers.oriented_gradients import OrientedGradients
 from keras_xmodal.layers.product_of_experts import ProductOfExperts
 from keras_xmodal.layers.projection_logit import ProjectionLogit
+from keras_xmodal.layers.spec_augment import SpecAugment
 from keras_xmodal.layers.spectral_normalization import SpectralNormalization
+from keras_xmodal.layers.speech_augmentation import SpeechAugmentation
 from keras_xmodal.layers.token_attention import TokenAttention
+from keras_xmodal.layers.video_augmentation import VideoAugmentation
 
 __all__ = [
     "AdaptiveAugmentation",
@@ -32,6 +35,9 @@ __all__ = [
     "OrientedGradients",
     "ProductOfExperts",
     "ProjectionLogit",
+    "SpecAugment",
     "SpectralNormalization",
+    "SpeechAugmentation",
     "TokenAttention",
+    "VideoAugmentation",
 ]

@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from keras_xmodal.networks.decode_picture import decode_picture
 from keras_xmodal.saving import register
 
 
@@ -115,7 +116,7 @@ class ImagePreprocessor(keras.layers.Layer):
         Args:
             contents: String tensor or list of bytes of shape `(batch,)`, or
                 `()` for one picture: the content of JPEG, PNG, GIF, BMP or
-                WebP files. Of an animation the first frame is taken.
+                still WebP files. Of a GIF the first frame is taken.
 
         Returns:
             Float32 tensor of shape `(batch, *image_size, 3)`, or
@@ -157,12 +158,12 @@ class ImagePreprocessor(keras.layers.Layer):
 
     def _decode_one(self, content, name="`contents`"):
         try:
-            image = tf.io.decode_image(content, expand_animations=False)
+            image = decode_picture(content)
         except tf.errors.InvalidArgumentError as error:
             raise tf.errors.InvalidArgumentError(
                 None,
                 None,
-                f"{name} must be a JPEG, PNG, GIF, BMP or WebP image. "
+                f"{name} must be a JPEG, PNG, GIF, BMP or still WebP image. "
                 f"Received: {len(content.numpy())} bytes that begin with "
                 f"{content.numpy()[:16]!r}",
             ) from error

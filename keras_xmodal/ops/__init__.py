@@ -53,6 +53,7 @@ from keras_xmodal.ops.ranks import (
     sorted_relevance,
 )
 from keras_xmodal.ops.similarity import dot_similarity, l2_normalize
+from keras_xmodal.ops.spectrogram import griffin_lim, mel_to_power
 
 __all__ = [
     "alignment",
@@ -67,12 +68,14 @@ __all__ = [
     "fold_in",
     "gaussian_kl",
     "gaussian_log_prob",
+    "griffin_lim",
     "gumbel_softmax",
     "hinge",
     "info_nce",
     "iwae_bound",
     "l2_normalize",
     "least_squares",
+    "mel_to_power",
     "minimax",
     "mixture_log_prob",
     "modality_gap",

@@ -1,0 +1,193 @@
+"""Random masks on spectrograms."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_xmodal.ops.noise import fold_in, stateless_uniform
+from keras_xmodal.saving import register
+
+_SIZES = (
+    "num_frequency_masks",
+    "max_frequency_mask",
+    "num_time_masks",
+    "max_time_mask",
+)
+
+
+@register
+class SpecAugment(keras.layers.Layer):
+    """Hide bands of frequencies and stretches of time, in training.
+
+    The width of each mask is uniform in 0 to its maximum, its place uniform in
+    the spectrogram. Spectrograms are not warped, which gains little in the
+    paper. What is not hidden passes as it is, and so does its gradient.
+
+    The masks are a function of the seed, of how many batches the layer has been
+    trained on, which is saved, and of the row: the same under XLA and without,
+    and the same in resumed training.
+
+    Args:
+        num_frequency_masks: Non-negative integer.
+        max_frequency_mask: Non-negative integer, in bins.
+        num_time_masks: Non-negative integer.
+        max_time_mask: Non-negative integer, in frames.
+        max_time_ratio: Float in [0, 1], the longest time mask as a fraction of
+            the spectrogram's frames, if that is shorter.
+        mask_value: Float, what is hidden becomes: 0 is silence in the
+            spectrograms of `SpeechPreprocessor`, and the mean in normalised
+            ones.
+        seed: Integer. Defaults to a random one.
+        **kwargs: Arguments of `keras.layers.Layer`.
+
+    Attributes:
+        step: Scalar variable, the number of batches in training.
+
+    Call arguments:
+        x: Tensor of shape `(batch, frames, bins)`, or `(batch, frames, bins,
+            channels)`, whose channels are masked alike.
+        seed: Integer tensor of shape `(batch,)`, one for each example: masks
+            of these seeds, in training or not, and no step. None for the
+            layer's own, in training.
+        training: Boolean, whether there are masks.
+
+    Returns:
+        Tensor of the shape and dtype of `x`.
+
+    Raises:
+        ValueError: If an argument is out of range, the input has another rank,
+            or it has fewer bins than `max_frequency_mask`.
+
+    Example:
+        ```python
+        import keras_xmodal as kx
+        import numpy as np
+
+        layer = kx.layers.SpecAugment(max_frequency_mask=8, seed=1)
+        spectrograms = np.ones((4, 100, 40), "float32")
+        layer(spectrograms, training=True).shape  # (4, 100, 40)
+        ```
+
+    Reference:
+        - Park et al., 2019, https://arxiv.org/abs/1904.08779, section 2
+        - Park et al., 2020, https://arxiv.org/abs/1912.05533 (masks that
+          depend on the length)
+    """
+
+    # A model passes seeds that it derives from its own and the step.
+    takes_seed = True
+
+    def __init__(
+        self,
+        num_frequency_masks=2,
+        max_frequency_mask=8,
+        num_time_masks=2,
+        max_time_mask=20,
+        max_time_ratio=0.2,
+        mask_value=0.0,
+        seed=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.num_frequency_masks = num_frequency_masks
+        self.max_frequency_mask = max_frequency_mask
+        self.num_time_masks = num_time_masks
+        self.max_time_mask = max_time_mask
+        for name in _SIZES:
+            size = getattr(self, name)
+            if not isinstance(size, int) or size < 0:
+                raise ValueError(
+                    f"`{name}` must be a non-negative integer. "
+                    f"Received: {name}={size}"
+                )
+        if not 0 <= max_time_ratio <= 1:
+            raise ValueError(
+                "`max_time_ratio` must be in [0, 1]. "
+                f"Received: max_time_ratio={max_time_ratio}"
+            )
+        self.max_time_ratio = max_time_ratio
+        self.mask_value = mask_value
+        self.seed = int(np.random.randint(2**31)) if seed is None else seed
+        self.step = self.add_weight(
+            shape=(),
+            initializer="zeros",
+            dtype="int32",
+            trainable=False,
+            aggregation="only_first_replica",
+            name="step",
+        )
+
+    def build(self, input_shape):
+        if len(input_shape) not in (3, 4):
+            raise ValueError(
+                "`x` must have shape (batch, frames, bins) or (batch, frames, "
+                f"bins, channels). Received: x.shape={tuple(input_shape)}"
+            )
+        bins = input_shape[2]
+        if bins is not None and bins < self.max_frequency_mask:
+            raise ValueError(
+                "`max_frequency_mask` must not exceed the number of bins. "
+                f"Received: max_frequency_mask={self.max_frequency_mask}, "
+                f"x.shape={tuple(input_shape)}"
+            )
+        self.built = True
+
+    def call(self, x, seed=None, training=False):
+        if seed is None and not training:
+            return x
+        batch_size, frames, bins = ops.shape(x)[:3]
+        if seed is None:
+            rows = ops.arange(batch_size, dtype="int32")
+            seed = fold_in(fold_in(self.seed, self.step.value), rows)
+            self.step.assign_add(1)
+        count = self.num_frequency_masks + self.num_time_masks
+        draws = stateless_uniform((batch_size, 2, count), seed)
+        draws = draws[..., None]  # (batch, 2, masks, 1)
+        split = self.num_frequency_masks
+        longest = ops.cast(
+            ops.cast(frames, "float32") * self.max_time_ratio, "int32"
+        )
+        longest = ops.minimum(self.max_time_mask, longest)
+        hidden = ops.logical_or(
+            _hidden(frames, longest, draws[:, :, split:])[:, :, None],
+            _hidden(bins, self.max_frequency_mask, draws[:, :, :split])[
+                :, None
+            ],
+        )  # (batch, frames, bins)
+        if len(x.shape) == 4:
+            hidden = hidden[..., None]
+        return ops.where(hidden, ops.cast(self.mask_value, x.dtype), x)
+
+    def compute_output_shape(self, input_shape):
+        return tuple(input_shape)
+
+    def compute_output_spec(self, x, seed=None, training=False):
+        return keras.KerasTensor(x.shape, x.dtype)
+
+    def get_config(self):
+        config = {
+            **super().get_config(),
+            "max_time_ratio": self.max_time_ratio,
+            "mask_value": self.mask_value,
+            "seed": self.seed,
+        }
+        for name in _SIZES:
+            config[name] = getattr(self, name)
+        return config
+
+
+def _hidden(size, largest, draws):
+    """Of draws `(batch, 2, masks, 1)`, whether each place is in a mask."""
+    width = _integer(draws[:, 0], largest)
+    start = _integer(draws[:, 1], size - width)
+    place = ops.arange(size, dtype="int32")
+    inside = ops.logical_and(place >= start, place < start + width)
+    return ops.any(inside, axis=1)  # (batch, size)
+
+
+def _integer(draw, largest):
+    """A number of 0 to `largest` of one in (0, 1)."""
+    largest = ops.cast(largest, "int32")
+    count = ops.cast(largest + 1, "float32")
+    # The product may be rounded up to `count`.
+    return ops.minimum(ops.cast(ops.floor(draw * count), "int32"), largest)

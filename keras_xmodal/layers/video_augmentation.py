@@ -1,0 +1,77 @@
+"""Random changes of clips that leave their meaning alone."""
+
+import keras
+from keras import ops
+
+from keras_xmodal.layers.image_augmentation import ImageAugmentation
+from keras_xmodal.saving import register
+
+
+@register
+class VideoAugmentation(ImageAugmentation):
+    """Move, bend and recolour clips at random, all frames of one alike.
+
+    The changes are those of `ImageAugmentation`, drawn once for each clip: what
+    stands still, stands still afterwards, and what moves left moves left.
+
+    Args:
+        horizontal_flip: Whether half of the clips are mirrored, which turns
+            left into right: `False`, unlike for pictures, because captions
+            say so.
+        **kwargs: The other arguments of `ImageAugmentation`, with the same
+            defaults.
+
+    Call arguments:
+        clips: Float tensor of shape `(batch, num_frames, height, width, 3)`
+            or `(num_frames, height, width, 3)`, in [0, 1].
+        training: Boolean; with `False`, the default, the clips pass
+            unchanged.
+
+    Returns:
+        Tensor of the shape of `clips`, in [0, 1].
+
+    Raises:
+        ValueError: If an amount is negative or too large, or the clips have
+            another rank.
+
+    Example:
+        ```python
+        import keras_xmodal as kx
+        import numpy as np
+
+        augmentation = kx.layers.VideoAugmentation(rotation=0.1, seed=1)
+        clips = np.random.default_rng(0).random((2, 8, 32, 32, 3), "float32")
+        augmentation(clips, training=True).shape  # (2, 8, 32, 32, 3)
+        kx.networks.VideoPreprocessor(8, augmentation=augmentation)
+        ```
+    """
+
+    def __init__(self, horizontal_flip=False, **kwargs):
+        super().__init__(horizontal_flip=horizontal_flip, **kwargs)
+
+    def build(self, input_shape):
+        if len(input_shape) not in (4, 5) or input_shape[-1] != 3:
+            raise ValueError(
+                "`clips` must have shape (batch, num_frames, height, width, 3) "
+                "or (num_frames, height, width, 3). Received: "
+                f"shape={tuple(input_shape)}"
+            )
+        self.built = True
+
+    def call(self, clips, training=False):
+        if not training:
+            return clips
+        shape, dtype = ops.shape(clips), clips.dtype
+        batch = shape[0] if len(shape) == 5 else 1
+        draws = keras.random.uniform(
+            (batch, 27), -1.0, 1.0, dtype="float32", seed=self.seed_generator
+        )
+        draws = ops.repeat(draws, shape[-4], axis=0)
+        # (batch * num_frames, height, width, 3)
+        x = ops.reshape(ops.cast(clips, "float32"), (-1, *shape[-3:]))
+        x = self._move(x, draws[:, :7])
+        x = self._recolor(x, draws[:, 7:21])
+        x = self._blur(x, draws[:, 21])
+        x = self._erase(x, draws[:, 22:])
+        x = ops.cast(ops.clip(x, 0.0, 1.0), dtype)
+        return ops.reshape(x, shape)

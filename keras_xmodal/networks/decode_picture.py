@@ -1,0 +1,40 @@
+"""Pictures from the bytes of their files."""
+
+import tensorflow as tf
+
+_ANIMATION = 2  # The bit of a WebP file's flags.
+
+
+def decode_picture(content, channels=0):
+    """Decode a JPEG, PNG, GIF, BMP or still WebP file; of a GIF, one frame.
+
+    TensorFlow 2.21 writes past its memory where it decodes an animated WebP
+    file, and ends the process. Here that is an error.
+
+    Args:
+        content: Scalar string tensor.
+        channels: Number of channels, or 0 for those of the file.
+
+    Returns:
+        Uint8 tensor of shape `(height, width, channels)`.
+
+    Raises:
+        tf.errors.InvalidArgumentError: If it is no such file.
+    """
+    # Padded, because a slice must begin within the string.
+    head = tf.strings.join([tf.strings.substr(content, 0, 21), "\0" * 21])
+    flags = tf.io.decode_raw(tf.strings.substr(head, 20, 1), tf.uint8)[0]
+    animated = (
+        (tf.strings.substr(head, 0, 4) == "RIFF")
+        & (tf.strings.substr(head, 8, 8) == "WEBPVP8X")
+        & (tf.bitwise.bitwise_and(flags, tf.cast(_ANIMATION, tf.uint8)) > 0)
+    )
+    check = tf.debugging.Assert(
+        ~animated,
+        ["A picture must be a still one. Received: an animated WebP file"],
+    )
+    # Eagerly, the check has been made, and is no operation.
+    with tf.control_dependencies([] if check is None else [check]):
+        return tf.io.decode_image(
+            tf.identity(content), channels, expand_animations=False
+        )

@@ -1,0 +1,255 @@
+"""Clips as vectors, by convolutions over each frame and attention over time."""
+
+import keras
+from keras import ops
+
+from keras_xmodal.networks import checks, frames
+from keras_xmodal.saving import register
+
+
+@register
+class VideoEncoder(keras.Model):
+    """A small network for short clips, which sees the order of the frames.
+
+    The same convolutions read every frame, and how it differs from the frame
+    before; an affine map makes a vector of each, which knows what is where. A
+    transformer over the frames, with learned positions in time, compares
+    them; the features are the mean of its last states.
+
+    Args:
+        num_frames: Positive integer, frames of a clip.
+        image_size: Pair of positive integers, height and width in pixels.
+        filters: Tuple of positive integers, the channels of each stage of
+            convolutions; each halves height and width.
+        num_blocks: Non-negative integer, residual blocks in each stage.
+        hidden_dim: Positive integer, size of the vector of each frame; a
+            multiple of `num_heads`.
+        num_layers: Positive integer, number of transformer blocks.
+        num_heads: Positive integer, number of attention heads.
+        intermediate_dim: Positive integer, width inside the feed-forward
+            part, `None` for twice `hidden_dim`.
+        output_dim: Positive integer, size of a last affine map, `None` for
+            none: an `EmbeddingModel` with an `embedding_dim` adds its own.
+        dropout: Float in [0, 1), dropout of the frames' vectors and of what
+            each block adds.
+        dtype: Dtype policy of the layers, `None` for the global one.
+        **kwargs: `name` and `trainable`.
+
+    Call arguments:
+        inputs: Float tensor of shape `(batch, num_frames, *image_size, 3)` in
+            [0, 1], as `VideoPreprocessor` makes it.
+        mask: Boolean tensor of shape `(batch, num_frames)`, False at frames
+            that are padding and may hold anything; None for no padding.
+            Frames keep their place in time. The features of a clip that is
+            all padding are zeros, before the last affine map.
+
+    Returns:
+        Tensor of shape `(batch, hidden_dim)`, or `(batch, output_dim)`.
+
+    Raises:
+        ValueError: If an argument is out of range.
+
+    Example:
+        ```python
+        import keras_xmodal as kx
+        import numpy as np
+
+        encoder = kx.networks.VideoEncoder(4, (32, 32), filters=(16, 32))
+        clips = np.random.default_rng(0).random((2, 4, 32, 32, 3), "float32")
+        encoder(clips).shape  # (2, 128)
+        mask = np.array([[True] * 4, [True, True, False, False]])
+        encoder(clips, mask=mask).shape  # (2, 128)
+        ```
+
+    Reference:
+        - Arnab et al., 2021, https://arxiv.org/abs/2103.15691, section 3.3,
+          model 2 (space within each frame, then time)
+        - Wang et al., 2016, https://arxiv.org/abs/1608.00859, section 3.1
+          (differences of frames)
+        - Xiong et al., 2020, https://arxiv.org/abs/2002.04745, section 3.1
+          (transformer blocks)
+    """
+
+    def __init__(
+        self,
+        num_frames=8,
+        image_size=(32, 32),
+        filters=(32, 64, 64),
+        num_blocks=0,
+        hidden_dim=128,
+        num_layers=2,
+        num_heads=4,
+        intermediate_dim=None,
+        output_dim=None,
+        dropout=0.1,
+        dtype=None,
+        **kwargs,
+    ):
+        _validate_arguments(
+            num_frames,
+            image_size,
+            filters,
+            num_blocks,
+            hidden_dim,
+            num_layers,
+            num_heads,
+            intermediate_dim,
+            output_dim,
+            dropout,
+        )
+        image_size, filters = tuple(image_size), tuple(filters)
+        policy = keras.dtype_policies.get(dtype)
+
+        # Functional graph
+        clips = keras.Input(
+            (num_frames, *image_size, 3), dtype="float32", name="clips"
+        )
+        is_frame = _FrameMask(dtype="float32", name="mask")(clips)
+        x = _with_changes(clips, is_frame)
+        x = ops.reshape(x, (-1, *image_size, 6))  # (batch * num_frames, ...)
+        for stage, channels in enumerate(filters):
+            name = f"stage_{stage}"
+            x = frames.convolution(x, channels, 2, policy, name)
+            x = frames.normalize(x, policy, name)
+            for block in range(num_blocks):
+                x = frames.residual_block(x, policy, f"{name}_block_{block}")
+        x = keras.layers.Flatten(dtype=policy)(x)
+        x = keras.layers.Dense(hidden_dim, dtype=policy, name="frame")(x)
+        x = ops.reshape(x, (-1, num_frames, hidden_dim))
+        positions = ops.cumsum(ops.ones_like(is_frame), axis=1) - 1
+        x = x + keras.layers.Embedding(
+            num_frames,
+            hidden_dim,
+            embeddings_initializer=keras.initializers.RandomNormal(stddev=0.5),
+            dtype=policy,
+            name="position_embedding",
+        )(ops.cast(positions, "int32"))
+        x = keras.layers.Dropout(dropout, dtype=policy)(x)
+        for index in range(num_layers):
+            x = frames.attention_block(
+                x,
+                attention_mask=ops.expand_dims(is_frame > 0, 1),
+                num_heads=num_heads,
+                intermediate_dim=intermediate_dim or 2 * hidden_dim,
+                dropout=dropout,
+                dtype=policy,
+                name=f"block_{index}",
+            )
+        x = keras.layers.LayerNormalization(dtype=policy, name="norm")(x)
+        x = ops.matmul(ops.expand_dims(is_frame, 1), ops.cast(x, "float32"))
+        count = ops.sum(is_frame, axis=1, keepdims=True)  # (batch, 1)
+        x = ops.squeeze(x, 1) / ops.maximum(count, 1.0)
+        if output_dim is not None:
+            x = keras.layers.Dense(output_dim, dtype=policy, name="output")(x)
+        super().__init__(inputs=clips, outputs=x, **kwargs)
+
+        # Config
+        self.supports_masking = True
+        self.num_frames = num_frames
+        self.image_size = image_size
+        self.filters = filters
+        self.num_blocks = num_blocks
+        self.hidden_dim = hidden_dim
+        self.num_layers = num_layers
+        self.num_heads = num_heads
+        self.intermediate_dim = intermediate_dim
+        self.output_dim = output_dim
+        self.dropout = dropout
+        self.dtype_policy = policy
+
+    def call(self, inputs, training=None, mask=None):
+        if mask is not None:
+            # Keras attaches the mask to the tensor, which is the caller's.
+            inputs = ops.copy(inputs)
+            mask = ops.cast(mask, "bool")
+        return super().call(inputs, training=training, mask=mask)
+
+    def compute_mask(self, inputs, previous_mask):
+        return None  # no axis of frames is left
+
+    def get_config(self):
+        return {
+            "num_frames": self.num_frames,
+            "image_size": self.image_size,
+            "filters": self.filters,
+            "num_blocks": self.num_blocks,
+            "hidden_dim": self.hidden_dim,
+            "num_layers": self.num_layers,
+            "num_heads": self.num_heads,
+            "intermediate_dim": self.intermediate_dim,
+            "output_dim": self.output_dim,
+            "dropout": self.dropout,
+            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
+            "name": self.name,
+            "trainable": self.trainable,
+        }
+
+
+class _FrameMask(keras.layers.Layer):
+    """The mask that came with clips as float32, 1 where there is none."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+
+    def call(self, clips, mask=None):
+        if mask is None:
+            return ops.ones_like(clips[:, :, 0, 0, 0])
+        return ops.cast(mask, "float32")
+
+    def compute_mask(self, clips, previous_mask):
+        return None
+
+    def compute_output_spec(self, clips, mask=None):
+        return keras.KerasTensor(clips.shape[:2], "float32")
+
+
+def _with_changes(clips, is_frame):
+    """Frames in [-1, 1], and beside them how they differ from those before."""
+    is_frame = ops.reshape(is_frame, (-1, clips.shape[1], 1, 1, 1))
+    clips = ops.where(is_frame > 0, clips, 0.0)
+    changes = clips[:, 1:] - clips[:, :-1]
+    changes = changes * is_frame[:, 1:] * is_frame[:, :-1]
+    changes = ops.pad(changes, [[0, 0], [1, 0], [0, 0], [0, 0], [0, 0]])
+    return ops.concatenate([2.0 * clips - 1.0, changes], axis=-1)
+
+
+def _validate_arguments(
+    num_frames,
+    image_size,
+    filters,
+    num_blocks,
+    hidden_dim,
+    num_layers,
+    num_heads,
+    intermediate_dim,
+    output_dim,
+    dropout,
+):
+    frames.check_image_size(image_size)
+    checks.check_positive_integers("filters", filters)
+    if not filters:
+        raise ValueError(
+            f"`filters` must not be empty. Received: filters={filters}"
+        )
+    for name, value in (
+        ("num_frames", num_frames),
+        ("hidden_dim", hidden_dim),
+        ("num_layers", num_layers),
+        ("num_heads", num_heads),
+        ("intermediate_dim", intermediate_dim),
+        ("output_dim", output_dim),
+    ):
+        if value is None and name in ("intermediate_dim", "output_dim"):
+            continue
+        checks.check_positive_integers(name, (value,))
+    if hidden_dim % num_heads:
+        raise ValueError(
+            "`hidden_dim` must be a multiple of `num_heads`. Received: "
+            f"hidden_dim={hidden_dim}, num_heads={num_heads}"
+        )
+    frames.check_num_blocks(num_blocks)
+    if not 0 <= dropout < 1:
+        raise ValueError(
+            f"`dropout` must be in [0, 1). Received: dropout={dropout}"
+        )

@@ -1,0 +1,31 @@
+"""Which frames of a clip stand for all of it."""
+
+from keras import ops
+
+
+def sample_frames(length, num_frames):
+    """Choose the frames in the middle of equal parts of a clip.
+
+    Frame `i` of `num_frames` is the frame `floor((2 i + 1) length /
+    (2 num_frames))`. A clip of `num_frames` keeps all of its frames, a shorter
+    one repeats some, and one of a single frame stands still.
+
+    Args:
+        length: Positive integer or integer tensor of any shape, the number of
+            frames of a clip.
+        num_frames: Positive integer, how many to choose.
+
+    Returns:
+        Int32 tensor of shape `(*length.shape, num_frames)`, ascending.
+
+    Example:
+        >>> sample_frames(10, 4).numpy().tolist()
+        [1, 3, 6, 8]
+
+    Reference:
+        - Wang et al., 2016, https://arxiv.org/abs/1608.00859, section 3.1
+          (one from each of several segments of equal durations)
+    """
+    length = ops.expand_dims(ops.cast(length, "int32"), -1)
+    odd = 2 * ops.arange(num_frames, dtype="int32") + 1
+    return ops.floor_divide(odd * length, 2 * num_frames)
