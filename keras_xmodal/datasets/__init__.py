@@ -1,8 +1,17 @@
 """Data sets: the bundled sample, and how it is split into questions."""
 
+from keras_xmodal.datasets.from_csv import from_csv
+from keras_xmodal.datasets.from_tfds import from_tfds
 from keras_xmodal.datasets.load import load
 from keras_xmodal.datasets.read_video import read_video
 from keras_xmodal.datasets.write_gif import write_gif
 from keras_xmodal.datasets.write_wav import write_wav
 
-__all__ = ["load", "read_video", "write_gif", "write_wav"]
+__all__ = [
+    "from_csv",
+    "from_tfds",
+    "load",
+    "read_video",
+    "write_gif",
+    "write_wav",
+]

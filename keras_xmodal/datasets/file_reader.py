@@ -1,0 +1,158 @@
+"""Files, read one by one and checked when they are first read."""
+
+import os
+import pathlib
+import threading
+import warnings
+
+import numpy as np
+import tensorflow as tf
+
+_PICTURES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
+# PCM, floats, A-law, mu-law and WAVE_FORMAT_EXTENSIBLE.
+_WAV_FORMATS = (1, 3, 6, 7, 0xFFFE)
+# What programs write that do not know the length yet is this or more.
+_STREAM_SIZE = 0x7FFFF000
+# Which broken files are named, so that thousands are not.
+_NAMED = (1, 2, 3, 4, 5, 10, 100, 1000, 10_000, 100_000)
+
+
+class FileReader:
+    """Read the files of one modality, and find broken ones.
+
+    A file is decoded for the check once, not in every epoch.
+
+    Args:
+        paths: List of the path of each row.
+        numbers: List of the number of each row in the CSV file.
+        skip_broken: Whether broken files are left out, with a warning. If
+            not, they raise an error.
+    """
+
+    def __init__(self, paths, numbers, skip_broken):
+        self.paths = paths
+        self.numbers = numbers
+        self.skip_broken = skip_broken
+        self.num_files = len(set(paths))
+        self._sound = set()
+        self._broken = set()
+        self._lock = threading.Lock()
+
+    def read(self, row):
+        """Read the file of a row, inside a graph.
+
+        Args:
+            row: Scalar integer tensor.
+
+        Returns:
+            Tuple of a scalar string tensor, the content, and a scalar boolean
+            tensor: whether it is sound.
+        """
+        content, sound = tf.numpy_function(
+            self._read, [row], [tf.string, tf.bool]
+        )
+        content.set_shape(())
+        sound.set_shape(())
+        return content, sound
+
+    def _read(self, row):
+        path = self.paths[row]
+        if path in self._broken:
+            return b"", False
+        try:
+            content = pathlib.Path(path).read_bytes()
+            if path not in self._sound:
+                check_content(content, path)
+                self._sound.add(path)
+        except (OSError, ValueError) as error:
+            if not self.skip_broken:
+                raise ValueError(
+                    f"Row {self.numbers[row]}: {error}. `skip_broken=True` "
+                    "leaves such rows out."
+                ) from error
+            self._leave_out(row, error)
+            return b"", False
+        # As an object: NumPy's own strings lose zeros at their end.
+        return np.array(content, object), True
+
+    def _leave_out(self, row, error):
+        # Held while it warns: nobody else ends the iteration before that.
+        with self._lock:
+            if self.paths[row] in self._broken:
+                return
+            self._broken.add(self.paths[row])
+            count = len(self._broken)
+            if count == self.num_files:
+                raise ValueError(
+                    "At least one file of a modality must be sound. Received: "
+                    f"{count} broken files, row {self.numbers[row]}: {error}"
+                )
+            if count in _NAMED:
+                warnings.warn(
+                    f"Row {self.numbers[row]} is left out: {error}. Broken "
+                    f"files until now: {count} of {self.num_files}.",
+                    stacklevel=2,
+                )
+
+
+def check_content(content, path):
+    """Check that a picture or a WAV file is whole, and others not empty.
+
+    Args:
+        content: Bytes, the content of the file.
+        path: Path of the file, whose suffix says what it is to be.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    suffix = os.path.splitext(path)[1].lower()
+    if suffix in _PICTURES:
+        rule, sound = "a whole JPEG, PNG, GIF, BMP or WebP picture", _is_picture
+    elif suffix == ".wav":
+        rule, sound = "a whole WAV file with samples", _is_wav
+    else:
+        rule, sound = "a file that is not empty", bool
+    if not sound(content):
+        raise ValueError(
+            f"The file must be {rule}. Received: {path!r}, {len(content)} "
+            f"bytes that begin with {content[:16]!r}"
+        )
+
+
+def _is_picture(content):
+    # `decode_image` of TensorFlow 2.21 ends the process at an animation.
+    if (
+        content[8:16] == b"WEBPVP8X"
+        and content[20:21] > b""
+        and (content[20] & 2)
+    ):
+        return False
+    try:
+        tf.io.decode_image(content, expand_animations=False)
+    except tf.errors.InvalidArgumentError:
+        return False
+    return True
+
+
+def _is_wav(content):
+    if content[:4] != b"RIFF" or content[8:12] != b"WAVE":
+        return False
+    length = int.from_bytes(content[4:8], "little")
+    known, start = False, 12
+    while start + 8 <= len(content):
+        name = content[start : start + 4]
+        size = int.from_bytes(content[start + 4 : start + 8], "little")
+        start += 8
+        if name == b"fmt ":
+            code = int.from_bytes(content[start : start + 2], "little")
+            known = size >= 16 and code in _WAV_FORMATS
+        if name == b"data":
+            present = len(content) - start
+            # A stream, whose header was never filled in.
+            unknown = not length or length >= _STREAM_SIZE
+            empty = unknown or length + 8 <= start
+            if size >= _STREAM_SIZE or (not size and empty):
+                size = present
+            return known and 0 < size <= present
+        start += size + size % 2
+    return False
