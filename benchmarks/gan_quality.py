@@ -38,9 +38,11 @@ import pathlib
 import platform
 import statistics
 import sys
+import textwrap
 import time
 
 import keras
+import matplotlib.pyplot as plt
 import numpy as np
 import tensorflow as tf
 
@@ -53,7 +55,7 @@ RECIPES = ("relativistic", "non_saturating")
 SETTINGS = {
     "ring": {"steps": 10000, "batch_size": 256, "rate": 2e-3, "gamma": 0.1},
     "grid": {"steps": 10000, "batch_size": 256, "rate": 2e-3, "gamma": 0.1},
-    "stacked": {"steps": 4000, "batch_size": 64, "rate": 2e-3, "gamma": 0.5},
+    "stacked": {"steps": 3000, "batch_size": 64, "rate": 1e-3, "gamma": 5.0},
     "fashion": {"steps": 4000, "batch_size": 64, "rate": 2e-3, "gamma": 0.5},
     "emoji": {"steps": 4000, "batch_size": 64, "rate": 2e-3, "gamma": 0.5},
 }
@@ -193,6 +195,7 @@ def run_stacked(arguments, loss, settings, seed, folder):
         generator=kx.networks.ConvGenerator((28, 28, 3), FILTERS),
         discriminator=kx.networks.ConvDiscriminator(FILTERS[::-1]),
         conditional=False,
+        ema_momentum=0.998,
         seed=seed,
     )
     compile_gan(gan, loss, settings)
@@ -317,9 +320,16 @@ def run_emoji(arguments, loss, settings, seed, folder):
             report[f"{question}, {name}"] = kx.metrics.caption_r_precision(
                 embeddings["image"], embeddings["text"], test["ids"]
             )
-        generated = images["generated"]
-        draw(generated[:: max(1, len(generated) // 40)][:40], folder / split)
-    gan.save(folder / "gan.keras")
+        rows_shown = np.random.default_rng(0).permutation(len(asked))[:12]
+        draw_captions(
+            [test["captions"][row] for row in rows_shown],
+            {
+                "real": test["pictures"][rows_shown],
+                "generated": gan.generate(asked[rows_shown], seed=1),
+                "again": gan.generate(asked[rows_shown], seed=2),
+            },
+            folder / f"{split}.png",
+        )
     return report, seconds
 
 
@@ -350,6 +360,22 @@ def draw(pictures, folder):
     folder.mkdir(parents=True, exist_ok=True)
     content = tf.io.encode_png(sheet).numpy()
     (folder / "samples.png").write_bytes(content)
+
+
+def draw_captions(captions, rows, path):
+    """Write rows of pictures under their captions."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure, axes = plt.subplots(len(rows), len(captions), figsize=(12, 3.5))
+    for line, (label, pictures) in zip(axes, rows.items(), strict=True):
+        line[0].set_ylabel(label, fontsize=9)
+        for ax, picture in zip(line, pictures, strict=True):
+            ax.imshow(np.clip((picture + 1) / 2, 0, 1))
+            ax.set(xticks=[], yticks=[], frame_on=False)
+    for ax, caption in zip(axes[0], captions, strict=True):
+        ax.set_title(textwrap.shorten(caption, 16, placeholder="…"), fontsize=8)
+    figure.tight_layout(pad=0.4)
+    figure.savefig(path, dpi=80)
+    plt.close(figure)
 
 
 RUNS = {

@@ -11,6 +11,7 @@ from keras_xmodal.networks.image_decoder import ImageDecoder
 from keras_xmodal.networks.image_encoder import ImageEncoder
 from keras_xmodal.networks.image_preprocessor import ImagePreprocessor
 from keras_xmodal.networks.lsa_embeddings import lsa_embeddings
+from keras_xmodal.networks.speech_encoder import SpeechEncoder
 from keras_xmodal.networks.speech_preprocessor import SpeechPreprocessor
 from keras_xmodal.networks.text_decoder import TextDecoder
 from keras_xmodal.networks.text_encoder import TextEncoder
@@ -33,6 +34,7 @@ __all__ = [
     "ImageDecoder",
     "ImageEncoder",
     "ImagePreprocessor",
+    "SpeechEncoder",
     "SpeechPreprocessor",
     "TextDecoder",
     "TextEncoder",
