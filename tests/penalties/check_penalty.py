@@ -64,7 +64,7 @@ def _squared_norms(gan, penalty):
     fake = gan.generator([gan._noise(5, draw=2), X]).numpy()
     points = {"real": Y, "fake": fake}
     if penalty.location == "between":
-        share = gan._noise(5, 3, kx.ops.stateless_uniform, dim=1).numpy()
+        share = kx.ops.stateless_uniform((5, 1), gan._seeds(5, 3)).numpy()
         points["between"] = share * Y + (1 - share) * fake
     point, step = points[penalty.location], 1e-2
     inputs = [(point, X)]

@@ -3,6 +3,7 @@ import pytest
 import tensorflow as tf
 
 import keras_xmodal as kx
+from keras_xmodal.models.slopes import logits_and_slopes
 from tests.penalties.check_penalty import X, Y, make_gan
 
 
@@ -36,7 +37,14 @@ def test_what_a_penalty_does_to_the_weights():
 
     def penalty():
         points = {"real": tf.constant(Y)}
-        _, slopes = gan._logits_and_slopes(points, tf.constant(X), 2)
+        _, slopes = logits_and_slopes(
+            lambda x, features: gan._discriminate(
+                gan.discriminator, x, features
+            ),
+            points,
+            tf.constant(X),
+            gan.penalties,
+        )
         return tf.reduce_mean(gan.penalties[0](slopes["real", False]))
 
     variable = discriminator.hidden_layers[0].kernel
