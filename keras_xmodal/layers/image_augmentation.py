@@ -163,12 +163,15 @@ class ImageAugmentation(keras.layers.Layer):
             dtype="float32",
             seed=self.seed_generator,
         )
+        images = ops.cast(self._change(images, draws), dtype)
+        return ops.squeeze(images, 0) if single else images
+
+    def _change(self, images, draws):
         images = self._move(images, draws[:, :7])
         images = self._recolor(images, draws[:, 7:21])
         images = self._blur(images, draws[:, 21])
         images = self._erase(images, draws[:, 22:])
-        images = ops.cast(ops.clip(images, 0.0, 1.0), dtype)
-        return ops.squeeze(images, 0) if single else images
+        return ops.clip(images, 0.0, 1.0)
 
     def _move(self, images, draws):
         turn, right, down, zoom, stretch, shear, flip = ops.unstack(

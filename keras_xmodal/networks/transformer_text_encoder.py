@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_xmodal.networks.attention_block import attention_block
 from keras_xmodal.saving import register
 
 
@@ -104,7 +105,7 @@ class TransformerTextEncoder(keras.Model):
         x = token_embedding(tokens) + position_embedding(positions)
         x = keras.layers.Dropout(dropout, dtype=policy)(x)
         for index in range(num_layers):
-            x = _block(
+            x = attention_block(
                 x,
                 attention_mask=ops.expand_dims(is_token, 1),
                 num_heads=num_heads,
@@ -143,26 +144,6 @@ class TransformerTextEncoder(keras.Model):
             "name": self.name,
             "trainable": self.trainable,
         }
-
-
-def _block(
-    x, attention_mask, num_heads, intermediate_dim, dropout, dtype, name
-):
-    dim = x.shape[-1]
-    y = keras.layers.LayerNormalization(dtype=dtype, name=f"{name}_norm_1")(x)
-    y = keras.layers.MultiHeadAttention(
-        num_heads, dim // num_heads, dtype=dtype, name=f"{name}_attention"
-    )(y, y, attention_mask=attention_mask)
-    x = x + keras.layers.Dropout(dropout, dtype=dtype)(y)
-    y = keras.layers.LayerNormalization(dtype=dtype, name=f"{name}_norm_2")(x)
-    y = keras.layers.Dense(
-        intermediate_dim,
-        activation=ops.gelu,  # tanh form, which LiteRT has
-        dtype=dtype,
-        name=f"{name}_dense_1",
-    )(y)
-    y = keras.layers.Dense(dim, dtype=dtype, name=f"{name}_dense_2")(y)
-    return x + keras.layers.Dropout(dropout, dtype=dtype)(y)
 
 
 def _validate_arguments(

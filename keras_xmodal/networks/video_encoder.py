@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_xmodal.networks import checks, frames
+from keras_xmodal.networks.attention_block import attention_block
 from keras_xmodal.saving import register
 
 
@@ -126,7 +127,7 @@ class VideoEncoder(keras.Model):
         )(ops.cast(positions, "int32"))
         x = keras.layers.Dropout(dropout, dtype=policy)(x)
         for index in range(num_layers):
-            x = frames.attention_block(
+            x = attention_block(
                 x,
                 attention_mask=ops.expand_dims(is_frame > 0, 1),
                 num_heads=num_heads,
