@@ -1,7 +1,9 @@
 """Layers of cross-modal models."""
 
 from keras_xmodal.layers.adaptive_augmentation import AdaptiveAugmentation
+from keras_xmodal.layers.bigram_counts import BigramCounts
 from keras_xmodal.layers.color_cells import ColorCells
+from keras_xmodal.layers.ctc_bigram_counts import CTCBigramCounts
 from keras_xmodal.layers.diff_augment import DiffAugment
 from keras_xmodal.layers.film import FiLM
 from keras_xmodal.layers.gaussian_sampling import GaussianSampling
@@ -23,6 +25,8 @@ from keras_xmodal.layers.video_augmentation import VideoAugmentation
 
 __all__ = [
     "AdaptiveAugmentation",
+    "BigramCounts",
+    "CTCBigramCounts",
     "ColorCells",
     "DiffAugment",
     "FiLM",

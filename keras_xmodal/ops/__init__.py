@@ -8,6 +8,7 @@ from keras_xmodal.ops.adversarial import (
     relativistic,
     wasserstein,
 )
+from keras_xmodal.ops.bigrams import bigram_counts, ctc_bigram_counts
 from keras_xmodal.ops.contrastive import (
     anchor_weights,
     info_nce,
@@ -61,8 +62,10 @@ __all__ = [
     "anchor_weights",
     "average_precision",
     "best_rank",
+    "bigram_counts",
     "clip_log_variance",
     "component_index",
+    "ctc_bigram_counts",
     "dot_similarity",
     "fill_missing",
     "fold_in",

@@ -1,0 +1,26 @@
+import numpy as np
+import pytest
+
+from keras_xmodal.layers import BigramCounts
+from keras_xmodal.ops.bigrams import bigram_counts
+from tests.helpers import assert_close, check_layer
+
+TOKENS = np.array([[2, 1, 1, 0], [1, 0, 0, 0]], "int32")
+
+
+def test_layer(tmp_path):
+    layer = check_layer(
+        BigramCounts, {"vocabulary_size": 3}, TOKENS, (2, 9), tmp_path
+    )
+    expected = np.reshape(bigram_counts(TOKENS, 3), (2, 9))
+    assert_close(layer(TOKENS), expected, atol=0)
+
+
+def test_bad_size():
+    with pytest.raises(ValueError, match=r"above 1\. Received: .*=1"):
+        BigramCounts(1)
+
+
+def test_bad_rank():
+    with pytest.raises(ValueError, match=r"\(batch, length\)\. Received: .*4"):
+        BigramCounts(3)(TOKENS[0])
