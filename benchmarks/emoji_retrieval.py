@@ -1,7 +1,7 @@
 """Retrieval on emoji: losses, batch sizes, seeds; chance and baseline beside.
 
     python benchmarks/emoji_retrieval.py --data bundled --out results.json
-    python benchmarks/fetch_emoji.py --cache ~/.cache/keras_xmodal
+    python -c "import keras_xmodal as kx; kx.datasets.fetch('emoji_large')"
     python benchmarks/emoji_retrieval.py --data larger
 
 Every run is the demo's recipe (`keras_xmodal.cli.recipe`): both towers start
@@ -9,7 +9,7 @@ in closed form, then train for the demo's number of examples. `--data` is
 
 - `bundled`: the demo's training split and its five questions;
 - `reference`: all 831 Noto pictures, tested on all 831 Fluent ones;
-- `larger`: Google and Twitter pictures of `fetch_emoji.py` at 64 px, tested on
+- `larger`: Google and Twitter pictures of `"emoji_large"` at 64 px, tested on
   seen concepts in a new style (Fluent 3D), unseen concepts, and both.
 
 The baseline is ridge regression from raw pixels to character n-grams of the
@@ -26,6 +26,7 @@ import time
 import keras
 import numpy as np
 
+from keras_xmodal import datasets
 from keras_xmodal.cli import demo, recipe
 from keras_xmodal.cli.ridge_baseline import RidgeBaseline
 
@@ -44,46 +45,39 @@ def read_reference():
 
 
 def read_larger(cache):
-    folder = pathlib.Path(cache).expanduser() / "emoji_large"
-    if not (folder / "emoji.npz").exists():
-        raise FileNotFoundError(
-            f"{folder} must hold the larger sets: run "
-            f"`python benchmarks/fetch_emoji.py --cache {cache}` first"
+    def read(split, languages=("en",)):
+        data = datasets.load(
+            "emoji_large", split, languages=languages, data_dir=cache
         )
-    concepts = json.loads((folder / "concepts.json").read_text("utf-8"))
-    names = np.array(
-        [
-            [c["name"]]
-            + [c["i18n"].get(x, c["name"]) for x in recipe.LANGUAGES[1:]]
-            for c in concepts
-        ]
-    )
-    split_of = np.array([c["split"] or "" for c in concepts])
-    with np.load(folder / "emoji.npz") as arrays:
-        styles = {
-            style: (arrays[f"{style}_images"], arrays[f"{style}_concepts"])
-            for style in ("google", "twitter", "fluent3d")
+        examples = next(data.batch(len(data)).as_numpy_iterator())
+        for field in ("text", "style"):
+            texts = [text.decode() for text in examples[field]]
+            examples[field] = np.array(texts)
+        return examples
+
+    count = len(recipe.LANGUAGES)
+    train = read("train", recipe.LANGUAGES)  # a row for each name
+    train = {
+        "image": train["image"][::count],
+        "id": train["id"][::count],
+        "texts": train["text"].reshape(-1, count),
+    }
+
+    def test(split, *styles):
+        examples = read(split)
+        rows = np.isin(examples["style"], styles)
+        return {
+            "image": examples["image"][rows],
+            "id": examples["id"][rows],
+            "text": list(examples["text"][rows]),
         }
 
-    def pick(split, *chosen):
-        images, ids = (
-            np.concatenate([styles[style][i] for style in chosen])
-            for i in range(2)
-        )
-        keep = split_of[ids] == split
-        return {"image": images[keep], "id": ids[keep]}
-
-    train = pick("seen", "google", "twitter")
-    train["texts"] = names[train["id"]]
-    tests = {
-        "new style": pick("seen", "fluent3d"),
-        "unseen concepts (google)": pick("unseen", "google"),
-        "unseen concepts (twitter)": pick("unseen", "twitter"),
-        "unseen concepts, new style": pick("unseen", "fluent3d"),
+    return train, {
+        "new style": test("test_style", "fluent3d"),
+        "unseen concepts (google)": test("test_concept", "google"),
+        "unseen concepts (twitter)": test("test_concept", "twitter"),
+        "unseen concepts, new style": test("test_style_concept", "fluent3d"),
     }
-    for test in tests.values():
-        test["text"] = list(names[test["id"], 0])
-    return train, tests
 
 
 def run(train, tests, baseline, loss, batch_size, seed, epochs):

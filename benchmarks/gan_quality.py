@@ -27,9 +27,10 @@ and over the seeds. All samples come from the averaged generator.
   chance, what real pictures have, and the training picture of the nearest
   caption, shown instead of drawing one.
 
-Fetch MNIST and Fashion-MNIST first: `python benchmarks/fetch_mnist.py --cache
-~/.cache/keras_xmodal`. Each run leaves a file in `--work`, and the same command
-goes on where it was stopped. `--quick` is a trial of some minutes.
+Fetch MNIST and Fashion-MNIST first:
+`python -c "import keras_xmodal as kx; kx.datasets.fetch('mnist_fashion')"`.
+Each run leaves a file in `--work`, and the same command goes on where it was
+stopped. `--quick` is a trial of some minutes.
 """
 
 import argparse

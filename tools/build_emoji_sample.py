@@ -16,18 +16,30 @@ import json
 import pathlib
 import shutil
 import subprocess
-import sys
 import tempfile
 import wave
 
 import numpy as np
 from PIL import Image
 
+from keras_xmodal.datasets import emoji_large_files, fetching
+from keras_xmodal.datasets.npm_package import NpmPackage
+
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "benchmarks"))
-
-import fetch_emoji  # noqa: E402
-
+GOOGLE = emoji_large_files.GOOGLE
+FLUENT_FLAT = NpmPackage(
+    "@iconify-json/fluent-emoji-flat",
+    "1.2.6",
+    "sha512-RY47RgPb47fYUiyrA64sIOL0+UU02s29sXpNBbIQRBUlPlfNFTKUmZDE"
+    "RGuxDs/7yNGWqQYvuaSYM1M4fRXlUw==",
+    ("icons.json", "chars.json"),
+)
+PACKAGES = (
+    GOOGLE,
+    FLUENT_FLAT,
+    emoji_large_files.EMOJIBASE,
+    emoji_large_files.CLDR,
+)
 BUNDLED = ROOT / "keras_xmodal" / "datasets" / "data" / "emoji"
 GROUPS = {
     "Activities",
@@ -58,15 +70,13 @@ VOICES = ("kal16", "awb", "rms", "slt")
 SAMPLE_RATE = 8000  # Hz
 
 
-def draw_fluent(tarball, keep):
+def draw_fluent(files, keep):
     """Draw the Fluent pictures: dict from hex code to (32, 32, 3)."""
     import cairosvg
 
-    wanted = {"icons.json", "chars.json"}
-    files = fetch_emoji.members(tarball, wanted.__contains__)
     icon_of = {}
     for hexcode, icon in json.loads(files["chars.json"]).items():
-        icon_of.setdefault(fetch_emoji.code_points(hexcode), icon)
+        icon_of.setdefault(emoji_large_files.code_points(hexcode), icon)
     collection = json.loads(files["icons.json"])
     pictures = {}
     for key in keep & icon_of.keys():
@@ -89,7 +99,7 @@ def draw_fluent(tarball, keep):
         )
         png = cairosvg.svg2png(svg.encode(), output_width=4 * TILE)
         with Image.open(io.BytesIO(png)) as picture:
-            pictures[key] = fetch_emoji.over_white(picture, TILE)
+            pictures[key] = emoji_large_files.over_white(picture, TILE)
     return pictures
 
 
@@ -164,12 +174,13 @@ def speak_all(concepts):
 
 def build(cache, folder):
     """Write the four files of the sample to a folder."""
-    concepts = fetch_emoji.read_concepts(cache, LANGUAGES)
+    packages = {package.name: package.read(cache) for package in PACKAGES}
+    concepts = emoji_large_files.read_concepts(packages, LANGUAGES)
     keep = {concept["hex"] for concept in concepts}
-    google = fetch_emoji.pack(fetch_emoji.GOOGLE, cache)
-    noto = fetch_emoji.read_pictures(google, "img/google/64", TILE, keep)
-    flat = fetch_emoji.pack(fetch_emoji.FLUENT_FLAT, cache)
-    fluent = draw_fluent(flat, keep)
+    noto = emoji_large_files.read_pictures(
+        packages[GOOGLE.name], "img/google/64", TILE, keep
+    )
+    fluent = draw_fluent(packages[FLUENT_FLAT.name], keep)
     concepts = choose_concepts(concepts, noto, fluent)
     for name, pictures in (("noto", noto), ("fluent", fluent)):
         tiles = np.stack([pictures[concept["hex"]] for concept in concepts])
@@ -235,7 +246,7 @@ def main():
     if shutil.which("flite") is None:
         parser.exit(1, "flite must be on the PATH (apt-get install flite).\n")
     output = arguments.output.expanduser().absolute()
-    with fetch_emoji.written_beside(output) as folder:
+    with fetching.written_beside(output) as folder:
         build(arguments.cache.expanduser(), folder)
         report = compare(folder, BUNDLED)
     print(json.dumps(report, indent=1))

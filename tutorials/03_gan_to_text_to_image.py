@@ -22,7 +22,7 @@
 # end with a model that draws what a text says.
 #
 # You should know Keras; everything else is explained. The data comes with the
-# packages, but for Fashion-MNIST, which a script fetches and section 4 can do
+# packages, but for Fashion-MNIST, which is fetched, and section 4 can do
 # without.
 
 # %%
@@ -280,7 +280,7 @@ plt.show()
 # cannot learn the few real ones by heart, and the generator does not learn the
 # changes.
 #
-# `python benchmarks/fetch_mnist.py` fetches the pictures. Without them the
+# `kx.datasets.fetch("mnist_fashion")` fetches the pictures. Without them the
 # notebook goes on with the 1,797 digits of scikit-learn, 8 x 8, for which all
 # of the code is the same.
 

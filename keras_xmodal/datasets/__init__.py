@@ -1,5 +1,6 @@
 """Data sets: the bundled sample, and how it is split into questions."""
 
+from keras_xmodal.datasets.fetch import fetch
 from keras_xmodal.datasets.from_csv import from_csv
 from keras_xmodal.datasets.from_tfds import from_tfds
 from keras_xmodal.datasets.load import load
@@ -8,6 +9,7 @@ from keras_xmodal.datasets.write_gif import write_gif
 from keras_xmodal.datasets.write_wav import write_wav
 
 __all__ = [
+    "fetch",
     "from_csv",
     "from_tfds",
     "load",

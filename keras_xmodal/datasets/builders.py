@@ -1,19 +1,12 @@
 """The data sets as TensorFlow Datasets builders.
 
-Import this module, and `tfds.load` knows `"emoji"`, `"emoji_motion"`,
-`"mnist_fashion"` and `"poly_mnist"`. It is never imported by
-`import keras_xmodal`.
+Import this module, and `tfds.load` knows them by the names that `load` knows
+them by. It is never imported by `import keras_xmodal`.
 """
 
 import numpy as np
 
-from keras_xmodal.datasets import (
-    emoji,
-    emoji_motion,
-    mnist,
-    mnist_fashion,
-    poly_mnist,
-)
+from keras_xmodal.datasets import emoji, emoji_motion
 from keras_xmodal.datasets.load import load
 
 try:
@@ -24,7 +17,23 @@ except ImportError as error:
         "it with `pip install keras-xmodal[tfds]`."
     ) from error
 
-__all__ = ["Emoji", "EmojiMotion", "MnistFashion", "PolyMnist"]
+from keras_xmodal.datasets.fetched_builders import (
+    EmojiLarge,
+    MnistFashion,
+    MovingMnist,
+    PolyMnist,
+    SpokenPrompts,
+)
+
+__all__ = [
+    "Emoji",
+    "EmojiLarge",
+    "EmojiMotion",
+    "MnistFashion",
+    "MovingMnist",
+    "PolyMnist",
+    "SpokenPrompts",
+]
 
 
 # Configuration: its modalities, its languages and what it is.
@@ -181,113 +190,3 @@ class EmojiMotion(tfds.core.GeneratorBasedBuilder):
 
     def _generate_examples(self, split):
         yield from enumerate(load(self.name, split).as_numpy_iterator())
-
-
-class _MnistBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
-    """Base of the builders that read the IDX files in `manual_dir`."""
-
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "The first release."}
-    MANUAL_DOWNLOAD_INSTRUCTIONS = """
-    `manual_dir` must have the folders `mnist` and `fashion_mnist` with the
-    four IDX files of each. In a checkout of keras_xmodal,
-    `python benchmarks/fetch_mnist.py --cache MANUAL_DIR` fetches them.
-    """
-
-    def _describe(self, description, modalities, num_channels, license):
-        picture = tfds.features.Image(
-            shape=(mnist.SIZE, mnist.SIZE, num_channels)
-        )
-        return tfds.core.DatasetInfo(
-            builder=self,
-            description=description,
-            features=tfds.features.FeaturesDict(
-                {
-                    "id": np.int64,
-                    "label": tfds.features.ClassLabel(
-                        num_classes=mnist.NUM_CLASSES
-                    ),
-                    **dict.fromkeys(modalities, picture),
-                }
-            ),
-            supervised_keys=(
-                {modality: modality for modality in modalities},
-                "id",
-            ),
-            license=license,
-            disable_shuffling=True,
-        )
-
-    def _split_generators(self, dl_manager):
-        return {
-            split: self._generate_examples(split, dl_manager.manual_dir)
-            for split in mnist.PREFIXES
-        }
-
-    def _generate_examples(self, split, data_dir):
-        examples = load(self.name, split, data_dir=data_dir)
-        yield from enumerate(examples.as_numpy_iterator())
-
-
-class MnistFashion(_MnistBuilder):
-    """Build "mnist_fashion" from the IDX files in `manual_dir`.
-
-    Splits and examples are those of `keras_xmodal.datasets.load`, in the same
-    order.
-
-    Example:
-
-    ```python
-    import tensorflow_datasets as tfds
-
-    import keras_xmodal.datasets.builders
-
-    files = tfds.download.DownloadConfig(manual_dir="~/.cache/keras_xmodal")
-    train = tfds.load(
-        "mnist_fashion",
-        split="train",
-        download_and_prepare_kwargs={"download_config": files},
-    )
-    ```
-    """
-
-    def _info(self):
-        return self._describe(
-            "MNIST digits, each with a Fashion-MNIST picture of the class of "
-            "the same number.",
-            mnist_fashion.MODALITIES,
-            num_channels=1,
-            license="Those of MNIST (none stated) and Fashion-MNIST (MIT).",
-        )
-
-
-class PolyMnist(_MnistBuilder):
-    """Build "poly_mnist" from the IDX files in `manual_dir`.
-
-    Splits and examples are those of `keras_xmodal.datasets.load`, in the same
-    order.
-
-    Example:
-
-    ```python
-    import tensorflow_datasets as tfds
-
-    import keras_xmodal.datasets.builders
-
-    files = tfds.download.DownloadConfig(manual_dir="~/.cache/keras_xmodal")
-    train = tfds.load(
-        "poly_mnist",
-        split="train",
-        download_and_prepare_kwargs={"download_config": files},
-    )
-    ```
-    """
-
-    def _info(self):
-        return self._describe(
-            "Five MNIST digits of one class, each over a background of its own "
-            "family: stripes, checks, clouds, blobs and gradients of hue.",
-            poly_mnist.MODALITIES,
-            num_channels=3,
-            license="That of MNIST (none stated).",
-        )

@@ -8,9 +8,12 @@ import tensorflow as tf
 from keras_xmodal.datasets import (
     checks,
     emoji,
+    emoji_large,
     emoji_motion,
     mnist_fashion,
+    moving_mnist,
     poly_mnist,
+    spoken_prompts,
 )
 
 # A data set is a module with `SPLITS`, `MODALITIES`, `DEFAULT_MODALITIES`,
@@ -18,9 +21,12 @@ from keras_xmodal.datasets import (
 # `examples(split, modalities, **options)`, a `tf.data.Dataset` of dicts.
 _DATA_SETS = {
     "emoji": emoji,
+    "emoji_large": emoji_large,
     "emoji_motion": emoji_motion,
     "mnist_fashion": mnist_fashion,
+    "moving_mnist": moving_mnist,
     "poly_mnist": poly_mnist,
+    "spoken_prompts": spoken_prompts,
 }
 
 
@@ -88,11 +94,34 @@ def load(
     string; with `"video"`: `video`, uint8 `(8, 32, 32, 3)`; with `"text"`:
     `text`, string.
 
-    **`"mnist_fashion"`** and **`"poly_mnist"`** are made of MNIST and
-    Fashion-MNIST, which `benchmarks/fetch_mnist.py` fetches. Both have the
-    splits `"train"` (60,000 examples) and `"test"` (10,000), always the same
-    ones, in the order of MNIST's digits, with the fields `id` and `label`,
-    int64, both the class, 0 to 9; then
+    The others are to be fetched once, with `fetch`.
+
+    **`"emoji_large"`** has 1,599 concepts, drawn by three makers at 64 x 64
+    pixels, with names in 13 languages. Its fields are those of `"emoji"`,
+    with `keywords` of shape `(17,)`, `image` of shape `(64, 64, 3)`, and
+    `style` `"google"`, `"twitter"` or `"fluent3d"`. 300 of the concepts are
+    held out:
+
+    - `"train"`: Google and Twitter pictures of the seen concepts.
+    - `"test_style"`: Fluent 3D pictures of the seen concepts.
+    - `"test_concept"`: Google and Twitter pictures of the held-out concepts.
+    - `"test_style_concept"`: Fluent 3D pictures of the held-out concepts.
+
+    **`"spoken_prompts"`** has 1,537 recordings of prompts of a telephone
+    exchange, 551 in English (24 minutes), 477 in Spanish (29) and 509 in French
+    (24), one voice each. The splits are `"test"`, of each language 100
+    recordings of transcripts that occur once, and `"train"`, the others; they
+    share no transcript. The fields are `id`, equal where the words of the
+    transcript are; `language`, string; with `"speech"`: `speech`, string, the
+    content of a WAV file at 8 kHz, as `SpeechPreprocessor` takes it, and
+    `speech_length`, int64, its number of samples (half of them have less than
+    1.5 seconds, one in twenty more than 8.1); with `"text"`: `text`, string.
+
+    **`"moving_mnist"`**, **`"mnist_fashion"`** and **`"poly_mnist"`** are made
+    of MNIST and Fashion-MNIST. They have the splits `"train"` (60,000
+    examples) and `"test"` (10,000), always the same ones, in the order of
+    MNIST's digits, with the fields `id` and `label`, int64, both the class, 0
+    to 9; then
 
     - `"mnist_fashion"`: `mnist`, a digit, and `fashion`, a piece of clothing
       of the class of the same number, uint8 `(28, 28, 1)`.
@@ -100,25 +129,36 @@ def load(
       `(28, 28, 3)`. Each inverts the colours of a crop of a background:
       stripes, checks, clouds, blobs and gradients of hue. They are drawn when
       they are asked for; `cache` keeps them between epochs.
+    - `"moving_mnist"`: with `"video"`: `video`, uint8 `(8, 32, 32, 1)`, a clip
+      of a digit at 16 x 16 pixels that bounces between two sides; `motion`,
+      int64, left and right (0) or up and down (1), which no single frame
+      tells; with `"text"`: `text`, string, such as "the digit 3 moves left and
+      right". Its `id` is another for each pair of digit and motion.
 
     Args:
         name: Name of the data set.
         split: Name of a split, or several joined with `+`:
             `"train+test_style"`.
         modalities: Which modalities the examples have: `"image"`, `"text"`
-            and `"speech"` of `"emoji"`, `"video"` and `"text"` of
-            `"emoji_motion"`, `"mnist"` and `"fashion"` of
-            `"mnist_fashion"`, `"m0"` to `"m4"` of `"poly_mnist"`. `None` is
-            all of them, but for `"speech"`.
-        languages: For `"emoji"`, the languages of the names, out of `"en"`,
-            `"de"`, `"es"`, `"fr"`, `"it"`, `"ru"` and `"zh"`; `None` is
-            English. `"it"` is left out of training. The captions of
+            and `"speech"` of `"emoji"`, `"image"` and `"text"` of
+            `"emoji_large"`, `"speech"` and `"text"` of `"spoken_prompts"`,
+            `"video"` and `"text"` of `"emoji_motion"` and `"moving_mnist"`,
+            `"mnist"` and `"fashion"` of `"mnist_fashion"`, `"m0"` to `"m4"` of
+            `"poly_mnist"`. `None` is all of them, but for `"speech"` of
+            `"emoji"`.
+        languages: Languages of the captions; `None` is English. For `"emoji"`
+            out of `"en"`, `"de"`, `"es"`, `"fr"`, `"it"`, `"ru"` and `"zh"`,
+            where `"it"` is left out of training; the captions of
             `"test_keyword"` are English and those of `"test_language"`
-            Italian, whatever is asked for here.
+            Italian, whatever is asked for here. For `"emoji_large"` out of
+            these and `"hi"`, `"ja"`, `"ko"`, `"pl"`, `"pt"` and `"uk"`, all in
+            every split. For `"spoken_prompts"` out of `"en"`, `"es"` and
+            `"fr"`.
         as_supervised: If `True`, examples are `({modality: ...}, id)`.
-        data_dir: For `"mnist_fashion"` and `"poly_mnist"`, the folder that has
-            the folders `mnist` and `fashion_mnist` with the four IDX files of
-            each; `None` is `~/.cache/keras_xmodal`.
+        data_dir: Folder of what `fetch` fetched; `None` is
+            `~/.cache/keras_xmodal`. MNIST and Fashion-MNIST may also be put
+            there by hand, as the folders `mnist` and `fashion_mnist` with the
+            four IDX files of each.
 
     Returns:
         A `tf.data.Dataset` of known cardinality, not batched, in a fixed
@@ -154,11 +194,7 @@ def load(
     print(arrays["image"].shape)
     ```
     """
-    if name not in tuple(_DATA_SETS):
-        raise ValueError(
-            f"`name` must be the name of a data set: {tuple(_DATA_SETS)}. "
-            f"Received: name={name!r}"
-        )
+    checks.check_name(name, tuple(_DATA_SETS))
     source = _DATA_SETS[name]
     splits = checks.check_split(split, tuple(source.SPLITS))
     if modalities is None:

@@ -1,7 +1,7 @@
 """Read MNIST and Fashion-MNIST, and group their pictures by class.
 
 Both are four IDX files: a header of big-endian numbers, then one byte a value.
-They do not come with the package; `benchmarks/fetch_mnist.py` fetches them.
+They do not come with the package; `fetch` fetches them.
 """
 
 import os
@@ -9,14 +9,18 @@ import pathlib
 
 import numpy as np
 
+from keras_xmodal.datasets import checks
+
 SIZE = 28  # pixels
 NUM_CLASSES = 10
 PREFIXES = {"train": "train", "test": "t10k"}  # split: prefix of its files
-FOLDER = pathlib.Path("~/.cache/keras_xmodal")
 
 
 def read(
-    folder: str, split: str, data_dir: str | os.PathLike | None = None
+    folder: str,
+    split: str,
+    data_dir: str | os.PathLike | None = None,
+    name: str = "mnist_fashion",
 ) -> tuple[np.ndarray, np.ndarray]:
     """Read the pictures and the labels of a split.
 
@@ -24,6 +28,7 @@ def read(
         folder: `"mnist"` or `"fashion_mnist"`, the folder within `data_dir`.
         split: `"train"` or `"test"`.
         data_dir: Folder of the two. `None` is `~/.cache/keras_xmodal`.
+        name: Data set to fetch if a file is missing, named in the error.
 
     Returns:
         Tuple of the pictures, uint8 (pictures, 28, 28, 1), and their classes,
@@ -34,28 +39,14 @@ def read(
         FileNotFoundError: If a file is missing.
         ValueError: If a file is damaged, or the two do not fit each other.
     """
-    if data_dir is None:
-        data_dir = FOLDER
-    if not isinstance(data_dir, (str, os.PathLike)):
-        raise TypeError(
-            "`data_dir` must be a path or None. Received: "
-            f"data_dir={data_dir!r} of type {type(data_dir).__name__}"
-        )
-    data_dir = pathlib.Path(data_dir).expanduser()
-    names = [
+    data_dir = checks.check_data_dir(data_dir)
+    paths = [
         f"{folder}/{PREFIXES[split]}-images-idx3-ubyte",
         f"{folder}/{PREFIXES[split]}-labels-idx1-ubyte",
     ]
-    missing = [name for name in names if not (data_dir / name).is_file()]
-    if missing:
-        raise FileNotFoundError(
-            "`data_dir` must be a folder with the IDX files of MNIST and "
-            "Fashion-MNIST. Fetch them with `python benchmarks/fetch_mnist.py "
-            f"--cache {data_dir}`, in a checkout of keras_xmodal, or put them "
-            f"there. Received: data_dir={str(data_dir)!r}, without {missing}"
-        )
-    images = read_idx(data_dir / names[0], num_axes=3)
-    labels = read_idx(data_dir / names[1], num_axes=1).astype(np.int64)
+    checks.check_files(name, data_dir, paths)
+    images = read_idx(data_dir / paths[0], num_axes=3)
+    labels = read_idx(data_dir / paths[1], num_axes=1).astype(np.int64)
     if images.shape != (len(labels), SIZE, SIZE) or not len(labels):
         raise ValueError(
             f"The IDX files of {folder} must hold pictures of {SIZE} x {SIZE} "
@@ -66,7 +57,7 @@ def read(
     if labels.max() >= NUM_CLASSES:
         raise ValueError(
             f"The labels of {folder} must be less than {NUM_CLASSES}. "
-            f"Received: {labels.max()} in {str(data_dir / names[1])!r}"
+            f"Received: {labels.max()} in {str(data_dir / paths[1])!r}"
         )
     return images[..., np.newaxis], labels
 

@@ -41,7 +41,7 @@ def examples(
     Returns:
         A `tf.data.Dataset` of dicts, in the order of the digits of `"m0"`.
     """
-    digits, labels = mnist.read("mnist", split, data_dir)
+    digits, labels = mnist.read("mnist", split, data_dir, "poly_mnist")
     generator = np.random.default_rng([SEED, SPLITS.index(split)])
     # Drawn for all modalities, so that leaving one out changes no other.
     groups = mnist.circles(labels, len(MODALITIES), generator)

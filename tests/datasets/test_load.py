@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -168,7 +170,9 @@ def test_bad_arguments(arguments, error, match):
         load(**{"name": "emoji", **arguments})
 
 
-@pytest.mark.parametrize("name", ["mnist_fashion", "poly_mnist"])
+@pytest.mark.parametrize(
+    "name", ["mnist_fashion", "moving_mnist", "poly_mnist"]
+)
 @pytest.mark.parametrize(
     ("arguments", "error", "match"),
     [
@@ -178,11 +182,6 @@ def test_bad_arguments(arguments, error, match):
         ({"modalities": "m0"}, TypeError, "`modalities` must be a tuple"),
         ({"languages": ("en",)}, ValueError, "`languages` must be left out"),
         ({"data_dir": 3}, TypeError, "`data_dir` must be a path"),
-        (
-            {"data_dir": "nowhere"},
-            FileNotFoundError,
-            "`data_dir` .*fetch_mnist.py --cache nowhere.*'nowhere', without",
-        ),
     ],
 )
 def test_bad_arguments_of_sets_in_a_folder(
@@ -190,6 +189,41 @@ def test_bad_arguments_of_sets_in_a_folder(
 ):
     with pytest.raises(error, match=match):
         load(**{"name": name, "data_dir": data_dir, **arguments})
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("emoji_large", "mnist_fashion", "moving_mnist", "poly_mnist"),
+        "spoken_prompts",
+    ],
+)
+def test_missing_files_are_named_with_the_call_that_fetches_them(
+    name, tmp_path
+):
+    with pytest.raises(
+        FileNotFoundError,
+        match=rf"`data_dir` must .*fetch\('{name}', '{tmp_path}'\)`.*without",
+    ):
+        load(name, data_dir=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["emoji_large/emoji.npz", "emoji_large/concepts.json"]
+    + ["spoken_prompts/prompts.json"],
+)
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.9])
+def test_damaged_files_are_to_be_made_again(path, share, fetched, tmp_path):
+    name, _, _ = path.partition("/")
+    shutil.copytree(fetched / name, tmp_path / name)
+    content = (tmp_path / path).read_bytes()
+    (tmp_path / path).write_bytes(content[: int(share * len(content))])
+    with pytest.raises(
+        ValueError,
+        match=rf"`data_dir` must .*fetch\('{name}', '{tmp_path}'\)`.*Received",
+    ):
+        load(name, data_dir=tmp_path)
 
 
 def test_an_empty_selection_is_an_error(monkeypatch):

@@ -3,7 +3,7 @@ import shutil
 import numpy as np
 import pytest
 
-from keras_xmodal.datasets import mnist
+from keras_xmodal.datasets import checks, mnist
 from tests.datasets.conftest import numbers, write_idx
 
 LABELS = "mnist/t10k-labels-idx1-ubyte"
@@ -36,7 +36,7 @@ def test_read_idx_has_axes_in_order(tmp_path):
 
 
 def test_the_default_folder_is_in_the_home(data_dir, monkeypatch):
-    monkeypatch.setattr(mnist, "FOLDER", data_dir)
+    monkeypatch.setattr(checks, "DATA_DIR", data_dir)
     _, expected = mnist.read("mnist", "test", data_dir)
     _, classes = mnist.read("mnist", "test")
     np.testing.assert_array_equal(classes, expected)
@@ -51,7 +51,7 @@ def test_a_missing_file_is_named_with_the_command(copy):
     mnist.read("mnist", "train", copy)
     with pytest.raises(
         FileNotFoundError,
-        match=rf"fetch_mnist.py --cache {copy}`.*without \['{LABELS}'\]",
+        match=rf"fetch\('mnist_fashion', '{copy}'\)`.*without \['{LABELS}'\]",
     ):
         mnist.read("mnist", "test", copy)
 

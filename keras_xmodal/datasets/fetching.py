@@ -1,0 +1,132 @@
+"""What fetching any data set needs: commands, safe writing, SHA-256 sums."""
+
+import contextlib
+import hashlib
+import os
+import pathlib
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Iterator
+
+SUMS = "SHA256SUMS"
+
+
+def run(command: list[str], folder: pathlib.Path, otherwise: str) -> None:
+    """Run a command that fetches something into a folder.
+
+    Args:
+        command: The command and its arguments.
+        folder: Where it runs.
+        otherwise: What a user can do where it does not work; ends errors.
+
+    Raises:
+        FileNotFoundError: If there is no such command.
+        ConnectionError: If it fails.
+    """
+    program = shutil.which(command[0])
+    if program is None:
+        raise FileNotFoundError(
+            f"`{command[0]}` must be on the PATH, to run `{' '.join(command)}`."
+            f" {otherwise}"
+        )
+    result = subprocess.run(
+        [program, *command[1:]], cwd=folder, capture_output=True, text=True
+    )
+    if result.returncode:
+        lines = result.stderr.strip().splitlines()[:5]
+        raise ConnectionError(
+            f"`{' '.join(command)}` must succeed. Is there a connection? "
+            f"{otherwise} Received: exit status {result.returncode} and\n"
+            + "\n".join(lines)
+        )
+
+
+def members(
+    archive: tarfile.TarFile, paths: tuple[str, ...]
+) -> dict[str, bytes]:
+    """Read files out of a package.
+
+    Args:
+        archive: The package. The first folder of its members, `package` or
+            `.`, belongs to no path.
+        paths: Files, and folders of files, to read.
+
+    Returns:
+        Dict from path to the content of the file.
+    """
+    folders = tuple(f"{path}/" for path in paths)
+    files = {}
+    for member in archive:
+        name = member.name.partition("/")[2]
+        if member.isfile() and (name in paths or name.startswith(folders)):
+            files[name] = archive.extractfile(member).read()
+    return files
+
+
+@contextlib.contextmanager
+def written_beside(folder: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Give a folder to write to; its files move to `folder` at the end.
+
+    Nothing moves where an error ends the writing. `SHA256SUMS` moves last.
+
+    Args:
+        folder: Where the files belong.
+
+    Yields:
+        Path of a temporary folder beside it.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(
+        dir=folder.parent, prefix="partial-"
+    ) as beside:
+        beside = pathlib.Path(beside)
+        yield beside
+        paths = [path for path in sorted(beside.rglob("*")) if path.is_file()]
+        for path in sorted(paths, key=lambda path: path.name == SUMS):
+            target = folder / path.relative_to(beside)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            os.replace(path, target)
+
+
+def sha256(path: pathlib.Path) -> str:
+    """Return the SHA-256 of a file, in hex."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def write_sums(folder: pathlib.Path) -> None:
+    """Write `SHA256SUMS` for the files below a folder, as `sha256sum` does."""
+    lines = [
+        f"{sha256(path)}  {path.relative_to(folder).as_posix()}\n"
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    ]
+    (folder / SUMS).write_text("".join(lines), encoding="utf-8")
+
+
+def read_sums(folder: pathlib.Path) -> dict[str, str]:
+    """Read `SHA256SUMS`: dict from path to SHA-256, empty where it is not."""
+    path = folder / SUMS
+    if not path.is_file():
+        return {}
+    lines = path.read_text(encoding="utf-8").splitlines()
+    pairs = (line.partition("  ") for line in lines)
+    return {name: digest for digest, _, name in pairs}
+
+
+def damaged(folder: pathlib.Path, sums: dict[str, str]) -> list[str]:
+    """List the files that are missing or have another SHA-256.
+
+    Args:
+        folder: Folder of the files.
+        sums: Dict from path below it to SHA-256.
+
+    Returns:
+        List of paths below the folder.
+    """
+    return [
+        name
+        for name, expected in sums.items()
+        if not (folder / name).is_file() or sha256(folder / name) != expected
+    ]
