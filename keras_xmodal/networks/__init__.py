@@ -6,10 +6,14 @@ from keras_xmodal.networks.conv_translator import ConvTranslator
 from keras_xmodal.networks.decode_wav import decode_wav
 from keras_xmodal.networks.dense_discriminator import DenseDiscriminator
 from keras_xmodal.networks.dense_generator import DenseGenerator
+from keras_xmodal.networks.from_keras_hub import from_keras_hub
 from keras_xmodal.networks.griffin_lim import GriffinLim
 from keras_xmodal.networks.image_decoder import ImageDecoder
 from keras_xmodal.networks.image_encoder import ImageEncoder
 from keras_xmodal.networks.image_preprocessor import ImagePreprocessor
+from keras_xmodal.networks.keras_hub_text_preprocessor import (
+    KerasHubTextPreprocessor,
+)
 from keras_xmodal.networks.lsa_embeddings import lsa_embeddings
 from keras_xmodal.networks.speech_encoder import SpeechEncoder
 from keras_xmodal.networks.speech_preprocessor import SpeechPreprocessor
@@ -34,6 +38,7 @@ __all__ = [
     "ImageDecoder",
     "ImageEncoder",
     "ImagePreprocessor",
+    "KerasHubTextPreprocessor",
     "SpeechEncoder",
     "SpeechPreprocessor",
     "TextDecoder",
@@ -44,6 +49,7 @@ __all__ = [
     "VideoEncoder",
     "VideoPreprocessor",
     "decode_wav",
+    "from_keras_hub",
     "lsa_embeddings",
     "word_vectors",
 ]

@@ -1,0 +1,243 @@
+"""A KerasHub backbone as a network from one tensor to one vector."""
+
+import re
+
+import keras
+from keras import ops
+
+from keras_xmodal.saving import register
+
+_BLOCK = re.compile(r".*?(?:block|layer|stage)s?_?\d+[a-z]?")
+
+
+@register
+class KerasHubEncoder(keras.Model):
+    """What `from_keras_hub` makes of a backbone; see there.
+
+    Only the part of the backbone that leads to the vector is in it: without
+    the other half of CLIP, a decoder, or a head that nothing reads.
+
+    Args:
+        backbone: `keras_hub.models.Backbone`.
+        trainable_blocks: Non-negative integer or `"all"`. It may be set later
+            as well, before the model that holds the encoder is compiled.
+        pooling: `"mean"`, `"first"`, `"last"` or `"pooled"`.
+        modality: `"image"`, `"text"` or None.
+        rescaling: Keras layer or None.
+        padding_id: Integer.
+        **kwargs: `name`.
+    """
+
+    def __init__(
+        self,
+        backbone,
+        trainable_blocks=0,
+        pooling="mean",
+        modality=None,
+        rescaling=None,
+        padding_id=0,
+        **kwargs,
+    ):
+        network, main = _used_part(backbone, modality, pooling)
+        declared = network.input[main]
+        if rescaling is not None and "int" in declared.dtype:
+            raise ValueError(
+                "`rescaling` must be None where the input is token ids. "
+                f"Received: rescaling={rescaling}"
+            )
+
+        # Functional graph
+        inputs = keras.Input(
+            batch_shape=declared.shape, dtype=declared.dtype, name=main
+        )
+        x = inputs if rescaling is None else rescaling(inputs)
+        is_token = None
+        if "int" in declared.dtype:
+            is_token = ops.not_equal(inputs, padding_id)  # (batch, length)
+        feed = {main: x}
+        for name, other in network.input.items():
+            if name.endswith("padding_mask"):
+                feed[name] = ops.cast(is_token, other.dtype)
+            elif name.endswith("segment_ids"):
+                feed[name] = ops.zeros_like(inputs)
+        x = ops.cast(network(feed), "float32")
+        if len(x.shape) == 4:
+            x = _pool_map(x, pooling, backbone)
+        elif len(x.shape) == 3:
+            x = _pool_sequence(x, is_token, pooling)
+        super().__init__(inputs=inputs, outputs=x, **kwargs)
+
+        # Config. The backbone itself would be saved as a whole.
+        self._backbone_config = keras.saving.serialize_keras_object(backbone)
+        self.trainable_blocks = trainable_blocks
+        self.pooling = pooling
+        self.modality = modality
+        self.rescaling = rescaling
+        self.padding_id = padding_id
+
+    def call(self, inputs, training=None, mask=None):
+        # Nothing is random in a frozen network, whatever it is part of.
+        training = bool(training) and self.trainable
+        return super().call(inputs, training=training, mask=mask)
+
+    @property
+    def trainable_blocks(self):
+        """How many of the last blocks train, or `"all"`."""
+        return self._trainable_blocks
+
+    @trainable_blocks.setter
+    def trainable_blocks(self, value):
+        network = self.get_layer("network")
+        first = _first_trainable(network.layers, value)
+        # One by one: a layer that has the value already hands nothing on.
+        for layer in self._flatten_layers():
+            layer.trainable = value != 0
+        for layer in first:
+            layer.trainable = False
+        self._trainable_blocks = value
+
+    def get_config(self):
+        trainable_blocks = self.trainable_blocks
+        if self.trainable != (trainable_blocks != 0):  # set by the user
+            trainable_blocks = "all" if self.trainable else 0
+        serialize = keras.saving.serialize_keras_object
+        return {
+            "backbone": self._backbone_config,
+            "trainable_blocks": trainable_blocks,
+            "pooling": self.pooling,
+            "modality": self.modality,
+            "rescaling": serialize(self.rescaling),
+            "padding_id": self.padding_id,
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        config = dict(config)
+        for key in ("backbone", "rescaling"):
+            config[key] = keras.saving.deserialize_keras_object(config[key])
+        return cls(**config)
+
+
+def _used_part(backbone, modality, pooling):
+    """The part of a backbone that leads to the vector, and its main input.
+
+    Args:
+        backbone: `keras_hub.models.Backbone`.
+        modality: `"image"`, `"text"` or None.
+        pooling: As of the encoder.
+
+    Returns:
+        Pair of a Keras model from a dict of tensors to one tensor, and the
+        key of the input that is no mask.
+    """
+    inputs = backbone.input
+    inputs = inputs if isinstance(inputs, dict) else {inputs.name: inputs}
+    if hasattr(backbone, "get_vision_embeddings"):
+        main, embed = {
+            "image": ("images", "get_vision_embeddings"),
+            "text": ("token_ids", "get_text_embeddings"),
+        }.get(modality, (None, None))
+        if main is None:
+            raise ValueError(
+                "`modality` must be 'image' or 'text', as the backbone has a "
+                f"half for each. Received: modality={modality!r}"
+            )
+        inputs = {main: inputs[main]}
+        outputs = getattr(backbone, embed)(inputs[main])
+    elif modality is not None:
+        raise ValueError(
+            "`modality` must be None for a backbone of one modality. "
+            f"Received: modality={modality!r}, backbone={backbone}"
+        )
+    else:
+        # An encoder does not need what its decoder reads.
+        inputs = {k: x for k, x in inputs.items() if "decoder_" not in k}
+        outputs = _select_output(backbone.output, pooling)
+    names = [k for k in inputs if not k.endswith(("_mask", "segment_ids"))]
+    if len(names) != 1:
+        raise ValueError(
+            "`backbone` must have one input, besides a padding mask and "
+            f"segment ids. Received: inputs {list(inputs)}"
+        )
+    return keras.Model(inputs, outputs, name="network"), names[0]
+
+
+def _select_output(outputs, pooling):
+    keys = ("sequence_output", "encoder_sequence_output")
+    if pooling == "pooled":
+        keys = ("pooled_output",)
+    if not isinstance(outputs, dict):
+        outputs = {keys[0]: outputs} if pooling != "pooled" else {"": outputs}
+    for key in keys:
+        if key in outputs:
+            return outputs[key]
+    raise ValueError(
+        f"`backbone` must have an output {' or '.join(map(repr, keys))} for "
+        f"this `pooling`. Received: pooling={pooling!r}, outputs "
+        f"{list(outputs)}"
+    )
+
+
+def _pool_map(x, pooling, backbone):
+    """Average a map of features over its places."""
+    if pooling != "mean":
+        raise ValueError(
+            "`pooling` must be 'mean' for a backbone that returns a map of "
+            f"features. Received: pooling={pooling!r}"
+        )
+    first = getattr(backbone, "data_format", None) == "channels_first"
+    return ops.mean(x, axis=(2, 3) if first else (1, 2))
+
+
+def _pool_sequence(x, is_token, pooling):
+    """One vector of a sequence, padding left out."""
+    if pooling == "first":
+        return x[:, 0]
+    if is_token is None:
+        return x[:, -1] if pooling == "last" else ops.mean(x, axis=1)
+    weights = ops.cast(is_token, "float32")  # (batch, length)
+    if pooling == "last":
+        # Nothing but padding behind it: the sum from there on is one.
+        after = ops.flip(ops.cumsum(ops.flip(weights, 1), axis=1), 1)
+        weights = weights * ops.cast(ops.equal(after, 1.0), "float32")
+    x = ops.squeeze(ops.matmul(ops.expand_dims(weights, 1), x), 1)
+    total = ops.sum(weights, axis=1, keepdims=True)  # (batch, 1)
+    return x / ops.where(total > 0, total, 1.0)
+
+
+def _first_trainable(layers, trainable_blocks):
+    """Layers before the last blocks, which are to be frozen.
+
+    A block is what KerasHub numbers: the layers whose names agree up to a
+    first number behind "block", "layer" or "stage".
+    """
+    if trainable_blocks in (0, "all"):
+        return []
+    while True:
+        # Layers without weights are numbered by Keras, for other reasons.
+        names = [x.weights and _BLOCK.match(x.name) for x in layers]
+        blocks = list(dict.fromkeys(n.group() for n in names if n))
+        inner = [_sublayers(layer) for layer in layers]
+        if blocks or not any(inner):
+            break
+        layers = [
+            part
+            for parts, layer in zip(inner, layers, strict=True)
+            for part in parts or [layer]
+        ]
+    if len(blocks) < trainable_blocks:
+        raise ValueError(
+            f"`trainable_blocks` must be 'all' or at most {len(blocks)}, the "
+            "number of numbered blocks in the backbone. "
+            f"Received: trainable_blocks={trainable_blocks}"
+        )
+    start = blocks[-trainable_blocks]
+    index = [n and n.group() for n in names].index(start)
+    return layers[:index]
+
+
+def _sublayers(layer):
+    if isinstance(layer, keras.Model):
+        return layer.layers
+    return list(layer._flatten_layers(include_self=False, recursive=False))

@@ -1,0 +1,83 @@
+import sys
+
+import keras
+import keras_hub
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_xmodal.networks import KerasHubTextPreprocessor
+from tests.helpers import assert_close
+
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "red", "apple"]
+# The last is longer than the model: it is cut, and still has its end.
+TEXTS = ["Red apple", "pear", "", "red red red red apple"]
+IDS = [[2, 5, 6, 3, 0], [2, 1, 3, 0, 0], [2, 3, 0, 0, 0], [2, 5, 5, 5, 3]]
+
+
+def make():
+    return KerasHubTextPreprocessor(
+        keras_hub.models.BertTextClassifierPreprocessor(
+            keras_hub.models.BertTokenizer(WORDS, lowercase=True),
+            sequence_length=5,
+        ),
+        name="ids",
+    )
+
+
+def test_ids_of_texts():
+    preprocessor = make()
+    ids = preprocessor(TEXTS)
+    assert ids.dtype == tf.int32
+    assert ids.numpy().tolist() == IDS
+    assert preprocessor.padding_id == 0
+    assert preprocessor.sequence_length == 5
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (np.array(TEXTS), IDS),
+        (np.array(TEXTS)[:, None], IDS),
+        (tf.constant("Red apple"), IDS[0]),
+    ],
+)
+def test_shapes(texts, expected):
+    assert make()(texts).numpy().tolist() == expected
+
+
+def test_in_a_data_set_and_in_a_graph():
+    preprocessor = make()
+    data = tf.data.Dataset.from_tensor_slices(TEXTS).batch(3).map(preprocessor)
+    assert data.element_spec.shape == (None, 5)
+    rows = [row for batch in data for row in batch.numpy().tolist()]
+    assert rows == IDS
+    graph = tf.function(preprocessor)
+    assert graph(tf.constant(TEXTS)).numpy().tolist() == IDS
+
+
+def test_saved_and_loaded(tmp_path):
+    inputs = keras.Input((), dtype="string")
+    model = keras.Model(inputs, make()(inputs))
+    model.save(tmp_path / "ids.keras")
+    loaded = keras.saving.load_model(tmp_path / "ids.keras")
+    assert_close(loaded(tf.constant(TEXTS)), np.array(IDS), atol=0)
+    assert loaded.get_layer("ids").sequence_length == 5
+
+
+def test_no_preprocessor():
+    tokenizer = keras_hub.models.BertTokenizer(WORDS)
+    with pytest.raises(TypeError, match=r"with a tokenizer\. Received: .*Bert"):
+        KerasHubTextPreprocessor(tokenizer)
+
+
+def test_no_strings():
+    with pytest.raises(TypeError, match=r"must hold strings\. Received: .*int"):
+        make()(np.array([1, 2]))
+
+
+def test_without_keras_hub(monkeypatch):
+    preprocessor = make().preprocessor
+    monkeypatch.setitem(sys.modules, "keras_hub", None)
+    with pytest.raises(ImportError, match=r"needs KerasHub: pip install"):
+        KerasHubTextPreprocessor(preprocessor)
