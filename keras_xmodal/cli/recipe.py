@@ -75,24 +75,9 @@ def build_model(train: dict, seed: int = 0) -> EmbeddingModel:
     """
     image_size = train["image"].shape[1:3]
     image_preprocessor = ImagePreprocessor(
-        image_size,
-        augmentation=ImageAugmentation(
-            rotation=0.05,
-            translation=0.1,
-            zoom=0.2,
-            stretch=0.1,
-            shear=0.15,
-            hue=0.12,
-            saturation=0.7,
-            contrast=0.3,
-            color_mixing=0.12,
-            gamma=0.4,
-            blur=0.7,
-            grayscale=0.1,
-            seed=seed,
-        ),
+        image_size, augmentation=make_augmentation(seed)
     )
-    text_preprocessor, text_encoder = _build_text_tower(train)
+    text_preprocessor, text_encoder = build_text_tower(train)
     embedding_dim = text_encoder.output_shape[-1]
     model = EmbeddingModel(
         encoders={
@@ -134,8 +119,35 @@ def build_model(train: dict, seed: int = 0) -> EmbeddingModel:
     return model
 
 
-def _build_text_tower(train):
-    """Names as character n-grams and as English words, in frozen tables."""
+def make_augmentation(seed: int) -> ImageAugmentation:
+    """Changes that leave a drawing what it is, in another style."""
+    return ImageAugmentation(
+        rotation=0.05,
+        translation=0.1,
+        zoom=0.2,
+        stretch=0.1,
+        shear=0.15,
+        hue=0.12,
+        saturation=0.7,
+        contrast=0.3,
+        color_mixing=0.12,
+        gamma=0.4,
+        blur=0.7,
+        grayscale=0.1,
+        seed=seed,
+    )
+
+
+def build_text_tower(train: dict) -> tuple[keras.Model, keras.Model]:
+    """Names as character n-grams and as English words, in frozen tables.
+
+    Args:
+        train: Dict as `read_train` returns it.
+
+    Returns:
+        The preprocessor of texts, and the encoder of its tokens: `NGRAM_DIM`
+        numbers of the n-grams, then those of the words, each of length 1.
+    """
     ngrams = TextPreprocessor(
         split="character",
         ngrams=(2, 3, 4),
