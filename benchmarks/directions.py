@@ -6,10 +6,11 @@
 
 A cell is a pair of modalities and a family of models, `EmbeddingModel`
 (retrieval), `VAEModel` (translation) or `GANModel` (generation), in
-`directions_speech.py` and `directions_video.py`. Each trains on the training
-split, is asked about the test split, and returns a row for each measure with
-chance and a trivial baseline beside the model. Where a family does not suit a
-direction, the row says why.
+`directions_speech.py` and `directions_video.py`; `directions_three.py` has
+image, text and speech in one model. Each trains on the training split, is asked
+about the test split, and returns a row for each measure with chance and a
+trivial baseline beside the model. Where a family does not suit a direction, the
+row says why.
 
 Cells are processes of one thread each, `--jobs` of them at a time. Each leaves
 a file in `--work`, and the same command goes on where it was stopped.
@@ -29,7 +30,11 @@ import time
 
 FAMILIES = ("EmbeddingModel", "VAEModel", "GANModel")
 # Pair: families that have a cell, a function in `directions_<pair>.CELLS`.
-CELLS = {"speech": ("EmbeddingModel",), "video": FAMILIES}
+CELLS = {
+    "speech": ("EmbeddingModel",),
+    "video": FAMILIES,
+    "three": ("EmbeddingModel",),
+}
 ONE_THREAD = {
     "OMP_NUM_THREADS": "1",
     "TF_NUM_INTRAOP_THREADS": "1",

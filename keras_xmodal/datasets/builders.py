@@ -1,7 +1,8 @@
 """The data sets as TensorFlow Datasets builders.
 
 Import this module, and `tfds.load` knows them by the names that `load` knows
-them by. It is never imported by `import keras_xmodal`.
+them by, but for "captioned_moving_mnist". It is never imported by `import
+keras_xmodal`.
 """
 
 import numpy as np
@@ -18,19 +19,19 @@ except ImportError as error:
     ) from error
 
 from keras_xmodal.datasets.fetched_builders import (
+    CaptionedMovingMnist,
     EmojiLarge,
     MnistFashion,
-    MovingMnist,
     PolyMnist,
     SpokenPrompts,
 )
 
 __all__ = [
+    "CaptionedMovingMnist",
     "Emoji",
     "EmojiLarge",
     "EmojiMotion",
     "MnistFashion",
-    "MovingMnist",
     "PolyMnist",
     "SpokenPrompts",
 ]

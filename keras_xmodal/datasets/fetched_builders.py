@@ -54,9 +54,8 @@ class _FetchedBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         config, languages = self.builder_config, None
         if config is not None and config.name == "multilingual":
             languages = self._source.LANGUAGES
-        examples = load(
-            self.name, split, languages=languages, data_dir=data_dir
-        )
+        name = self._source.__name__.rpartition(".")[2]
+        examples = load(name, split, languages=languages, data_dir=data_dir)
         yield from enumerate(examples.as_numpy_iterator())
 
 
@@ -157,8 +156,11 @@ class SpokenPrompts(_FetchedBuilder):
         )
 
 
-class MovingMnist(_FetchedBuilder):
-    """Build "moving_mnist" from the IDX files in `manual_dir`.
+class CaptionedMovingMnist(_FetchedBuilder):
+    """Build "captioned_moving_mnist" from the IDX files in `manual_dir`.
+
+    It is `keras_xmodal.datasets.load("moving_mnist")`; TensorFlow Datasets has
+    another data set of that name, without captions.
 
     Example:
 
@@ -171,7 +173,7 @@ class MovingMnist(_FetchedBuilder):
     folder = kx.datasets.fetch("moving_mnist")
     files = tfds.download.DownloadConfig(manual_dir=folder)
     train = tfds.load(
-        "moving_mnist",
+        "captioned_moving_mnist",
         split="train",
         download_and_prepare_kwargs={"download_config": files},
     )

@@ -1,3 +1,4 @@
+import subprocess
 import sys
 
 import numpy as np
@@ -47,10 +48,10 @@ def test_tfds_gives_the_same_examples(config, modalities, tmp_path):
 @pytest.mark.parametrize(
     "config",
     [
+        "captioned_moving_mnist",
         "emoji_large",
         "emoji_large/multilingual",
         "mnist_fashion",
-        "moving_mnist",
         "poly_mnist",
         "spoken_prompts",
         "spoken_prompts/multilingual",
@@ -60,7 +61,7 @@ def test_tfds_reads_what_was_fetched(config, fetched, tmp_path):
     tfds = pytest.importorskip("tensorflow_datasets")
     import keras_xmodal.datasets.builders  # noqa: F401
 
-    name, _, kind = config.partition("/")
+    name, _, kind = config.removeprefix("captioned_").partition("/")
     languages = _DATA_SETS[name].LANGUAGES if kind else None
     builder = tfds.builder(config, data_dir=tmp_path)
     download = tfds.download.DownloadConfig(manual_dir=str(fetched))
@@ -84,6 +85,22 @@ def test_tfds_reads_what_was_fetched(config, fetched, tmp_path):
     assert set(x) == set(_DATA_SETS[name].DEFAULT_MODALITIES)
     for modality, value in x.items():
         np.testing.assert_array_equal(value, example[modality])
+
+
+def test_names_that_tfds_does_not_have():
+    """Its own data sets register when they are first asked for."""
+    pytest.importorskip("tensorflow_datasets")
+    code = (
+        "import tensorflow_datasets.image, tensorflow_datasets.video\n"
+        "import tensorflow_datasets as tfds\n"
+        "names = set(tfds.list_builders(with_community_datasets=False))\n"
+        "import keras_xmodal.datasets.builders as builders\n"
+        "for name in builders.__all__:\n"
+        "    assert getattr(builders, name).name not in names, name"
+    )
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr[-2000:]
 
 
 def test_tfds_says_how_to_fetch_the_files(tmp_path):
