@@ -9,8 +9,8 @@ A cell is a pair of modalities and a family of models, `EmbeddingModel`
 `directions_speech.py` and `directions_video.py`; `directions_three.py` has
 image, text and speech in one model. Each trains on the training split, is asked
 about the test split, and returns a row for each measure with chance and a
-trivial baseline beside the model. Where a family does not suit a direction, the
-row says why.
+trivial baseline beside the model, and what real data has where a judge looks at
+generated data. Where a family does not suit a direction, the row says why.
 
 Cells are processes of one thread each, `--jobs` of them at a time. Each leaves
 a file in `--work`, and the same command goes on where it was stopped.
@@ -116,7 +116,7 @@ def summarise(cells):
                 if key in first
             },
         }
-        for side in ("model", "chance", "baseline"):
+        for side in ("model", "chance", "baseline", "real"):
             values = [
                 r[side] for r in of_seed.values() if r.get(side) is not None
             ]
@@ -135,8 +135,9 @@ def summarise(cells):
 def table(rows):
     """Write rows as a table of Markdown."""
     lines = [
-        "| direction | model | data | measure | value | baseline | chance |",
-        "|---|---|---|---|---|---|---|",
+        "| direction | model | data | measure | value | baseline | chance "
+        "| real data |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
         value = row.get("why", "")
@@ -147,10 +148,13 @@ def table(rows):
         baseline = ""
         if "baseline" in row:
             baseline = f"{row['baseline']:.3g} ({row['baseline_name']})"
-        chance = f"{row['chance']:.2g}" if "chance" in row else ""
+        chance, real = (
+            f"{row[key]:.2g}" if key in row else ""
+            for key in ("chance", "real")
+        )
         texts = [row[key] for key in ("direction", "family", "data", "measure")]
         lines.append(
-            "| " + " | ".join([*texts, value, baseline, chance]) + " |"
+            "| " + " | ".join([*texts, value, baseline, chance, real]) + " |"
         )
     return "\n".join(lines)
 

@@ -1,7 +1,7 @@
 """Speech and text: the cell of `EmbeddingModel` in `directions.py`.
 
 The English prompts of "spoken_prompts" are real recordings of one voice. A
-network learns from 20 minutes of them to write what it hears (CTC); the counts
+network learns from 14 minutes of them to write what it hears (CTC); the counts
 of pairs of characters that it expects are compared with those of the texts. The
 test has 100 transcripts that are in no training example.
 """
@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 import keras_xmodal as kx
+from keras_xmodal.cli import recipe
 from keras_xmodal.cli.ridge_baseline import RidgeBaseline
 
 layers = keras.layers
@@ -115,15 +116,11 @@ def train_reader(spectrograms, seconds, texts, seed, epochs=PROMPT_EPOCHS):
     )
     size = characters.vocabulary_size()
     reader = keras.Sequential([encoder, layers.Dense(size, dtype="float32")])
-    data = join_recordings(spectrograms, seconds, texts, random)
-    num_steps = epochs * (len(data[0]) // BATCH_SIZE)
-    rate = keras.optimizers.schedules.CosineDecay(
-        0.0, num_steps, warmup_target=2e-3, warmup_steps=num_steps // 20
+    x, _ = join_recordings(spectrograms, seconds, texts, random)
+    steps = epochs * (len(x) // BATCH_SIZE)
+    reader.compile(
+        recipe.make_optimizer(2e-3, steps), loss=ctc, jit_compile=False
     )
-    optimizer = keras.optimizers.AdamW(
-        rate, weight_decay=0.02, global_clipnorm=1.0
-    )
-    reader.compile(optimizer, loss=ctc, jit_compile=False)
     for _ in range(epochs):
         x, y = join_recordings(spectrograms, seconds, texts, random)
         count = len(x) // BATCH_SIZE * BATCH_SIZE

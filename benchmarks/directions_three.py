@@ -67,15 +67,8 @@ def fit(model, x, ids, seed):
     """Train with AdamW and a cosine schedule."""
     raw = tf.data.Dataset.from_tensor_slices((x, ids))
     raw = raw.shuffle(len(ids), seed=seed).batch(BATCH_SIZE)
-    num_steps = EPOCHS * len(raw)
-    rate = keras.optimizers.schedules.CosineDecay(
-        0.0,
-        num_steps - num_steps // 20,
-        warmup_target=1e-3,
-        warmup_steps=num_steps // 20,
-    )
     model.compile(
-        keras.optimizers.AdamW(rate, weight_decay=0.02, global_clipnorm=1.0),
+        recipe.make_optimizer(1e-3, EPOCHS * len(raw)),
         loss=kx.losses.InfoNCE(),
     )
     model.fit(model.preprocess(raw, training=True), epochs=EPOCHS, verbose=0)

@@ -335,7 +335,7 @@ def mean_clips(train, ids):
     return np.stack(means)[ids]
 
 
-def rows_of_accuracy(direction, measure, model, baseline, name, ceiling=None):
+def rows_of_accuracy(direction, measure, model, baseline, name, real=None):
     """A row for digit, motion and both."""
     return [
         {
@@ -346,7 +346,7 @@ def rows_of_accuracy(direction, measure, model, baseline, name, ceiling=None):
             "chance": CHANCE[part],
             "baseline": float(baseline[part]),
             "baseline_name": name,
-            **({"ceiling": float(ceiling[part])} if ceiling else {}),
+            **({"real": float(real[part])} if real else {}),
         }
         for part in CHANCE
     ]
@@ -382,7 +382,7 @@ def rows_of_clips(clips, train, test, seed):
         "chance": None,
         "baseline": reports[1]["frechet_distance"],
         "baseline_name": mean,
-        "floor": reports[0]["floor"]["frechet_distance"],
+        "real": reports[0]["floor"]["frechet_distance"],
     }
     return [*rows, distance]
 

@@ -133,14 +133,8 @@ def fit(model, copies, names, ids, seed):
     random = np.random.default_rng(seed)
     count = len(ids) // BATCH_SIZE * BATCH_SIZE
     num_steps = EPOCHS * count // BATCH_SIZE
-    rate = keras.optimizers.schedules.CosineDecay(
-        0.0,
-        num_steps - num_steps // 20,
-        warmup_target=LEARNING_RATE,
-        warmup_steps=num_steps // 20,
-    )
     model.compile(
-        keras.optimizers.AdamW(rate, weight_decay=0.02, global_clipnorm=1.0),
+        recipe.make_optimizer(LEARNING_RATE, num_steps),
         loss=kx.losses.InfoNCE(),
     )
     for _ in range(EPOCHS):

@@ -245,16 +245,8 @@ def fit(
     """
     data = training_data(model, train, batch_size, seed)
     steps = epochs * int(data.cardinality())
-    schedule = keras.optimizers.schedules.CosineDecay(
-        0.0,
-        max(1, steps - steps // 20),
-        warmup_target=1e-3,
-        warmup_steps=max(1, steps // 20),
-    )
     model.compile(
-        keras.optimizers.AdamW(
-            schedule, weight_decay=0.02, global_clipnorm=1.0
-        ),
+        make_optimizer(1e-3, steps),
         loss=InfoNCE() if loss is None else loss,
     )
     bar = [] if quiet else [_ProgressBar(epochs)]
@@ -265,6 +257,29 @@ def fit(
         callbacks=[*callbacks, *bar],
     )
     return history.history
+
+
+def make_optimizer(
+    learning_rate: float, steps: int
+) -> keras.optimizers.Optimizer:
+    """AdamW whose rate rises for a twentieth of the steps, and falls to 0.
+
+    Args:
+        learning_rate: Float, the highest rate.
+        steps: Integer, all steps of the training.
+
+    Returns:
+        Keras optimizer.
+    """
+    schedule = keras.optimizers.schedules.CosineDecay(
+        0.0,
+        max(1, steps - steps // 20),
+        warmup_target=learning_rate,
+        warmup_steps=max(1, steps // 20),
+    )
+    return keras.optimizers.AdamW(
+        schedule, weight_decay=0.02, global_clipnorm=1.0
+    )
 
 
 class _ProgressBar(keras.callbacks.Callback):

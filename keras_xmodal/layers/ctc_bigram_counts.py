@@ -15,7 +15,8 @@ class CTCBigramCounts(keras.layers.Layer):
     doubts counts in parts, and neither a beam nor a dictionary is needed. They
     lie in the space of `BigramCounts` of written texts: a network that is
     trained with `keras.losses.CTC` to write what it hears so becomes the speech
-    tower of an `EmbeddingModel`, and stays differentiable.
+    tower of an `EmbeddingModel`, and stays differentiable. Memory grows with
+    the square of the steps, 4 bytes for each pair of them.
 
     Args:
         **kwargs: Arguments of `keras.layers.Layer`. The counts are float32

@@ -38,8 +38,9 @@ def from_keras_hub(
         trainable_blocks: How many of the last blocks (transformer layers,
             residual blocks) train, with all that comes after them; what is
             before them is frozen. 0 freezes the backbone, `"all"` trains all
-            of it. `encoder.trainable_blocks = 2` later is possible too,
-            before the model is compiled again.
+            of it. Dropout is off only where all is frozen.
+            `encoder.trainable_blocks = 2` later is possible too, before the
+            model is compiled again.
         pooling: How features become one vector. `"mean"`: the average over
             the places of a feature map, the tokens of a text that are not
             padding, the patches of a picture (with a class token, if any) or

@@ -1,10 +1,10 @@
 """Texts as the token ids of a KerasHub tokenizer."""
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from keras_xmodal.networks.from_keras_hub import import_keras_hub
+from keras_xmodal.networks.strings import to_one_text_each
 from keras_xmodal.saving import register
 
 
@@ -36,6 +36,7 @@ class KerasHubTextPreprocessor(keras.layers.Layer):
         ImportError: If KerasHub is not installed.
         TypeError: If `preprocessor` is no KerasHub preprocessor of texts, or
             the input does not hold strings.
+        ValueError: If the input has another shape.
 
     Example:
         ```python
@@ -84,14 +85,7 @@ class KerasHubTextPreprocessor(keras.layers.Layer):
         return self.preprocessor.sequence_length
 
     def call(self, inputs):
-        if isinstance(inputs, (list, tuple)):
-            inputs = np.array(inputs, dtype=object)
-        texts = tf.convert_to_tensor(inputs)
-        if texts.dtype != tf.string:
-            raise TypeError(
-                "`inputs` must hold strings. "
-                f"Received: dtype={texts.dtype.name}"
-            )
+        texts = to_one_text_each(inputs)
         ids = self.preprocessor(tf.reshape(texts, (-1,)))["token_ids"]
         ids = tf.cast(ids, tf.int32)
         shape = self.compute_output_shape(texts.shape)

@@ -1,9 +1,9 @@
 """Texts in any language, made into token ids."""
 
 import keras
-import numpy as np
 import tensorflow as tf
 
+from keras_xmodal.networks.strings import to_one_text_each, to_strings
 from keras_xmodal.saving import register
 
 _START, _END = "<", ">"  # no text holds them, once standardized
@@ -167,7 +167,7 @@ class TextPreprocessor(keras.layers.TextVectorization):
                 f"Received: data={data!r}"
             )
         else:
-            data = tf.reshape(_to_strings(data, "data"), (-1, 1))
+            data = tf.reshape(to_strings(data, "data"), (-1, 1))
         super().adapt(data)
         if self.vocabulary_size() <= 2:
             raise ValueError(
@@ -243,13 +243,7 @@ class TextPreprocessor(keras.layers.TextVectorization):
                 "`adapt(texts)` first or pass `vocabulary`. Received: "
                 f"vocabulary_size={vocabulary_size}"
             )
-        texts = _to_strings(inputs, "inputs")
-        rank = texts.shape.rank
-        if rank not in (0, 1) and (rank != 2 or texts.shape[1] != 1):
-            raise ValueError(
-                "`inputs` must have shape (batch,), (batch, 1) or (). "
-                f"Received: shape={texts.shape}"
-            )
+        texts = to_one_text_each(inputs)
         tokens = super().call(tf.reshape(texts, (-1,)))  # ragged
         if self.drop_unknown:
             tokens = tf.ragged.boolean_mask(tokens, tokens != 1)
@@ -261,7 +255,7 @@ class TextPreprocessor(keras.layers.TextVectorization):
             missing = tf.maximum(1 - tf.shape(tokens)[1], 0)
             tokens = tf.pad(tokens, [[0, 0], [0, missing]])
         tokens = tf.cast(tokens, tf.int32)
-        return tokens[0] if rank == 0 else tokens
+        return tokens[0] if texts.shape.rank == 0 else tokens
 
     def compute_output_shape(self, input_shape):
         if len(input_shape) == 0:
@@ -340,22 +334,6 @@ def _standardize(texts):
     texts = tf.strings.regex_replace(texts, r"['’\p{Cf}]", "")
     texts = tf.strings.regex_replace(texts, r"[^\p{L}\p{M}\p{N}]+", " ")
     return tf.strings.strip(texts)
-
-
-def _to_strings(texts, name):
-    if isinstance(texts, (list, tuple)):
-        texts = np.array(texts, dtype=object)
-    try:
-        texts = tf.convert_to_tensor(texts)
-    except (TypeError, ValueError) as error:
-        raise TypeError(
-            f"`{name}` must hold strings. Received: {name}={texts!r}"
-        ) from error
-    if texts.dtype != tf.string:
-        raise TypeError(
-            f"`{name}` must hold strings. Received: dtype={texts.dtype.name}"
-        )
-    return texts
 
 
 def _validate_arguments(max_tokens, split, ngrams, sequence_length):

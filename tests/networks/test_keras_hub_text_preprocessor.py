@@ -71,9 +71,15 @@ def test_no_preprocessor():
         KerasHubTextPreprocessor(tokenizer)
 
 
-def test_no_strings():
-    with pytest.raises(TypeError, match=r"must hold strings\. Received: .*int"):
-        make()(np.array([1, 2]))
+@pytest.mark.parametrize("texts", [np.array([1, 2]), [None]])
+def test_no_strings(texts):
+    with pytest.raises(TypeError, match=r"must hold strings\. Received: "):
+        make()(texts)
+
+
+def test_wrong_shape():
+    with pytest.raises(ValueError, match=r"must have shape .*\(1, 2\)"):
+        make()(np.array([["red", "apple"]]))
 
 
 def test_without_keras_hub(monkeypatch):

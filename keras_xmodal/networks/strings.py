@@ -1,0 +1,56 @@
+"""Texts as string tensors, for the layers that take them."""
+
+import numpy as np
+import tensorflow as tf
+
+
+def to_strings(texts, name):
+    """Make a string tensor of texts.
+
+    Args:
+        texts: String tensor or array, or a list of texts.
+        name: Name of the argument in the error.
+
+    Returns:
+        String tensor of the same shape.
+
+    Raises:
+        TypeError: If it holds anything else.
+    """
+    if isinstance(texts, (list, tuple)):
+        texts = np.array(texts, dtype=object)
+    try:
+        texts = tf.convert_to_tensor(texts)
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"`{name}` must hold strings. Received: {name}={texts!r}"
+        ) from error
+    if texts.dtype != tf.string:
+        raise TypeError(
+            f"`{name}` must hold strings. Received: dtype={texts.dtype.name}"
+        )
+    return texts
+
+
+def to_one_text_each(inputs):
+    """Make a string tensor of the inputs of a layer, one text an example.
+
+    Args:
+        inputs: String tensor of shape `(batch,)`, `(batch, 1)` or `()`, or a
+            list of texts.
+
+    Returns:
+        String tensor of that shape.
+
+    Raises:
+        TypeError: If the inputs do not hold strings.
+        ValueError: If they have another shape.
+    """
+    texts = to_strings(inputs, "inputs")
+    rank = texts.shape.rank
+    if rank not in (0, 1) and (rank != 2 or texts.shape[1] != 1):
+        raise ValueError(
+            "`inputs` must have shape (batch,), (batch, 1) or (). "
+            f"Received: shape={texts.shape}"
+        )
+    return texts
