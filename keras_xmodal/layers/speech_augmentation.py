@@ -10,10 +10,13 @@ from keras_xmodal.saving import register
 
 @register
 class SpeechAugmentation(keras.layers.Layer):
-    """Shift waveforms in time and add noise, each in its own way.
+    """Play waveforms faster or slower, shift them and add noise.
 
-    Each waveform draws its shift uniformly from minus to plus `time_shift`;
-    what is shifted in is silence. White noise is added, of a standard deviation
+    Each waveform draws its speed, log-uniformly from `1 / (1 + speed)` to
+    `1 + speed`; like a tape that is played faster, it is higher and shorter, so
+    that a voice sounds as another one. It draws its shift in time uniformly
+    from minus to plus `time_shift`. What is missing at the ends is silence, and
+    what does not fit is cut. White noise is added, of a standard deviation
     uniform in 0 to `noise` times the waveform's root mean square. 0 turns a
     change off.
 
@@ -23,6 +26,7 @@ class SpeechAugmentation(keras.layers.Layer):
 
     Args:
         time_shift: Float in [0, 1], as a fraction of the waveform's length.
+        speed: Float in [0, 1], 0.1 for a tenth faster or slower at most.
         noise: Non-negative float, as a fraction of the root mean square.
         seed: Integer. Defaults to a random one.
         **kwargs: Arguments of `keras.layers.Layer`.
@@ -52,9 +56,15 @@ class SpeechAugmentation(keras.layers.Layer):
         augmentation(waveforms, training=True).shape  # (4, 8000)
         kx.networks.SpeechPreprocessor(augmentation=augmentation)
         ```
+
+    Reference:
+        - Ko et al., 2015, https://doi.org/10.21437/Interspeech.2015-711
+          (speed perturbation)
     """
 
-    def __init__(self, time_shift=0.05, noise=0.1, seed=None, **kwargs):
+    def __init__(
+        self, time_shift=0.05, noise=0.1, speed=0.0, seed=None, **kwargs
+    ):
         # Bfloat16 is coarser than 8-bit sound.
         super().__init__(autocast=False, **kwargs)
         if not 0 <= time_shift <= 1:
@@ -66,8 +76,13 @@ class SpeechAugmentation(keras.layers.Layer):
             raise ValueError(
                 f"`noise` must not be negative. Received: noise={noise}"
             )
+        if not 0 <= speed <= 1:
+            raise ValueError(
+                f"`speed` must be in [0, 1]. Received: speed={speed}"
+            )
         self.time_shift = time_shift
         self.noise = noise
+        self.speed = speed
         self.seed = int(np.random.randint(2**31)) if seed is None else seed
         self.step = self.add_weight(
             shape=(),
@@ -94,20 +109,18 @@ class SpeechAugmentation(keras.layers.Layer):
         rows = ops.arange(batch_size, dtype="int32")
         seed = fold_in(fold_in(self.seed, self.step.value), rows)
         self.step.assign_add(1)
-        draws = stateless_uniform((batch_size, 2), fold_in(seed, 1))
+        # Noise, shift and speed of each.
+        draws = stateless_uniform((batch_size, 3), fold_in(seed, 1))
+        if self.time_shift or self.speed:
+            limit = self.time_shift * ops.cast(length, "float32")
+            shift = ops.round((2.0 * draws[:, 1:2] - 1.0) * limit)
+            speed = (1.0 + self.speed) ** (2.0 * draws[:, 2:] - 1.0)
+            place = ops.arange(length, dtype="float32")
+            waveforms = _at(waveforms, speed * (place - shift))
         if self.noise:
             rms = ops.sqrt(ops.mean(waveforms**2, axis=1, keepdims=True))
             noise = stateless_normal((batch_size, length), fold_in(seed, 2))
-            waveforms = waveforms + self.noise * draws[:, 1:] * rms * noise
-        if self.time_shift:
-            limit = self.time_shift * ops.cast(length, "float32")
-            shift = ops.round((2.0 * draws[:, :1] - 1.0) * limit)
-            place = ops.arange(length, dtype="int32")
-            source = place - ops.cast(shift, "int32")  # (batch, samples)
-            inside = ops.logical_and(source >= 0, source < length)
-            source = ops.clip(source, 0, length - 1)
-            shifted = ops.take_along_axis(waveforms, source, axis=1)
-            waveforms = ops.where(inside, shifted, 0.0)
+            waveforms = waveforms + self.noise * draws[:, :1] * rms * noise
         return waveforms
 
     def compute_output_shape(self, input_shape):
@@ -121,5 +134,26 @@ class SpeechAugmentation(keras.layers.Layer):
             **super().get_config(),
             "time_shift": self.time_shift,
             "noise": self.noise,
+            "speed": self.speed,
             "seed": self.seed,
         }
+
+
+def _at(waveforms, position):
+    """Waveforms between their samples, and 0 outside, all `(batch, samples)`.
+
+    Float32 counts samples exactly up to 2^24, half an hour at 8 kHz.
+    """
+    last = ops.shape(waveforms)[1] - 1
+    before = ops.floor(position)
+    share = position - before
+    before = ops.cast(before, "int32")
+
+    def read(place):
+        inside = ops.logical_and(place >= 0, place <= last)
+        samples = ops.take_along_axis(
+            waveforms, ops.clip(place, 0, last), axis=1
+        )
+        return ops.where(inside, samples, 0.0)
+
+    return (1.0 - share) * read(before) + share * read(before + 1)

@@ -53,7 +53,11 @@ from keras_xmodal.ops.ranks import (
     recall,
     sorted_relevance,
 )
-from keras_xmodal.ops.similarity import dot_similarity, l2_normalize
+from keras_xmodal.ops.similarity import (
+    dot_similarity,
+    l2_normalize,
+    relative_representation,
+)
 from keras_xmodal.ops.spectrogram import griffin_lim, mel_to_power
 
 __all__ = [
@@ -90,6 +94,7 @@ __all__ = [
     "product_of_subsets",
     "r_precision",
     "recall",
+    "relative_representation",
     "relativistic",
     "sample_gaussian",
     "scale_gradient_later",

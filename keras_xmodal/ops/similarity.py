@@ -43,3 +43,51 @@ def dot_similarity(anchors, candidates):
         [[1.0, 0.0], [0.0, 1.0]]
     """
     return ops.matmul(anchors, ops.transpose(candidates))
+
+
+def relative_representation(embeddings, anchors, temperature=0.05):
+    """Describe embeddings by the anchors that they are similar to.
+
+    Where image and text were trained together, and speech and text, an image
+    and a recording of the same thing are each near its text, but need not be
+    near each other: each has its own distance from the text. With texts as
+    anchors, `r_k = sqrt(softmax_k(cos(e, a_k) / temperature))` says which texts
+    an embedding may stand for, and the dot product of two of them, the
+    Bhattacharyya coefficient, says how far they may stand for the same one.
+
+    Args:
+        embeddings: Tensor of shape `(batch, dim)`, of any modality.
+        anchors: Tensor of shape `(anchors, dim)`, embeddings of the modality
+            that all others were trained with, each thing once.
+        temperature: Float > 0; lower makes the nearest anchor count for more.
+
+    Returns:
+        Float32 tensor of shape `(batch, anchors)`, rows of unit length.
+
+    Raises:
+        ValueError: If `temperature` is not positive.
+
+    Example:
+        >>> import numpy as np
+        >>> anchors = np.eye(3, dtype="float32")
+        >>> image = np.array([[0.5, 0.1, -0.2]], "float32")
+        >>> speech = np.array([[0.4, -0.3, 0.2]], "float32")
+        >>> of_image, of_speech = (
+        ...     relative_representation(x, anchors) for x in (image, speech)
+        ... )
+        >>> dot_similarity(of_image, of_speech).numpy().round(2).tolist()
+        [[0.9900000095367432]]
+
+    Reference:
+        - Moschella et al., 2023, https://arxiv.org/abs/2209.15430, section 3
+          (similarities to anchors as a representation)
+        - Wang et al., 2023, https://arxiv.org/abs/2305.14381
+          (a softmax over the texts that two models share)
+    """
+    if not temperature > 0:
+        raise ValueError(
+            "`temperature` must be positive. "
+            f"Received: temperature={temperature}"
+        )
+    cosines = dot_similarity(l2_normalize(embeddings), l2_normalize(anchors))
+    return ops.sqrt(ops.softmax(cosines / temperature, axis=-1))

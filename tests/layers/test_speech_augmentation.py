@@ -10,7 +10,7 @@ from tests.helpers import assert_close, check_layer
 
 
 def test_layer(tmp_path):
-    kwargs = {"time_shift": 0.2, "noise": 0.3, "seed": 7}
+    kwargs = {"time_shift": 0.2, "noise": 0.3, "speed": 0.1, "seed": 7}
     x = tf.random.stateless_normal((3, 50), (1, 2))
     layer = check_layer(SpeechAugmentation, kwargs, x, (3, 50), tmp_path)
     assert_close(layer(x), x, atol=0)  # not in training
@@ -47,13 +47,28 @@ def test_noise_is_relative_to_the_waveform():
     assert abs(np.corrcoef(noise[0], noise[1])[0, 1]) < 0.05
 
 
+def test_speed_changes_pitch_and_length_alike():
+    samples, tone = np.arange(2000), 2 * np.pi / 20
+    x = np.where(samples < 1000, np.sin(tone * samples), 0.0)
+    layer = SpeechAugmentation(time_shift=0.0, noise=0.0, speed=0.25, seed=1)
+    outputs = layer(np.tile(x, (300, 1)), training=True).numpy()
+    lengths = np.array([np.flatnonzero(row)[-1] + 1 for row in outputs])
+    speeds = 1000 / lengths
+    assert 0.79 < speeds.min() < 0.82
+    assert 1.22 < speeds.max() < 1.26
+    assert abs(np.log(speeds).mean()) < 0.03  # as often faster as slower
+    for row, speed in zip(outputs[:20], speeds[:20], strict=True):
+        expected = np.sin(tone * speed * samples[:150])
+        assert_close(row[:150], expected, atol=0.08)
+
+
 def test_the_seed_decides_and_training_goes_on(tmp_path):
     x = np.random.default_rng(0).normal(size=(3, 60)).astype("float32")
     inputs = keras.Input((60,))
-    model = keras.Model(inputs, SpeechAugmentation(seed=1)(inputs))
+    model = keras.Model(inputs, SpeechAugmentation(speed=0.1, seed=1)(inputs))
     first, second = (model(x, training=True).numpy() for _ in range(2))
     assert (first != second).any()
-    fresh = SpeechAugmentation(seed=1)
+    fresh = SpeechAugmentation(speed=0.1, seed=1)
     assert_close(fresh(x, training=True), first, atol=0)
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
@@ -63,14 +78,14 @@ def test_the_seed_decides_and_training_goes_on(tmp_path):
 
 def test_tf_data_and_xla_equal_eager():
     x = np.random.default_rng(0).normal(size=(4, 60)).astype("float32")
-    eager = SpeechAugmentation(seed=1)
+    eager = SpeechAugmentation(speed=0.1, seed=1)
     expected = [eager(x[:2], training=True), eager(x[2:], training=True)]
-    layer = SpeechAugmentation(seed=1)
+    layer = SpeechAugmentation(speed=0.1, seed=1)
     dataset = tf.data.Dataset.from_tensor_slices(x).batch(2)
     dataset = dataset.map(lambda x: layer(x, training=True))
     for outputs, one in zip(dataset, expected, strict=True):
         assert_close(outputs, one, atol=1e-6)
-    layer = SpeechAugmentation(seed=1)
+    layer = SpeechAugmentation(speed=0.1, seed=1)
     layer.build((2, 60))
     jitted = tf.function(lambda x: layer(x, training=True), jit_compile=True)
     assert_close(jitted(x[:2]), expected[0], atol=1e-5)
@@ -80,6 +95,12 @@ def test_tf_data_and_xla_equal_eager():
 def test_wrong_shift(time_shift):
     with pytest.raises(ValueError, match="`time_shift` must be in"):
         SpeechAugmentation(time_shift=time_shift)
+
+
+@pytest.mark.parametrize("speed", [-0.1, 1.5, float("nan")])
+def test_wrong_speed(speed):
+    with pytest.raises(ValueError, match="`speed` must be in"):
+        SpeechAugmentation(speed=speed)
 
 
 @pytest.mark.parametrize("noise", [-0.1, float("nan")])

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from keras_xmodal import ops
@@ -32,3 +33,37 @@ def test_dot_similarity_is_the_dot_product_of_every_pair():
     np.testing.assert_array_equal(
         ops.dot_similarity(a, b), [[1, 3, 0], [2, 0, -2]]
     )
+
+
+def test_relative_representation_is_a_distribution_over_anchors():
+    rng = np.random.default_rng(0)
+    embeddings, anchors = rng.normal(size=(5, 8)), rng.normal(size=(3, 8))
+    outputs = ops.relative_representation(7 * embeddings, 3 * anchors, 0.2)
+    a, b = (
+        x / np.linalg.norm(x, axis=1, keepdims=True)
+        for x in (embeddings, anchors)
+    )
+    shares = np.exp(a @ b.T / 0.2)
+    shares /= shares.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(outputs**2, shares, rtol=1e-5)
+
+
+def test_relative_representation_joins_what_each_has_of_its_own():
+    rng = np.random.default_rng(0)
+    texts = np.eye(40)[:20]
+    # Each modality is half text and half something that is always the same.
+    images = texts + 2 * np.eye(40)[20] + 0.1 * rng.normal(size=(20, 40))
+    sounds = texts - 2 * np.eye(40)[20] + 0.1 * rng.normal(size=(20, 40))
+    images[0] = texts[0]  # one picture has less of it, and so is too near
+    plain = ops.dot_similarity(*map(ops.l2_normalize, (sounds, images)))
+    assert np.mean(np.argmax(plain, axis=1) == np.arange(20)) < 0.2
+    relative = ops.dot_similarity(
+        *(ops.relative_representation(x, texts) for x in (sounds, images))
+    )
+    assert (np.argmax(relative, axis=1) == np.arange(20)).all()
+
+
+@pytest.mark.parametrize("temperature", [0.0, -1.0, float("nan")])
+def test_relative_representation_refuses_a_wrong_temperature(temperature):
+    with pytest.raises(ValueError, match="`temperature` must be positive"):
+        ops.relative_representation(np.eye(2), np.eye(2), temperature)
