@@ -3,8 +3,11 @@
 import keras
 from keras import ops
 
+from keras_xmodal.networks.causal_block import CausalBlock
 from keras_xmodal.ops.noise import fold_in, stateless_uniform
 from keras_xmodal.saving import register
+
+IMPOSSIBLE = -1e9  # log-probability
 
 
 @register
@@ -128,7 +131,7 @@ class TextDecoder(keras.Model):
         )
         self.embedding_dropout = keras.layers.Dropout(dropout, dtype=policy)
         self.blocks = [
-            _Block(
+            CausalBlock(
                 num_heads,
                 hidden_dim,
                 intermediate_dim or 4 * hidden_dim,
@@ -193,7 +196,7 @@ class TextDecoder(keras.Model):
             x, _ = block(x, training=training)
         return self.output_layer(self.norm(x))
 
-    def generate(self, z, temperature=None, seed=None):
+    def generate(self, z, temperature=None, seed=None, num_beams=1):
         """Write a text for each vector.
 
         Args:
@@ -204,14 +207,31 @@ class TextDecoder(keras.Model):
             seed: Integer, or integer tensor of shape `()` or `(batch,)`, one
                 seed for each text, whose draw does not depend on the others
                 in the batch. `None` for the global seed.
+            num_beams: Positive integer, beginnings of texts that are kept at
+                each token. Above 1, beam search finds a more probable text
+                than the most probable token each time, at that many times the
+                cost. Without a `temperature` only.
 
         Returns:
             Int32 tensor of token ids of shape `(batch, sequence_length)`,
             with 0 behind the end token.
 
         Raises:
-            ValueError: If `temperature` is not positive.
+            ValueError: If `temperature` or `num_beams` is not positive, or
+                there is a `temperature` and more than one beam.
         """
+        if not isinstance(num_beams, int) or num_beams < 1:
+            raise ValueError(
+                "`num_beams` must be a positive integer. Received: "
+                f"num_beams={num_beams}"
+            )
+        if num_beams > 1:
+            if temperature is not None:
+                raise ValueError(
+                    "Beam search takes no `temperature`. Received: "
+                    f"temperature={temperature}, num_beams={num_beams}"
+                )
+            return self._search(z, num_beams)
         if temperature is None:
             return self._write(z, _most_probable)
         if temperature <= 0:
@@ -266,80 +286,81 @@ class TextDecoder(keras.Model):
 
     def _write(self, z, choose):
         """Choose a token for each position, one position after another."""
-        z = ops.convert_to_tensor(z)
-        batch_size, length = ops.shape(z)[0], self.sequence_length
-        start = ops.full((batch_size, 1), self.start_id, "int32")
-        ended = ops.zeros((batch_size, 1), "bool")
-        states = (batch_size, length, self.hidden_dim)
-        past = [ops.zeros(states, self.compute_dtype) for _ in self.blocks]
-        text = ops.zeros((batch_size, length), "int32")
 
         def write_one(position, state):
             token, ended, past, text = state
-            x = self._embed(z, token, ops.reshape(position, (1,)))
-            past = list(past)
-            for index, block in enumerate(self.blocks):
-                x, past[index] = block(x, past[index], position=position)
-            logits = self.output_layer(self.norm(x))  # (batch, 1, vocabulary)
-            token = ops.expand_dims(choose(logits[:, 0], position), 1)
-            token = ops.where(ended, 0, token)
-            if self.end_id is not None:
-                ended = ops.logical_or(ended, ops.equal(token, self.end_id))
-            here = ops.equal(ops.arange(length), position)
-            return token, ended, past, ops.where(here, token, text)
+            logits, past = self._next(z, token, past, position)
+            token = ops.where(ended, 0, choose(logits, position))
+            ended = self._is_end(token, ended)
+            return token, ended, past, self._put(token, text, position)
 
-        state = ops.fori_loop(0, length, write_one, (start, ended, past, text))
-        return state[-1]
+        z = ops.convert_to_tensor(z)
+        state = self._start(ops.shape(z)[0])
+        return ops.fori_loop(0, self.sequence_length, write_one, state)[-1]
 
+    def _search(self, z, num_beams):
+        """Keep the most probable beginnings, one position after another."""
+        z = ops.convert_to_tensor(z)
+        batch_size = ops.shape(z)[0]
+        z = ops.repeat(z, num_beams, axis=0)  # (batch * beams, dim)
+        first = ops.arange(batch_size, dtype="int32")[:, None] * num_beams
+        padding = ops.equal(ops.arange(self.vocabulary_size), 0)
 
-class _Block(keras.layers.Layer):
-    """Attention to what was before, and a feed-forward part."""
+        def write_one(position, state):
+            scores, token, ended, past, text = state
+            logits, past = self._next(z, token, past, position)
+            log_probs = ops.where(
+                ended[:, None],
+                ops.where(padding, 0.0, IMPOSSIBLE),
+                ops.log_softmax(logits),
+            )
+            # Of all tokens after all beginnings of a text, the best.
+            scores = ops.reshape(scores, (-1, 1)) + log_probs
+            scores, best = ops.top_k(
+                ops.reshape(scores, (batch_size, -1)), num_beams
+            )  # (batch, beams)
+            best = ops.cast(best, "int32")
+            token = ops.reshape(best % self.vocabulary_size, (-1,))
+            kept = ops.reshape(first + best // self.vocabulary_size, (-1,))
+            ended, text, *past = (
+                ops.take(x, kept, axis=0) for x in (ended, text, *past)
+            )
+            ended = self._is_end(token, ended)
+            return scores, token, ended, past, self._put(token, text, position)
 
-    def __init__(self, num_heads, dim, intermediate_dim, dropout, dtype, name):
-        super().__init__(dtype=dtype, name=name)
-        layers, policy = keras.layers, self.dtype_policy
-        self.attention_norm = layers.LayerNormalization(dtype=policy)
-        self.attention = layers.MultiHeadAttention(
-            num_heads, dim // num_heads, dtype=policy
+        # At first all beams are alike: one of them counts.
+        alike = ops.where(ops.equal(ops.arange(num_beams), 0), 0.0, IMPOSSIBLE)
+        scores = ops.broadcast_to(alike, (batch_size, num_beams))
+        state = (scores, *self._start(batch_size * num_beams))
+        text = ops.fori_loop(0, self.sequence_length, write_one, state)[-1]
+        return ops.take(text, first[:, 0], axis=0)
+
+    def _start(self, count):
+        """Nothing written: token, whether it ends, states, and texts."""
+        states = (count, self.sequence_length, self.hidden_dim)
+        return (
+            ops.full((count,), self.start_id, "int32"),
+            ops.zeros((count,), "bool"),
+            [ops.zeros(states, self.compute_dtype) for _ in self.blocks],
+            ops.zeros(states[:2], "int32"),
         )
-        self.feed_forward_norm = layers.LayerNormalization(dtype=policy)
-        self.feed_forward_1 = layers.Dense(
-            intermediate_dim,
-            activation=ops.gelu,  # tanh form, which LiteRT has
-            dtype=policy,
-        )
-        self.feed_forward_2 = layers.Dense(dim, dtype=policy)
-        self.dropout = layers.Dropout(dropout, dtype=policy)
 
-    def build(self, x_shape, past_shape=None, position_shape=None):
-        self.attention_norm.build(x_shape)
-        self.attention.build(x_shape, x_shape)
-        self.feed_forward_norm.build(x_shape)
-        self.feed_forward_1.build(x_shape)
-        self.feed_forward_2.build(
-            self.feed_forward_1.compute_output_shape(x_shape)
-        )
-        self.dropout.build(x_shape)
+    def _next(self, z, token, past, position):
+        """Logits of the next token, `(batch, vocabulary)`, and the states."""
+        x = self._embed(z, token[:, None], ops.reshape(position, (1,)))
+        past = list(past)
+        for index, block in enumerate(self.blocks):
+            x, past[index] = block(x, past[index], position=position)
+        return self.output_layer(self.norm(x))[:, 0], past
 
-    def call(self, x, past=None, position=None, training=False):
-        """Read a whole text; or one token, at `position`, after the `past`.
+    def _is_end(self, token, ended):
+        if self.end_id is None:
+            return ended
+        return ops.logical_or(ended, ops.equal(token, self.end_id))
 
-        Returns the new states, and those that later tokens look back at.
-        """
-        y = self.attention_norm(x)
-        if past is None:
-            states = y
-            y = self.attention(y, states, use_causal_mask=True)
-        else:
-            order = ops.arange(past.shape[1])
-            here = ops.expand_dims(ops.equal(order, position), -1)
-            states = ops.where(here, y, past)  # (batch, length, dim)
-            seen = ops.reshape(order <= position, (1, 1, -1))
-            y = self.attention(y, states, attention_mask=seen)
-        x = x + self.dropout(y, training=training)
-        y = self.feed_forward_1(self.feed_forward_norm(x))
-        y = self.feed_forward_2(y)
-        return x + self.dropout(y, training=training), states
+    def _put(self, token, text, position):
+        here = ops.equal(ops.arange(self.sequence_length), position)
+        return ops.where(here, token[:, None], text)
 
 
 def _most_probable(logits, position):

@@ -1,6 +1,9 @@
+import functools
+
 import keras
 import numpy as np
 import pytest
+import scipy.special
 import tensorflow as tf
 
 from keras_xmodal.likelihoods import TokenSequence
@@ -149,6 +152,44 @@ def test_samples_follow_the_probabilities():
     assert joint.max() - joint.min() > 10 * error.max()
 
 
+def test_beam_search_finds_the_most_probable_text():
+    """Against all texts of two tokens, in NumPy."""
+    latents = np.random.default_rng(1).standard_normal((40, 4))
+    keras.utils.set_random_seed(1)
+    decoder = TextDecoder(SIZE, 2, hidden_dim=8, num_heads=2, end_id=END)
+    z = np.repeat(latents, SIZE, axis=0)  # each first token after each latent
+    tokens = np.zeros((len(z), 2), "int32")
+    tokens[:, 0] = np.tile(np.arange(SIZE), len(latents))
+    logits = decoder(z, tokens).numpy().reshape(len(latents), SIZE, 2, SIZE)
+    first, second = np.moveaxis(scipy.special.log_softmax(logits, -1), 2, 0)
+    second[:, END] = np.where(np.arange(SIZE) == 0, 0.0, -np.inf)
+    joint = first[:, 0, :, None] + second  # (latents, first, second)
+    best = joint.reshape(len(latents), -1).argmax(axis=1)
+    expected = np.stack(np.divmod(best, SIZE), axis=1)
+
+    found = decoder.generate(latents, num_beams=SIZE).numpy()
+    np.testing.assert_array_equal(found, expected)
+    assert found.dtype == "int32"
+    greedy = decoder.generate(latents).numpy()
+    assert (found != greedy).any()
+    # Of two tokens, two beams find no worse texts than one.
+    some = decoder.generate(latents, num_beams=2).numpy()
+    rows = np.arange(len(latents))
+    more, less = (joint[rows, x[:, 0], x[:, 1]] for x in (some, greedy))
+    assert (more >= less - 1e-6).all()
+
+
+def test_texts_of_beam_search_end(decoder):
+    latents = np.random.default_rng(1).standard_normal((40, 4))
+    texts = decoder.generate(latents, num_beams=3).numpy()
+    ended = np.cumsum(texts == END, axis=1) - (texts == END) > 0
+    assert ended.any()
+    assert (texts[ended] == 0).all()
+    # Texts of other latents in the batch do not matter.
+    few = decoder.generate(latents[5:7], num_beams=3)
+    np.testing.assert_array_equal(few, texts[5:7])
+
+
 def test_seeds(decoder, latents):
     many = np.repeat(latents, 20, 0)
     once = decoder.generate(many, 1.0, seed=1)
@@ -181,8 +222,16 @@ def test_generate_in_a_graph_and_jitted(decoder, latents, temperature):
         assert_close(function(latents, 4), expected)
 
 
-def test_generate_in_litert(decoder, latents, tmp_path):
-    check_litert(decoder.generate, decoder, (latents,), tmp_path)
+@pytest.mark.parametrize("num_beams", [1, 3])
+def test_generate_in_litert(decoder, latents, tmp_path, num_beams):
+    generate = functools.partial(decoder.generate, num_beams=num_beams)
+    check_litert(generate, decoder, (latents,), tmp_path)
+
+
+def test_beam_search_jitted(decoder, latents):
+    expected = decoder.generate(latents, num_beams=3)
+    search = tf.function(decoder.generate, jit_compile=True)
+    np.testing.assert_array_equal(search(latents, num_beams=3), expected)
 
 
 def test_dropout_of_tokens():
@@ -292,3 +341,14 @@ def test_wrong_shapes(decoder, latents):
 def test_wrong_temperature(decoder, latents, temperature):
     with pytest.raises(ValueError, match="`temperature` must be positive"):
         decoder.generate(latents, temperature)
+
+
+@pytest.mark.parametrize("num_beams", [0, 1.5])
+def test_wrong_number_of_beams(decoder, latents, num_beams):
+    with pytest.raises(ValueError, match="`num_beams` must be a positive"):
+        decoder.generate(latents, num_beams=num_beams)
+
+
+def test_beam_search_with_a_temperature(decoder, latents):
+    with pytest.raises(ValueError, match="takes no `temperature`"):
+        decoder.generate(latents, temperature=1.0, num_beams=2)
