@@ -33,7 +33,7 @@ FAMILIES = ("EmbeddingModel", "VAEModel", "GANModel")
 CELLS = {
     "speech": ("EmbeddingModel",),
     "video": FAMILIES,
-    "three": ("EmbeddingModel",),
+    "three": ("EmbeddingModel", "VAEModel"),
 }
 ONE_THREAD = {
     "OMP_NUM_THREADS": "1",

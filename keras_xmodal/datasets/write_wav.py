@@ -34,6 +34,18 @@ def write_wav(
         kx.datasets.write_wav("tone.wav", tone, 8000)
         ```
     """
+    content = encode_wav(waveform, sampling_rate)
+    path = pathlib.Path(path)
+    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        beside.write_bytes(content)
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def encode_wav(waveform: np.ndarray, sampling_rate: int) -> bytes:
+    """Make the content of a WAV file, as `write_wav` writes it."""
     waveform = np.asarray(waveform, "float32")
     if waveform.ndim != 1 or not len(waveform):
         raise ValueError(
@@ -52,10 +64,4 @@ def write_wav(
             f"Received: sampling_rate={sampling_rate}"
         )
     content = tf.audio.encode_wav(waveform[:, None], int(sampling_rate))
-    path = pathlib.Path(path)
-    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        beside.write_bytes(content.numpy())
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    return content.numpy()

@@ -6,6 +6,7 @@ import tensorflow as tf
 from keras_xmodal.datasets.write_gif import encode_gif
 from keras_xmodal.export import samples
 from keras_xmodal.export.towers import preprocess
+from keras_xmodal.networks import SpeechPreprocessor
 
 
 def batches(model, endpoint, examples=None, batch_size=256):
@@ -54,6 +55,8 @@ def _make_up(model, tower):
         high = samples.vocabulary_size(preprocessor)
         return samples.tensor(tower.raw, high)
     if tower.raw_kind == "bytes":
+        if isinstance(preprocessor, SpeechPreprocessor):
+            return samples.recordings(preprocessor.sampling_rate)
         height, width = (size or 32 for size in tower.tensor.shape[-3:-1])
         if not hasattr(preprocessor, "decode"):
             # It may not resize.

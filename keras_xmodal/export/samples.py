@@ -8,6 +8,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_xmodal.datasets.write_wav import encode_wav
+
 NUM_SAMPLES = 4
 # For dimensions that a model leaves open, such as the length of a sequence.
 OPEN_SIZE = 16
@@ -155,6 +157,24 @@ def pictures(sizes, channels=3):
         generator.integers(0, 256, (*size, channels)).astype("uint8")
         for size in sizes
     ]
+
+
+def recordings(sampling_rate):
+    """Make up recordings of different lengths and sampling rates.
+
+    Args:
+        sampling_rate: Integer, in Hz.
+
+    Returns:
+        NumPy array of bytes objects, WAV files of shape `(NUM_SAMPLES,)`.
+    """
+    generator = np.random.default_rng(0)
+    return _to_array(
+        [
+            encode_wav(generator.uniform(-1, 1, rate // (1 + i)), rate)
+            for i, rate in enumerate([sampling_rate, 16_000, 44_100, 8_000])
+        ]
+    )
 
 
 def to_pictures(images):

@@ -31,7 +31,9 @@ def saved_model(
     - `embed_<modality>` takes a preprocessed batch;
     - `embed_<modality>_bytes`, where the preprocessor takes pictures, takes
       the bytes of picture files (PNG, JPEG, GIF, BMP, of different sizes
-      where the preprocessor resizes), a string tensor of shape `(batch,)`;
+      where the preprocessor resizes), a string tensor of shape `(batch,)`; of
+      a `VideoPreprocessor` those of GIF files, of a `SpeechPreprocessor` those
+      of WAV files of any length and sampling rate;
     - `embed_<modality>_string`, where the preprocessor takes texts, takes
       UTF-8 strings of shape `(batch,)`;
     - `embed_<modality>_raw`, where the preprocessor takes anything else

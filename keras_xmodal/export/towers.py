@@ -9,6 +9,7 @@ import tensorflow as tf
 from keras_xmodal.export import samples
 from keras_xmodal.models import GANModel
 from keras_xmodal.models.checks import check_modalities
+from keras_xmodal.networks import SpeechPreprocessor
 from keras_xmodal.networks.decode_picture import decode_picture
 
 
@@ -19,7 +20,8 @@ class Tower:
     Args:
         modality: Name, or None for a model of one tensor.
         tensor: `tf.TensorSpec` of the preprocessed input, batch size None.
-        raw_kind: `"bytes"` for encoded pictures, `"string"` for texts,
+        raw_kind: `"bytes"` for files of pictures, clips or recordings,
+            `"string"` for texts,
             `"raw"` for other raw tensors, None where there is nothing to
             preprocess or its input is unknown.
         raw: `tf.TensorSpec` of the raw input, or None.
@@ -38,7 +40,9 @@ class Tower:
     def preprocess(self, model, x):
         """Preprocess a batch of what the raw endpoint takes."""
         preprocessor = model.preprocessors[self.modality]
-        if self.raw_kind != "bytes":
+        # It decodes when it is called.
+        is_sound = isinstance(preprocessor, SpeechPreprocessor)
+        if self.raw_kind != "bytes" or is_sound:
             declared = _declared_input(preprocessor)
             if declared is not None and len(declared.shape) > len(x.shape):
                 x = tf.expand_dims(x, -1)  # (batch,) -> (batch, 1)
@@ -188,6 +192,10 @@ def _declared_input(layer):
 def _raw_input(preprocessor, name, shape, example):
     strings = tf.TensorSpec((None,), tf.string, name)
     if hasattr(preprocessor, "decode"):
+        return "bytes", strings
+    if isinstance(preprocessor, SpeechPreprocessor) and (
+        example is None or example.dtype == object
+    ):
         return "bytes", strings
     declared = _declared_input(preprocessor)
     declared_dtype = declared is not None and declared.dtype

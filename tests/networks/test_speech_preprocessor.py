@@ -285,7 +285,7 @@ def test_it_travels_inside_a_saved_model(waveforms, tmp_path):
     )
     assert report["max_abs_error"] < 1e-4
     loaded = tf.saved_model.load(str(tmp_path / "model"))
-    embed = loaded.signatures["embed_speech_string"]
+    embed = loaded.signatures["embed_speech_bytes"]
     # Of other lengths and rates than those it was exported with.
     other = to_wav(np.repeat(waveforms[2], 2)[:1201], 16000)
     expected = model.preprocess({"speech": np.array([other], object)})
