@@ -191,3 +191,15 @@ def test_no_print_or_assert_in_the_library():
                 and node.func.id == "print"
             )
             assert not is_print or home(path) == "cli", path
+
+
+def test_no_weight_is_int32():
+    """TensorFlow keeps such on the CPU, where XLA on a GPU cannot read them."""
+    for path in modules():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and "add_weight" in ast.unparse(
+                node.func
+            ):
+                for keyword in node.keywords:
+                    value = ast.unparse(keyword.value)
+                    assert (keyword.arg, value) != ("dtype", "'int32'"), path

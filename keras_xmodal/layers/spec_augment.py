@@ -111,7 +111,7 @@ class SpecAugment(keras.layers.Layer):
         self.step = self.add_weight(
             shape=(),
             initializer="zeros",
-            dtype="int32",
+            dtype="int64",
             trainable=False,
             aggregation="only_first_replica",
             name="step",

@@ -38,7 +38,7 @@ class AdversarialModel(MultimodalModel):
         self.step = self.add_weight(
             shape=(),
             initializer="zeros",
-            dtype="int32",
+            dtype="int64",
             trainable=False,
             aggregation="only_first_replica",
             name="step",
