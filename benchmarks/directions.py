@@ -1,16 +1,20 @@
 """Directions by families of models: one table of figures.
 
+    pip install sacrebleu
+    python -c "import keras_xmodal as kx; kx.datasets.fetch('emoji_large')"
+    python -c "import keras_xmodal as kx; kx.datasets.fetch('mnist_fashion')"
     python -c "import keras_xmodal as kx; kx.datasets.fetch('spoken_prompts')"
     python -c "import keras_xmodal as kx; kx.datasets.fetch('moving_mnist')"
     python benchmarks/directions.py --work directions --out results.json
 
 A cell is a pair of modalities and a family of models, `EmbeddingModel`
 (retrieval), `VAEModel` (translation) or `GANModel` (generation), in
-`directions_speech.py` and `directions_video.py`; `directions_three.py` has
-image, text and speech in one model. Each trains on the training split, is asked
-about the test split, and returns a row for each measure with chance and a
-trivial baseline beside the model, and what real data has where a judge looks at
-generated data. Where a family does not suit a direction, the row says why.
+`directions_image.py`, `directions_speech.py` and `directions_video.py`;
+`directions_three.py` has image, text and speech in one model. Each trains on
+the training split, is asked about the test split, and returns a row for each
+measure with chance and a trivial baseline beside the model, and what real data
+has where a judge looks at generated data. Where a family does not suit a
+direction, the row says why.
 
 Cells are processes of one thread each, `--jobs` of them at a time. Each leaves
 a file in `--work`, and the same command goes on where it was stopped.
@@ -31,7 +35,8 @@ import time
 FAMILIES = ("EmbeddingModel", "VAEModel", "GANModel")
 # Pair: families that have a cell, a function in `directions_<pair>.CELLS`.
 CELLS = {
-    "speech": ("EmbeddingModel",),
+    "image": FAMILIES,
+    "speech": FAMILIES,
     "video": FAMILIES,
     "three": ("EmbeddingModel", "VAEModel"),
 }
@@ -55,11 +60,10 @@ def cells_of(arguments):
     }
 
 
-def run_cell(pair, family, seed, data_dir, path):
+def run_cell(function, seed, data_dir, path):
     """Train and test one cell, in this process."""
-    module = importlib.import_module(f"directions_{pair}")
     start = time.perf_counter(), time.process_time()
-    rows = module.CELLS[family](seed, data_dir)
+    rows = function(seed, data_dir)
     result = {
         "rows": rows,
         "seconds": time.perf_counter() - start[0],
@@ -71,10 +75,10 @@ def run_cell(pair, family, seed, data_dir, path):
 
 
 def start_cell(arguments, path, cell):
-    """Run one cell in a process of its own."""
+    """Run one cell in a process of its own, of the script that is running."""
     command = [
         sys.executable,
-        __file__,
+        sys.argv[0],
         f"--work={arguments.work}",
         *([f"--data-dir={arguments.data_dir}"] if arguments.data_dir else []),
         "--cell",
@@ -93,6 +97,33 @@ def start_cell(arguments, path, cell):
         raise SystemExit(f"{cell} failed, see {log}:\n" + "\n".join(lines))
     seconds = json.loads(path.read_text())["seconds"]
     print(*cell, f"{seconds:.0f} s", file=sys.stderr, flush=True)
+
+
+def run_cells(arguments, cells):
+    """Run the cells that are left, some at a time."""
+    left = {path: cell for path, cell in cells.items() if not path.exists()}
+    with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
+        started = [
+            pool.submit(start_cell, arguments, *item) for item in left.items()
+        ]
+        for future in concurrent.futures.as_completed(started):
+            future.result()
+
+
+def write_results(arguments, cells, rows, start):
+    """Write the rows, and how long the cells took."""
+    result = {
+        "rows": rows,
+        "seconds": {
+            path.stem: json.loads(path.read_text())["seconds"] for path in cells
+        },
+        "wall_seconds": time.perf_counter() - start,
+        "cpus": os.cpu_count(),
+        "processor": platform.processor() or platform.machine(),
+    }
+    partial = arguments.out.with_suffix(".partial")
+    partial.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    partial.replace(arguments.out)
 
 
 def summarise(cells):
@@ -177,35 +208,16 @@ def main():
     if arguments.cell:
         pair, family, seed = arguments.cell
         path = arguments.work / f"{pair}_{family}_{seed}.json"
-        run_cell(pair, family, int(seed), arguments.data_dir, path)
+        function = importlib.import_module(f"directions_{pair}").CELLS[family]
+        run_cell(function, int(seed), arguments.data_dir, path)
         return
     start = time.perf_counter()
     cells = cells_of(arguments)
-    left = {path: cell for path, cell in cells.items() if not path.exists()}
-    with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
-        started = [
-            pool.submit(start_cell, arguments, *item) for item in left.items()
-        ]
-        for future in concurrent.futures.as_completed(started):
-            future.result()
+    run_cells(arguments, cells)
     rows = summarise(cells)
     print(table(rows))
-    seconds = {
-        path.stem: json.loads(path.read_text())["seconds"] for path in cells
-    }
     if arguments.out:
-        result = {
-            "rows": rows,
-            "seconds": seconds,
-            "wall_seconds": time.perf_counter() - start,
-            "cpus": os.cpu_count(),
-            "processor": platform.processor() or platform.machine(),
-        }
-        partial = arguments.out.with_suffix(".partial")
-        partial.write_text(
-            json.dumps(result, indent=1) + "\n", encoding="utf-8"
-        )
-        partial.replace(arguments.out)
+        write_results(arguments, cells, rows, start)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ of pairs of characters that it expects are compared with those of the texts. The
 test has 100 transcripts that are in no training example.
 """
 
+import directions_words
 import keras
 import numpy as np
 import tensorflow as tf
@@ -214,4 +215,8 @@ def eighths(spectrograms, seconds):
     return 255 * np.array(means)  # It divides pixels by 255.
 
 
-CELLS = {"EmbeddingModel": embedding}
+CELLS = {
+    "EmbeddingModel": embedding,
+    "VAEModel": directions_words.vae,
+    "GANModel": directions_words.gan,
+}

@@ -188,7 +188,7 @@ def embedding(seed, data_dir):
 # Translation.
 
 LATENT_DIM = 32
-VAE_EPOCHS = 30
+VAE_EPOCHS = 60
 VAE_COPIES = 12  # of each example, each time augmented, but lightly: a VAE
 # draws the mean of what it saw.
 VAE_BATCH_SIZE = 64
@@ -213,7 +213,7 @@ def light_preprocessors(seed):
         seed=seed,
     )
     recording = kx.layers.SpeechAugmentation(
-        time_shift=0.0, speed=0.1, noise=0.05, seed=seed
+        time_shift=0.0, speed=0.1, noise=0.0, seed=seed
     )
     return {
         "image": kx.networks.ImagePreprocessor((32, 32), augmentation=picture),
@@ -250,11 +250,11 @@ def tower(model, name, anchors):
     return frozen
 
 
-def decoder(shape):
-    """A latent to a tensor of that shape, through dense layers."""
+def decoder(shape, input_dim):
+    """A vector to a tensor of that shape, through dense layers."""
     return keras.Sequential(
         [
-            keras.Input((LATENT_DIM,)),
+            keras.Input((input_dim,)),
             layers.Dense(256, "silu"),
             layers.Dense(256, "silu"),
             layers.Dense(int(np.prod(shape))),
@@ -276,9 +276,9 @@ def train_translator(search, x, anchors, seed):
             "speech": tower(search, "speech", anchors),
         },
         decoders={
-            "image": decoder(x["image"].shape[1:]),
-            "text": decoder((num_names,)),
-            "speech": decoder(x["speech"].shape[1:]),
+            "image": decoder(x["image"].shape[1:], LATENT_DIM),
+            "text": decoder((num_names,), LATENT_DIM),
+            "speech": decoder(x["speech"].shape[1:], LATENT_DIM),
         },
         likelihoods={
             "image": kx.likelihoods.Normal(0.3),
