@@ -687,17 +687,9 @@ def write_cell(row):
 def main():
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    add = parser.add_argument
-    add("--cells", nargs="+", choices=tuple(CELLS), default=tuple(CELLS))
-    add("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    add("--jobs", type=int, default=2, help="processes at a time")
-    add("--data-dir", type=pathlib.Path, help="where `fetch` put the data")
-    add("--work", type=pathlib.Path, required=True)
-    add("--out", type=pathlib.Path, help="file for the results")
-    add("--cell", nargs=3, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    arguments.work = arguments.work.absolute()
-    arguments.work.mkdir(parents=True, exist_ok=True)
+    choices = tuple(CELLS)
+    parser.add_argument("--cells", nargs="+", choices=choices, default=choices)
+    arguments = directions.parse_arguments(parser)
     if arguments.cell:
         cell, _, seed = arguments.cell
         path = arguments.work / f"{cell}_{seed}.json"

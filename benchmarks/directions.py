@@ -190,12 +190,9 @@ def table(rows):
     return "\n".join(lines)
 
 
-def main():
-    """Run from the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def parse_arguments(parser):
+    """Parse the options of a script, with those that cells need."""
     add = parser.add_argument
-    add("--pairs", nargs="+", choices=tuple(CELLS), default=tuple(CELLS))
-    add("--families", nargs="+", choices=FAMILIES, default=FAMILIES)
     add("--seeds", nargs="+", type=int, default=[0, 1, 2])
     add("--jobs", type=int, default=2, help="processes at a time")
     add("--data-dir", type=pathlib.Path, help="where `fetch` put the data")
@@ -205,6 +202,16 @@ def main():
     arguments = parser.parse_args()
     arguments.work = arguments.work.absolute()
     arguments.work.mkdir(parents=True, exist_ok=True)
+    return arguments
+
+
+def main():
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add = parser.add_argument
+    add("--pairs", nargs="+", choices=tuple(CELLS), default=tuple(CELLS))
+    add("--families", nargs="+", choices=FAMILIES, default=FAMILIES)
+    arguments = parse_arguments(parser)
     if arguments.cell:
         pair, family, seed = arguments.cell
         path = arguments.work / f"{pair}_{family}_{seed}.json"

@@ -1,6 +1,7 @@
-"""Speech and text: the cell of `EmbeddingModel` in `directions.py`.
+"""Speech and text: the cells of `directions.py`.
 
-The English prompts of "spoken_prompts" are real recordings of one voice. A
+`EmbeddingModel` searches the English prompts of "spoken_prompts", real
+recordings of one voice; the other families are in `directions_words.py`. A
 network learns from 14 minutes of them to write what it hears (CTC); the counts
 of pairs of characters that it expects are compared with those of the texts. The
 test has 100 transcripts that are in no training example.

@@ -189,8 +189,8 @@ def embedding(seed, data_dir):
 
 LATENT_DIM = 32
 VAE_EPOCHS = 60
-VAE_COPIES = 12  # of each example, each time augmented, but lightly: a VAE
-# draws the mean of what it saw.
+# Of each example; augmented lightly, for a VAE draws the mean of what it saw.
+VAE_COPIES = 12
 VAE_BATCH_SIZE = 64
 # A text is one of 46 names, a picture 3,072 numbers: not to be drowned.
 MODALITY_WEIGHTS = {"image": 0.1, "text": 20.0, "speech": 0.05}

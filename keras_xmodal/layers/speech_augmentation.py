@@ -26,8 +26,8 @@ class SpeechAugmentation(keras.layers.Layer):
 
     Args:
         time_shift: Float in [0, 1], as a fraction of the waveform's length.
-        speed: Float in [0, 1], 0.1 for a tenth faster or slower at most.
         noise: Non-negative float, as a fraction of the root mean square.
+        speed: Float in [0, 1], 0.1 for a tenth faster or slower at most.
         seed: Integer. Defaults to a random one.
         **kwargs: Arguments of `keras.layers.Layer`.
 

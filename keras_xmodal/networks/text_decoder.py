@@ -208,9 +208,9 @@ class TextDecoder(keras.Model):
                 seed for each text, whose draw does not depend on the others
                 in the batch. `None` for the global seed.
             num_beams: Positive integer, beginnings of texts that are kept at
-                each token. Above 1, beam search finds a more probable text
-                than the most probable token each time, at that many times the
-                cost. Without a `temperature` only.
+                each token. Above 1, beam search mostly finds a more probable
+                text than the most probable token each time does, at that many
+                times the cost. Without a `temperature` only.
 
         Returns:
             Int32 tensor of token ids of shape `(batch, sequence_length)`,
@@ -225,12 +225,12 @@ class TextDecoder(keras.Model):
                 "`num_beams` must be a positive integer. Received: "
                 f"num_beams={num_beams}"
             )
+        if num_beams > 1 and temperature is not None:
+            raise ValueError(
+                "Beam search takes no `temperature`. Received: "
+                f"temperature={temperature}, num_beams={num_beams}"
+            )
         if num_beams > 1:
-            if temperature is not None:
-                raise ValueError(
-                    "Beam search takes no `temperature`. Received: "
-                    f"temperature={temperature}, num_beams={num_beams}"
-                )
             return self._search(z, num_beams)
         if temperature is None:
             return self._write(z, _most_probable)
@@ -291,8 +291,8 @@ class TextDecoder(keras.Model):
             token, ended, past, text = state
             logits, past = self._next(z, token, past, position)
             token = ops.where(ended, 0, choose(logits, position))
-            ended = self._is_end(token, ended)
-            return token, ended, past, self._put(token, text, position)
+            ended, text = self._append(token, ended, text, position)
+            return token, ended, past, text
 
         z = ops.convert_to_tensor(z)
         state = self._start(ops.shape(z)[0])
@@ -325,8 +325,8 @@ class TextDecoder(keras.Model):
             ended, text, *past = (
                 ops.take(x, kept, axis=0) for x in (ended, text, *past)
             )
-            ended = self._is_end(token, ended)
-            return scores, token, ended, past, self._put(token, text, position)
+            ended, text = self._append(token, ended, text, position)
+            return scores, token, ended, past, text
 
         # At first all beams are alike: one of them counts.
         alike = ops.where(ops.equal(ops.arange(num_beams), 0), 0.0, IMPOSSIBLE)
@@ -353,14 +353,12 @@ class TextDecoder(keras.Model):
             x, past[index] = block(x, past[index], position=position)
         return self.output_layer(self.norm(x))[:, 0], past
 
-    def _is_end(self, token, ended):
-        if self.end_id is None:
-            return ended
-        return ops.logical_or(ended, ops.equal(token, self.end_id))
-
-    def _put(self, token, text, position):
+    def _append(self, token, ended, text, position):
+        """Whether the texts end with the token, and the texts with it."""
         here = ops.equal(ops.arange(self.sequence_length), position)
-        return ops.where(here, token[:, None], text)
+        if self.end_id is not None:
+            ended = ops.logical_or(ended, ops.equal(token, self.end_id))
+        return ended, ops.where(here, token[:, None], text)
 
 
 def _most_probable(logits, position):
