@@ -75,15 +75,8 @@ def run_cell(function, seed, data_dir, path):
 
 
 def start_cell(arguments, path, cell):
-    """Run one cell in a process of its own, of the script that is running."""
-    command = [
-        sys.executable,
-        sys.argv[0],
-        f"--work={arguments.work}",
-        *([f"--data-dir={arguments.data_dir}"] if arguments.data_dir else []),
-        "--cell",
-        *map(str, cell),
-    ]
+    """Run one cell by the same command, in a process of its own."""
+    command = [sys.executable, *sys.argv, "--cell", *map(str, cell)]
     log = path.with_suffix(".log")
     with log.open("w") as file:
         subprocess.run(

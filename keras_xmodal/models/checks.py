@@ -272,6 +272,28 @@ def check_pairs(pairs, modalities):
     return pairs
 
 
+def check_embeddings(argument, value):
+    """Check that an array has a row for each example, and return it.
+
+    Args:
+        argument: Name of the argument, for the message.
+        value: Array of shape `(examples, dim)`.
+
+    Returns:
+        NumPy array.
+
+    Raises:
+        ValueError: If it has another rank.
+    """
+    value = np.asarray(value)
+    if value.ndim != 2:
+        raise ValueError(
+            f"`{argument}` must be embeddings of shape (examples, dim), or a "
+            f"dict with one modality. Received: {argument}.shape={value.shape}"
+        )
+    return value
+
+
 def feature_shape(name, encoder, shape):
     """Output shape of an encoder, which is built where `shape` allows.
 

@@ -9,6 +9,7 @@ from keras_xmodal import losses, saving
 from keras_xmodal.layers.logit_scale import LogitScale
 from keras_xmodal.models import checks
 from keras_xmodal.models.multimodal_model import MultimodalModel
+from keras_xmodal.models.weight_decay import exclude_from_weight_decay
 from keras_xmodal.ops.similarity import dot_similarity, l2_normalize
 
 
@@ -138,12 +139,11 @@ class EmbeddingModel(MultimodalModel):
             )
             for pair in self.pairs
         }
-        self._pair_trackers = {}
-        if len(self.pairs) > 1:
-            self._pair_trackers = {
-                _pair_name(pair): keras.metrics.Mean(f"{_pair_name(pair)}_loss")
-                for pair in self.pairs
-            }
+        self._pair_trackers = {
+            _pair_name(pair): keras.metrics.Mean(f"{_pair_name(pair)}_loss")
+            for pair in self.pairs
+            if len(self.pairs) > 1
+        }
 
     # Forward pass.
 
@@ -241,7 +241,10 @@ class EmbeddingModel(MultimodalModel):
                     loss.initial_bias if self.bias is None else self.bias,
                 )
         super().compile(optimizer=optimizer, loss=loss, **kwargs)
-        self._exclude_scales_from_weight_decay()
+        exclude_from_weight_decay(
+            self.optimizer,
+            [w for scale in self.logit_scales.values() for w in scale.weights],
+        )
 
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
@@ -281,10 +284,7 @@ class EmbeddingModel(MultimodalModel):
             if _pair_name(pair) in self._pair_trackers:
                 self._pair_trackers[_pair_name(pair)].update_state(value)
             values.append(value)
-        loss = sum(values) / len(values)
-        for penalty in self.losses:
-            loss = loss + ops.sum(penalty)
-        return loss
+        return sum(values) / len(values) + sum(map(ops.sum, self.losses))
 
     def _pair_loss(self, pair, ids, embeddings, sample_weight):
         anchors, candidates = (embeddings[name] for name in pair)
@@ -303,23 +303,6 @@ class EmbeddingModel(MultimodalModel):
             )
             weights = ops.expand_dims(rows, 1) * ops.expand_dims(columns, 0)
         return self.loss(ids, logits, sample_weight=weights)
-
-    def _exclude_scales_from_weight_decay(self):
-        optimizer = getattr(self.optimizer, "inner_optimizer", self.optimizer)
-        if optimizer is None or optimizer.built:
-            return
-        # Keras has no public way to add to what a user excluded before.
-        pattern = getattr(optimizer, "_exclude_from_weight_decay_pattern", None)
-        excluded = getattr(optimizer, "_exclude_from_weight_decay", set())
-        optimizer.exclude_from_weight_decay(
-            var_list=[
-                weight
-                for scale in self.logit_scales.values()
-                for weight in scale.weights
-            ],
-            var_names=[pattern.pattern] if pattern else None,
-        )
-        optimizer._exclude_from_weight_decay |= excluded
 
     # Use.
 
@@ -392,14 +375,7 @@ class EmbeddingModel(MultimodalModel):
 
     def _embeddings(self, argument, value):
         if not isinstance(value, dict):
-            value = np.asarray(value)
-            if value.ndim != 2:
-                raise ValueError(
-                    f"`{argument}` must be embeddings of shape (examples, "
-                    "dim), or a dict with one modality. "
-                    f"Received: {argument}.shape={value.shape}"
-                )
-            return value
+            return checks.check_embeddings(argument, value)
         if len(value) != 1:
             raise ValueError(
                 f"`{argument}` must hold one modality. Received: {list(value)}"

@@ -230,6 +230,7 @@ class TextDecoder(keras.Model):
                 "Beam search takes no `temperature`. Received: "
                 f"temperature={temperature}, num_beams={num_beams}"
             )
+        z = ops.convert_to_tensor(z)
         if num_beams > 1:
             return self._search(z, num_beams)
         if temperature is None:
@@ -256,8 +257,7 @@ class TextDecoder(keras.Model):
         return (z_shape[0], self.sequence_length, self.vocabulary_size)
 
     def compute_output_spec(self, z, tokens=None, training=False):
-        shape = self.compute_output_shape(z.shape)
-        return keras.KerasTensor(shape, "float32")
+        return keras.KerasTensor(self.compute_output_shape(z.shape), "float32")
 
     def get_config(self):
         return {
@@ -294,13 +294,11 @@ class TextDecoder(keras.Model):
             ended, text = self._append(token, ended, text, position)
             return token, ended, past, text
 
-        z = ops.convert_to_tensor(z)
         state = self._start(ops.shape(z)[0])
         return ops.fori_loop(0, self.sequence_length, write_one, state)[-1]
 
     def _search(self, z, num_beams):
         """Keep the most probable beginnings, one position after another."""
-        z = ops.convert_to_tensor(z)
         batch_size = ops.shape(z)[0]
         z = ops.repeat(z, num_beams, axis=0)  # (batch * beams, dim)
         first = ops.arange(batch_size, dtype="int32")[:, None] * num_beams
@@ -316,9 +314,8 @@ class TextDecoder(keras.Model):
             )
             # Of all tokens after all beginnings of a text, the best.
             scores = ops.reshape(scores, (-1, 1)) + log_probs
-            scores, best = ops.top_k(
-                ops.reshape(scores, (batch_size, -1)), num_beams
-            )  # (batch, beams)
+            scores = ops.reshape(scores, (batch_size, -1))
+            scores, best = ops.top_k(scores, num_beams)  # (batch, beams)
             best = ops.cast(best, "int32")
             token = ops.reshape(best % self.vocabulary_size, (-1,))
             kept = ops.reshape(first + best // self.vocabulary_size, (-1,))
