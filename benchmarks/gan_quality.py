@@ -373,7 +373,7 @@ def draw_captions(captions, rows, path):
             ax.imshow(np.clip((picture + 1) / 2, 0, 1))
             ax.set(xticks=[], yticks=[], frame_on=False)
     for ax, caption in zip(axes[0], captions, strict=True):
-        ax.set_title(textwrap.shorten(caption, 16, placeholder="…"), fontsize=8)
+        ax.set_title(textwrap.shorten(caption, 16, placeholder="…"), fontsize=7)
     figure.tight_layout(pad=0.4)
     figure.savefig(path, dpi=80)
     plt.close(figure)

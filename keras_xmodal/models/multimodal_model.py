@@ -78,6 +78,11 @@ class MultimodalModel(keras.Model):
     def preprocess(self, data, training=False):
         """Apply the preprocessors to raw data.
 
+        Batches of a `Dataset` are preprocessed in parallel, so which of them
+        gets which random numbers may differ between two runs. A run with
+        augmentation repeats exactly after `keras.utils.set_random_seed` and
+        `tf.config.experimental.enable_op_determinism`.
+
         Args:
             data: Dict `{modality: raw batch}`, or a `tf.data.Dataset` of
                 batches of such dicts, alone or followed by ids and weights.

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -386,6 +389,33 @@ class TestPreprocessors:
         x = {"image": np.zeros((1, 8, 8, 3), "float32")}
         assert np.all(model.preprocess(x)["image"] == 0)
         assert np.any(model.preprocess(x, training=True)["image"] != 0)
+
+    def test_augmented_batches_repeat_exactly_where_asked_to(self):
+        # In a process of its own: the switch cannot be turned back.
+        code = """
+import keras, numpy as np, tensorflow as tf
+import keras_xmodal as kx
+
+tf.config.experimental.enable_op_determinism()
+x = {"a": np.random.default_rng(0).random((64, 4, 4, 3), "float32")}
+
+def passes():
+    keras.utils.set_random_seed(0)
+    model = kx.EmbeddingModel(
+        encoders={"a": keras.layers.Flatten(), "b": keras.layers.Flatten()},
+        embedding_dim=2,
+        preprocessors={"a": kx.layers.ImageAugmentation(seed=0)},
+    )
+    data = tf.data.Dataset.from_tensor_slices(x).batch(1)
+    data = model.preprocess(data, training=True)
+    return np.array([[batch["a"] for batch in data] for _ in range(2)])
+
+first, *others = [passes() for _ in range(3)]
+assert np.any(first[0] != first[1])
+for other in others:
+    np.testing.assert_array_equal(other, first)
+"""
+        subprocess.run([sys.executable, "-c", code], check=True)
 
     def test_vocabulary_is_saved_with_the_model(self, tmp_path):
         model, raw = self.make(), self.raw()
