@@ -42,8 +42,6 @@ def make_batches(module, batch_size):
     import tensorflow as tf
 
     data = module.make_data(BATCHES * batch_size)
-    if isinstance(data, dict):
-        data = (data,)
     return [
         tf.nest.map_structure(
             lambda x, start=start: tf.constant(x[start : start + batch_size]),
@@ -64,9 +62,6 @@ def work(name, run, batch_size):
     with tf.device(device):
         model = module.build_model(*options, jit_compile)
         batches = make_batches(module, batch_size)
-        if name != "GANModel":
-            model(batches[0][0])
-            model.optimizer.build(model.trainable_variables)
 
         def train(count, tensor_float_32):
             tf.config.experimental.enable_tensor_float_32_execution(

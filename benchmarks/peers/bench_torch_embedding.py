@@ -100,7 +100,7 @@ def parse_arguments():
 
 
 def measure(arguments):
-    """Train; return the times of the steps, wall and CPU time, last loss."""
+    """Train; return times of steps, wall and CPU, last loss, parameters."""
     device = torch.device(arguments.device)
     batch_size, dim = arguments.batch_size, arguments.embedding_dim
     num_examples = NUM_BATCHES * batch_size
@@ -116,7 +116,8 @@ def measure(arguments):
     log_scale = nn.Parameter(torch.tensor(2.6592, device=device))
     bias = nn.Parameter(torch.tensor(-10.0, device=device))
     parameters = [*image_tower.parameters(), *text_tower.parameters()]
-    optimizer = torch.optim.Adam([*parameters, log_scale, bias], lr=1e-3)
+    parameters += [log_scale, bias]
+    optimizer = torch.optim.Adam(parameters, lr=1e-3)
     if arguments.loss == "clip":
         criterion, extra = ClipLoss(), ()
     else:
@@ -160,14 +161,14 @@ def measure(arguments):
         if step >= arguments.warmup:
             times.append(time.perf_counter() - start)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    return times, wall, cpu, loss.item()
+    return times, wall, cpu, loss.item(), sum(p.numel() for p in parameters)
 
 
 def main():
     arguments = parse_arguments()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
-    times, wall, cpu, loss = measure(arguments)
+    times, wall, cpu, loss, parameters = measure(arguments)
     median = statistics.median(times)
     batch_size = arguments.batch_size
     num_samples = batch_size * len(times)
@@ -185,6 +186,7 @@ def main():
         "compile": arguments.compile,
         "device": arguments.device,
         "threads": arguments.threads,
+        "parameters": parameters,
         "samples_per_s": round(batch_size / median, 1),
         "loop_samples_per_s": round(num_samples / wall, 1),
         "samples_per_cpu_s": round(num_samples / cpu, 1),
