@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_xmodal.networks import checks
-from keras_xmodal.networks.attention_block import attention_block
+from keras_xmodal.networks.attention import add_positions, attend, masked_mean
 from keras_xmodal.saving import register
 
 
@@ -153,33 +153,22 @@ class SpeechEncoder(keras.Model):
             # What convolutions see beyond the end is zero, as at the start.
             x = x * ops.cast(ops.expand_dims(is_step, -1), x.dtype)
         x = keras.layers.Dense(hidden_dim, dtype=policy, name="step")(x)
-        positions = ops.cumsum(ops.ones_like(is_step), axis=1) - 1
-        x = x + keras.layers.Embedding(
-            x.shape[1],
-            hidden_dim,
-            embeddings_initializer=keras.initializers.RandomNormal(stddev=0.5),
-            dtype=policy,
-            name="position_embedding",
-        )(ops.cast(positions, "int32"))
-        x = keras.layers.Dropout(dropout, dtype=policy)(x)
-        for index in range(num_layers):
-            x = attention_block(
-                x,
-                attention_mask=ops.expand_dims(is_step > 0, 1),
-                num_heads=num_heads,
-                intermediate_dim=intermediate_dim or 2 * hidden_dim,
-                dropout=dropout,
-                dtype=policy,
-                name=f"block_{index}",
-            )
-        x = keras.layers.LayerNormalization(dtype=policy, name="norm")(x)
-        x = ops.cast(x, "float32")
+        x = attend(
+            add_positions(x, is_step, policy),
+            is_step > 0,
+            num_layers,
+            num_heads,
+            intermediate_dim or 2 * hidden_dim,
+            dropout,
+            policy,
+        )
         # Zeros for the steps of padding would leave them to the bias of what
         # follows, which is slow to learn that they are blank.
-        if not return_sequences:
-            x = ops.squeeze(ops.matmul(ops.expand_dims(is_step, 1), x), 1)
-            count = ops.sum(is_step, axis=1, keepdims=True)  # (batch, 1)
-            x = x / ops.maximum(count, 1.0)
+        x = (
+            ops.cast(x, "float32")
+            if return_sequences
+            else masked_mean(x, is_step)
+        )
         if output_dim is not None:
             x = keras.layers.Dense(output_dim, dtype=policy, name="output")(x)
         super().__init__(inputs=spectrograms, outputs=x, **kwargs)

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_xmodal.networks.attention_block import attention_block
+from keras_xmodal.networks.attention import attend, masked_mean
 from keras_xmodal.saving import register
 
 
@@ -103,22 +103,16 @@ class TransformerTextEncoder(keras.Model):
         positions = ops.minimum(positions, sequence_length - 1)
         is_token = ops.not_equal(tokens, 0)  # (batch, sequence)
         x = token_embedding(tokens) + position_embedding(positions)
-        x = keras.layers.Dropout(dropout, dtype=policy)(x)
-        for index in range(num_layers):
-            x = attention_block(
-                x,
-                attention_mask=ops.expand_dims(is_token, 1),
-                num_heads=num_heads,
-                intermediate_dim=intermediate_dim or 4 * hidden_dim,
-                dropout=dropout,
-                dtype=policy,
-                name=f"block_{index}",
-            )
-        x = keras.layers.LayerNormalization(dtype=policy, name="norm")(x)
-        weights = ops.cast(is_token, "float32")
-        x = ops.matmul(ops.expand_dims(weights, 1), ops.cast(x, "float32"))
-        count = ops.sum(weights, axis=1, keepdims=True)  # (batch, 1)
-        x = ops.squeeze(x, 1) / ops.maximum(count, 1.0)
+        x = attend(
+            x,
+            is_token,
+            num_layers,
+            num_heads,
+            intermediate_dim or 4 * hidden_dim,
+            dropout,
+            policy,
+        )
+        x = masked_mean(x, is_token)
         super().__init__(inputs=inputs, outputs=x, **kwargs)
 
         # Config

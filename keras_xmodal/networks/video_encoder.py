@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_xmodal.networks import checks, frames
-from keras_xmodal.networks.attention_block import attention_block
+from keras_xmodal.networks.attention import add_positions, attend, masked_mean
 from keras_xmodal.saving import register
 
 
@@ -117,29 +117,16 @@ class VideoEncoder(keras.Model):
         x = keras.layers.Flatten(dtype=policy)(x)
         x = keras.layers.Dense(hidden_dim, dtype=policy, name="frame")(x)
         x = ops.reshape(x, (-1, num_frames, hidden_dim))
-        positions = ops.cumsum(ops.ones_like(is_frame), axis=1) - 1
-        x = x + keras.layers.Embedding(
-            num_frames,
-            hidden_dim,
-            embeddings_initializer=keras.initializers.RandomNormal(stddev=0.5),
-            dtype=policy,
-            name="position_embedding",
-        )(ops.cast(positions, "int32"))
-        x = keras.layers.Dropout(dropout, dtype=policy)(x)
-        for index in range(num_layers):
-            x = attention_block(
-                x,
-                attention_mask=ops.expand_dims(is_frame > 0, 1),
-                num_heads=num_heads,
-                intermediate_dim=intermediate_dim or 2 * hidden_dim,
-                dropout=dropout,
-                dtype=policy,
-                name=f"block_{index}",
-            )
-        x = keras.layers.LayerNormalization(dtype=policy, name="norm")(x)
-        x = ops.matmul(ops.expand_dims(is_frame, 1), ops.cast(x, "float32"))
-        count = ops.sum(is_frame, axis=1, keepdims=True)  # (batch, 1)
-        x = ops.squeeze(x, 1) / ops.maximum(count, 1.0)
+        x = attend(
+            add_positions(x, is_frame, policy),
+            is_frame > 0,
+            num_layers,
+            num_heads,
+            intermediate_dim or 2 * hidden_dim,
+            dropout,
+            policy,
+        )
+        x = masked_mean(x, is_frame)
         if output_dim is not None:
             x = keras.layers.Dense(output_dim, dtype=policy, name="output")(x)
         super().__init__(inputs=clips, outputs=x, **kwargs)
