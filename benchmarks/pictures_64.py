@@ -11,9 +11,9 @@ training, and for names of unseen concepts. Beside it is what real pictures
 have, and the trivial baseline: the mean of the two pictures of the concept
 whose caption is nearest. The kernel distance is of the judge's features.
 
-A run of GANModel takes 20 to 30 minutes of one core, of VAEModel 15. Each leaves
-a file in `--work` and sheets of pictures. The same command goes on where it was
-stopped.
+A run of GANModel takes 20 to 30 minutes of one core, of VAEModel 15. Each
+leaves a file in `--work` and sheets of pictures. The same command goes on where
+it was stopped.
 """
 
 import argparse
