@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import textwrap
+import traceback
 
 import keras
 import pytest
@@ -35,65 +36,44 @@ FLOORS = {
     "cli": 5,
 }
 SUBPACKAGES = sorted(p.parent.name for p in PACKAGE.glob("*/__init__.py"))
-PUBLIC = [
-    (name, symbol)
+PUBLIC = {
+    f"{name}.{symbol}": getattr(module, symbol)
     for name in SUBPACKAGES
-    for symbol in importlib.import_module(f"keras_xmodal.{name}").__all__
-]
-each_public = pytest.mark.parametrize(("subpackage", "symbol"), PUBLIC)
+    for module in [importlib.import_module(f"keras_xmodal.{name}")]
+    for symbol in module.__all__
+}
+MODULES = {
+    path: ast.parse(path.read_text())
+    for path in sorted(PACKAGE.rglob("*.py"))
+    if path.parent != PACKAGE
+}
 
 
-def modules():
-    return sorted(p for p in PACKAGE.rglob("*.py") if p.parent != PACKAGE)
+def check(offenders):
+    """Pass without offenders, and name them all with one."""
+    offenders = list(offenders)
+    assert not offenders, "\n".join(["", *map(str, offenders)])
 
 
-def home(path):
-    return path.relative_to(PACKAGE).parts[0]
+def nodes(kind):
+    """Path and node of each node of a kind, in all modules."""
+    for path, tree in MODULES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, kind):
+                yield path.relative_to(ROOT), node
 
 
-def imports_of(path):
-    """Subpackages of this package that a file imports, at any depth."""
-    for node in ast.walk(ast.parse(path.read_text())):
+def imports():
+    """Path and imported subpackage of this package, at any depth."""
+    for path, node in nodes((ast.Import, ast.ImportFrom)):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
         else:
-            continue
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
         for name in names:
-            parts = name.split(".")
-            if parts[0] == "keras_xmodal":
-                yield parts[1]
-
-
-@pytest.mark.parametrize(
-    "path", modules(), ids=lambda p: str(p.relative_to(PACKAGE))
-)
-def test_imports_point_down(path):
-    own = home(path)
-    assert own in FLOORS, f"{own} has no floor"
-    for other in imports_of(path):
-        assert other in FLOORS, f"{path}: import of {other}, which has no floor"
-        below = FLOORS[other] < FLOORS[own]
-        assert below or other == own, f"{own} must not import {other}"
-
-
-def test_only_the_file_tree_decides_what_a_floor_is():
-    assert set(SUBPACKAGES) | {"_version", "saving"} == set(FLOORS)
-
-
-@each_public
-def test_public_symbol_has_a_useful_docstring(subpackage, symbol):
-    obj = getattr(importlib.import_module(f"keras_xmodal.{subpackage}"), symbol)
-    doc = inspect.getdoc(obj)
-    assert doc, f"{symbol} has no docstring"
-    assert "Example:" in doc or inspect.isabstract(obj) or is_base(obj), (
-        f"{symbol} shows no example"
-    )
-    signature = inspect.signature(obj)
-    for name, parameter in signature.parameters.items():
-        if parameter.kind is not inspect.Parameter.VAR_KEYWORD:
-            assert re.search(rf"\b{name}:", doc), f"{symbol}: {name}?"
+            package, _, rest = name.partition(".")
+            if package == "keras_xmodal":
+                yield path, rest.split(".")[0]
 
 
 def is_base(obj):
@@ -101,56 +81,127 @@ def is_base(obj):
     return inspect.isclass(obj) and obj.__doc__.startswith("Base of ")
 
 
-@each_public
-def test_public_symbol_has_a_test_file(subpackage, symbol):
-    obj = getattr(importlib.import_module(f"keras_xmodal.{subpackage}"), symbol)
-    file = pathlib.Path(inspect.getsourcefile(obj)).name
-    if file.startswith("_") or is_base(obj):
-        return
-    assert (ROOT / "tests" / subpackage / f"test_{file}").exists()
+def file_of(obj):
+    return pathlib.Path(inspect.getsourcefile(obj))
 
 
-@each_public
-def test_keras_objects_are_registered(subpackage, symbol):
-    obj = getattr(importlib.import_module(f"keras_xmodal.{subpackage}"), symbol)
+# Floors.
+
+
+def test_only_the_file_tree_decides_what_a_floor_is():
+    assert set(SUBPACKAGES) | {"_version", "saving"} == set(FLOORS)
+
+
+def test_imports_point_down():
+    check(
+        f"{path} must not import {other}"
+        for path, other in imports()
+        if other != path.parts[1]
+        and not FLOORS.get(other, 99) < FLOORS[path.parts[1]]
+    )
+
+
+# Public symbols.
+
+
+def test_public_symbols_have_a_docstring():
+    check(
+        name
+        for name, obj in PUBLIC.items()
+        if not (obj.__doc__ and inspect.getdoc(obj))
+    )
+
+
+def test_public_symbols_show_an_example():
+    check(
+        name
+        for name, obj in PUBLIC.items()
+        if "Example:" not in inspect.getdoc(obj)
+        and not inspect.isabstract(obj)
+        and not is_base(obj)
+    )
+
+
+def test_every_parameter_is_documented():
+    """By the symbol's docstring."""
+    check(
+        f"{name}: {parameter.name}"
+        for name, obj in PUBLIC.items()
+        for parameter in inspect.signature(obj).parameters.values()
+        if parameter.kind is not inspect.Parameter.VAR_KEYWORD
+        and not re.search(rf"\b{parameter.name}:", inspect.getdoc(obj))
+    )
+
+
+def test_public_symbols_have_a_test_file():
+    check(
+        name
+        for name, obj in PUBLIC.items()
+        if not file_of(obj).name.startswith("_")
+        and not is_base(obj)
+        and not (
+            ROOT / "tests" / name.split(".")[0] / f"test_{file_of(obj).name}"
+        ).exists()
+    )
+
+
+def test_keras_objects_are_registered():
     saved = (
         keras.layers.Layer,
         keras.losses.Loss,
         keras.metrics.Metric,
         keras.constraints.Constraint,
     )
-    if inspect.isclass(obj) and issubclass(obj, saved) and not is_base(obj):
-        name = keras.saving.get_registered_name(obj)
-        assert name == f"keras_xmodal>{obj.__name__}"
-
-
-@each_public
-def test_public_class_lives_in_the_file_of_its_name(subpackage, symbol):
-    obj = getattr(importlib.import_module(f"keras_xmodal.{subpackage}"), symbol)
-    if inspect.isclass(obj) and not obj.__name__.startswith("_"):
-        file = pathlib.Path(inspect.getsourcefile(obj)).stem
-        assert file.replace("_", "") == obj.__name__.lower()
-
-
-@each_public
-def test_public_symbol_is_in_the_table_of_features(subpackage, symbol):
-    if subpackage == "ops" or symbol == "get":
-        return
-    readme = (ROOT / "README.md").read_text()
-    assert symbol in readme, f"README.md does not name {subpackage}.{symbol}"
-
-
-@each_public
-def test_example_of_the_docstring_runs(
-    subpackage, symbol, tmp_path, monkeypatch
-):
-    obj = getattr(importlib.import_module(f"keras_xmodal.{subpackage}"), symbol)
-    monkeypatch.chdir(tmp_path)
-    blocks = re.findall(
-        r"```python\n(.*?)```", inspect.getdoc(obj) or "", re.DOTALL
+    check(
+        name
+        for name, obj in PUBLIC.items()
+        if inspect.isclass(obj)
+        and issubclass(obj, saved)
+        and not is_base(obj)
+        and keras.saving.get_registered_name(obj)
+        != f"keras_xmodal>{obj.__name__}"
     )
-    for block in map(textwrap.dedent, blocks):
-        exec(compile(block, f"{symbol} example", "exec"), {})
+
+
+def test_public_classes_live_in_the_file_of_their_name():
+    check(
+        name
+        for name, obj in PUBLIC.items()
+        if inspect.isclass(obj)
+        and not obj.__name__.startswith("_")
+        and file_of(obj).stem.replace("_", "") != obj.__name__.lower()
+    )
+
+
+def test_public_symbols_are_in_the_table_of_features():
+    readme = (ROOT / "README.md").read_text()
+    check(
+        name
+        for name in PUBLIC
+        if not name.startswith("ops.")
+        and not name.endswith(".get")
+        and name.split(".")[1] not in readme
+    )
+
+
+@pytest.mark.parametrize("subpackage", SUBPACKAGES)
+def test_examples_of_the_docstrings_run(subpackage, tmp_path, monkeypatch):
+    failures = []
+    for name, obj in PUBLIC.items():
+        if not name.startswith(f"{subpackage}."):
+            continue
+        folder = tmp_path / name
+        folder.mkdir()
+        monkeypatch.chdir(folder)
+        blocks = re.findall(
+            r"```python\n(.*?)```", inspect.getdoc(obj), re.DOTALL
+        )
+        try:
+            for block in map(textwrap.dedent, blocks):
+                exec(compile(block, f"{name} example", "exec"), {})
+        except Exception:
+            failures.append(traceback.format_exc())
+    check(failures)
 
 
 def test_models_are_at_the_top_level():
@@ -160,6 +211,7 @@ def test_models_are_at_the_top_level():
     assert kx.VAEModel is kx.models.VAEModel
 
 
+@pytest.mark.large
 def test_importing_the_package_is_light():
     """Optional packages are imported where they are used, not before."""
     heavy = {
@@ -181,25 +233,29 @@ def test_importing_the_package_is_light():
     assert not heavy & set(imported)
 
 
-def test_no_print_or_assert_in_the_library():
-    for path in modules():
-        for node in ast.walk(ast.parse(path.read_text())):
-            assert not isinstance(node, ast.Assert), path
-            is_print = (
-                isinstance(node, ast.Call)
-                and isinstance(node.func, ast.Name)
-                and node.func.id == "print"
-            )
-            assert not is_print or home(path) == "cli", path
+# Code.
+
+
+def test_no_assert_in_the_library():
+    check(f"{path}:{node.lineno}" for path, node in nodes(ast.Assert))
+
+
+def test_only_the_command_line_prints():
+    check(
+        f"{path}:{node.lineno}"
+        for path, node in nodes(ast.Call)
+        if isinstance(node.func, ast.Name)
+        and node.func.id == "print"
+        and path.parts[1] != "cli"
+    )
 
 
 def test_no_weight_is_int32():
     """TensorFlow keeps such on the CPU, where XLA on a GPU cannot read them."""
-    for path in modules():
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and "add_weight" in ast.unparse(
-                node.func
-            ):
-                for keyword in node.keywords:
-                    value = ast.unparse(keyword.value)
-                    assert (keyword.arg, value) != ("dtype", "'int32'"), path
+    check(
+        f"{path}:{node.lineno}"
+        for path, node in nodes(ast.Call)
+        if "add_weight" in ast.unparse(node.func)
+        and ("dtype", "'int32'")
+        in [(k.arg, ast.unparse(k.value)) for k in node.keywords]
+    )
