@@ -1,0 +1,472 @@
+"""The rules that arguments must keep, each written once.
+
+A check takes the name of the argument, for its error, and what was passed. It
+returns the value in its plain form, so that a configuration can be saved: a
+NumPy scalar or a tensor of one number becomes a Python number. What is of a
+wrong type is a TypeError, what is of the right type but not allowed a
+ValueError. A bool is no number, and 2.0 no integer. With `optional=True`,
+None is allowed and returned.
+"""
+
+import math
+import operator
+import os
+import pathlib
+
+import keras
+import numpy as np
+
+# Kinds of NumPy dtypes whose values can be equal to each other.
+ID_FAMILIES = ("biu", "f", "c", "U", "S", "M", "m")
+# What a plain sequence must hold throughout, or NumPy has converted it.
+_PYTHON_TYPES = {"U": str, "S": bytes, "f": float}
+
+
+# Numbers
+
+
+def integer(argument, value, least=None, most=None, optional=False):
+    """An integer, from `least` to `most` where these are given."""
+    if optional and value is None:
+        return None
+    rule = _or_none(_integer_rule(least, most), optional)
+    plain = _as_integer(value)
+    if plain is None:
+        raise _type_error(argument, rule, value)
+    too_low = least is not None and plain < least
+    if too_low or (most is not None and plain > most):
+        raise _value_error(argument, rule, value)
+    return plain
+
+
+def positive_integer(argument, value, optional=False):
+    """An integer above 0."""
+    return integer(argument, value, 1, optional=optional)
+
+
+def positive_integers(argument, values, length=None, empty=False):
+    """A tuple of integers above 0, of this length; not empty by default."""
+    rule = "a tuple of positive integers"
+    if length is not None:
+        rule = f"a tuple of {length} positive integers"
+    elif not empty:
+        rule = "a tuple of positive integers, not empty"
+    return _positive_integers(argument, values, rule, length, empty)
+
+
+def image_size(argument, value):
+    """A pair of positive integers, as a tuple."""
+    rule = "a pair of positive integers, height and width"
+    return _positive_integers(argument, value, rule, 2, False)
+
+
+def in_range(argument, value, low, high, ends="[]", optional=False):
+    """A number from `low` to `high`; `ends="[)"` leaves out `high`."""
+    if optional and value is None:
+        return None
+    rule = f"in {ends[0]}{low:g}, {high:g}{ends[1]}"
+    rule = _or_none(rule, optional)
+    plain = _as_number(value)
+    if plain is None:
+        raise _type_error(argument, f"a number {rule}", value)
+    above = plain > low or (ends[0] == "[" and plain == low)
+    below = plain < high or (ends[1] == "]" and plain == high)
+    if not (above and below):
+        raise _value_error(argument, rule, value)
+    return plain
+
+
+def number(argument, value, optional=False):
+    """A finite number."""
+    return _finite_number(argument, value, "a finite number", None, optional)
+
+
+def positive(argument, value, optional=False):
+    """A finite number above 0."""
+    return _finite_number(
+        argument, value, "a positive number", lambda x: x > 0, optional
+    )
+
+
+def not_negative(argument, value, optional=False):
+    """A finite number of at least 0."""
+    return _finite_number(
+        argument, value, "a non-negative number", lambda x: x >= 0, optional
+    )
+
+
+def increasing_pair(argument, value):
+    """Two finite numbers, the first one smaller, as a tuple."""
+    rule = "a pair of a smaller and a larger number"
+    pair = [_as_number(item) for item in _items(argument, value, rule)]
+    if None in pair:
+        raise _type_error(argument, rule, value)
+    if len(pair) != 2 or not -math.inf < pair[0] < pair[1] < math.inf:
+        raise _value_error(argument, rule, value)
+    return tuple(pair)
+
+
+# Names, choices, objects
+
+
+def string(argument, value, optional=False):
+    """A string."""
+    return instance_of(argument, value, str, "a string", optional)
+
+
+def strings(argument, values, empty=False):
+    """A sequence of strings, as a tuple; not empty by default."""
+    rule = "a sequence of strings" + ("" if empty else ", not empty")
+    items = _items(argument, values, rule)
+    if not all(isinstance(item, str) for item in items):
+        raise _type_error(argument, rule, values)
+    if not items and not empty:
+        raise _value_error(argument, rule, values)
+    return tuple(map(str, items))
+
+
+def one_of(argument, value, options, optional=False):
+    """One of several options, which is returned as it is among them."""
+    if optional and value is None:
+        return None
+    options = list(options)
+    for option in options:
+        if isinstance(value, type(option)) and value == option:
+            return option
+    raise _value_error(argument, _or_none(f"one of {options}", optional), value)
+
+
+def some_of(argument, values, options, empty=False):
+    """Different ones of several options, as a tuple; not empty by default."""
+    options = list(options)
+    rule = f"{'' if empty else 'one or several '}different ones of {options}"
+    items = _items(argument, values, f"a tuple or list of {rule}")
+    known = all(item in options for item in items)
+    if not known or len(set(items)) < len(items) or not (items or empty):
+        raise _value_error(argument, rule, values)
+    return tuple(items)
+
+
+def path(argument, value, optional=False):
+    """A string or path object, as an absolute `pathlib.Path`."""
+    kinds = (str, os.PathLike)
+    value = instance_of(
+        argument, value, kinds, "a string or path object", optional
+    )
+    if value is None:
+        return None
+    return pathlib.Path(os.path.abspath(os.path.expanduser(value)))
+
+
+def keras_layer(argument, value, optional=False):
+    """A Keras layer or model."""
+    kind = keras.layers.Layer
+    return instance_of(
+        argument, value, kind, "a Keras layer or model", optional
+    )
+
+
+def keras_layers(argument, layers, optional=False):
+    """A dict of Keras layers by modality, copied; empty where it is None."""
+    if optional and layers is None:
+        return {}
+    instance_of(
+        argument, layers, dict, "a dict {modality: keras layer}", optional
+    )
+    return {
+        name: keras_layer(f"{argument}[{name!r}]", layer)
+        for name, layer in layers.items()
+    }
+
+
+def instance_of(argument, value, kinds, rule, optional=False):
+    """An instance of a class or one of several, which `rule` describes."""
+    if not isinstance(value, kinds) and not (optional and value is None):
+        raise _type_error(argument, _or_none(rule, optional), value)
+    return value
+
+
+# Modalities
+
+
+def modalities(argument, data, known, complete=False):
+    """A dict by modality: known ones, at least one; all with `complete`."""
+    known = list(known)
+    if not isinstance(data, dict):
+        raise TypeError(
+            f"`{argument}` must be a dict of modalities {{name: value}} with "
+            f"names of {known}. Received: {argument} of type "
+            f"{type(data).__name__}"
+        )
+    wrong = not data or any(name not in known for name in data)
+    if wrong or (complete and len(data) < len(known)):
+        count = "all of them" if complete else "at least one"
+        raise ValueError(
+            f"`{argument}` must hold modalities of {known}, {count}. "
+            f"Received: {argument} with keys {list(data)}"
+        )
+    return data
+
+
+def same_length(argument, lengths, least=0):
+    """One length for all of a dict of lengths; None is unknown, fits any."""
+    known = {name: n for name, n in lengths.items() if n is not None}
+    different = set(known.values())
+    if len(different) > 1 or min(different, default=least) < least:
+        at_least = f", at least {least}" if least else ""
+        raise ValueError(
+            f"`{argument}` must hold equally many examples of each{at_least}. "
+            f"Received: numbers of examples {known}"
+        )
+    return next(iter(known.values()), None)
+
+
+# Arrays
+
+
+def real_numbers(argument, value):
+    """Integers or floats, as a NumPy array."""
+    value = np.asarray(value)
+    if value.dtype.kind not in "fiu" and value.dtype.name != "bfloat16":
+        raise TypeError(
+            f"`{argument}` must be real numbers. "
+            f"Received: {argument} of dtype {value.dtype}"
+        )
+    return value
+
+
+def finite(argument, value, hint=""):
+    """An array without NaN and infinity; other dtypes than floats pass."""
+    value = np.asarray(value)
+    floats = value.dtype.kind in "fc" or value.dtype.name == "bfloat16"
+    if not floats or not value.size:
+        return value
+    count = len(value) if value.ndim else 1
+    wrong = ~np.isfinite(value.reshape(count, -1)).all(axis=1)
+    if wrong.any():
+        raise ValueError(
+            f"`{argument}` must be finite. Received: NaN or infinity in "
+            f"{int(wrong.sum())} of {len(wrong)} examples, first in example "
+            f"{int(wrong.argmax())}" + (f". {hint}" if hint else "")
+        )
+    return value
+
+
+def shape(argument, received, expected, known=()):
+    """A shape of these sizes; None and names fit any, as unknown sizes do.
+
+    Sizes that are named in `known` must not be unknown.
+    """
+    received = tuple(received)
+    fits = len(received) == len(expected) and all(
+        want not in known
+        if size is None
+        else want is None or isinstance(want, str) or size == want
+        for size, want in zip(received, expected, strict=True)
+    )
+    if not fits:
+        sizes = ", ".join(map(str, expected))
+        rule = f", with known {' and '.join(known)}" if known else ""
+        raise ValueError(
+            f"`{argument}` must have shape ({sizes}){rule}. "
+            f"Received: {argument}.shape={received}"
+        )
+    return received
+
+
+def embeddings(argument, value, dtype="float32"):
+    """Finite vectors of shape `(examples, dim)`, as floats of this dtype."""
+    value = real_numbers(argument, value)
+    if value.ndim != 2 or 0 in value.shape:
+        raise ValueError(
+            f"`{argument}` must have shape (examples, dim), neither being 0. "
+            f"Received: {argument}.shape={value.shape}"
+        )
+    return finite(argument, value.astype(dtype))
+
+
+def ids(argument, value, length=None):
+    """Ids of shape `(examples,)`, of any dtype whose values can be equal.
+
+    Objects that are all strings, or bytes of UTF-8, become a string array.
+    """
+    array = np.asarray(value)
+    if array.ndim != 1 or length not in (None, len(array)):
+        expected = "examples" if length is None else length
+        raise ValueError(
+            f"`{argument}` must have shape ({expected},), one id per example. "
+            f"Received: {argument}.shape={array.shape}"
+        )
+    kind = array.dtype.kind
+    if kind == "O":
+        array = _string_array(argument, array)
+    elif kind == "T":
+        array = array.astype(str)
+    elif not any(kind in family for family in ID_FAMILIES):
+        raise TypeError(
+            f"`{argument}` must be numbers, strings or dates. "
+            f"Received: {argument} of dtype {array.dtype}"
+        )
+    elif kind in _PYTHON_TYPES and not hasattr(value, "dtype"):
+        allowed = (_PYTHON_TYPES[kind], np.generic)
+        if not all(isinstance(item, allowed) for item in value):
+            raise TypeError(
+                f"`{argument}` must be of one type. "
+                f"Received: types {_type_names(value)}"
+            )
+    missing = array != array
+    if missing.any():
+        raise ValueError(
+            f"`{argument}` must not be NaN or NaT, which equals nothing. "
+            f"Received: {int(missing.sum())} of {len(array)}"
+        )
+    return array
+
+
+def integer_ids(argument, value):
+    """Integer ids of shape `(examples,)`; tensors, also symbolic, stay such."""
+    if getattr(value, "dtype", None) is None:
+        value = np.asarray(value)
+    dtype = getattr(value.dtype, "name", value.dtype)
+    if not dtype.startswith(("int", "uint")):
+        raise TypeError(
+            f"`{argument}` must hold the integer id of each example, equal "
+            "where two examples describe the same item. "
+            f"Received: {argument} of dtype {dtype}"
+        )
+    if len(value.shape) != 1:
+        raise ValueError(
+            f"`{argument}` must hold one id per example, of shape (batch,). "
+            f"Received: {argument}.shape={tuple(value.shape)}"
+        )
+    return value
+
+
+def class_ids(argument, value, length=None, num_classes=None):
+    """Integers from 0 of shape `(examples,)`, below `num_classes`."""
+    value = np.asarray(value)
+    if value.ndim != 1 or length not in (None, len(value)):
+        expected = "examples" if length is None else length
+        raise ValueError(
+            f"`{argument}` must have shape ({expected},), one class for each "
+            f"example. Received: {argument}.shape={value.shape}"
+        )
+    if value.dtype.kind not in "iu":
+        raise TypeError(
+            f"`{argument}` must be integers, the indices of classes. "
+            f"Received: {argument} of dtype {value.dtype}"
+        )
+    high = math.inf if num_classes is None else num_classes - 1
+    if value.size and not 0 <= value.min() <= value.max() <= high:
+        rule = f"be from 0 to {high}" if num_classes else "not be negative"
+        raise ValueError(
+            f"`{argument}` must {rule}. Received: {argument} from "
+            f"{value.min()} to {value.max()}"
+        )
+    return value
+
+
+def _as_integer(value):
+    """A Python integer, or None where it is no integer."""
+    if isinstance(value, bool):
+        return None
+    try:
+        return operator.index(value)
+    except (TypeError, AttributeError):  # The latter from tensors of floats.
+        pass
+    array = _as_scalar(value)
+    if array is None or array.dtype.kind not in "iu":
+        return None
+    return int(array)
+
+
+def _as_number(value):
+    """A Python float, or None where it is no real number."""
+    array = _as_scalar(value)
+    if array is None:
+        return None
+    if array.dtype.kind in "fiu" or array.dtype.name == "bfloat16":
+        return float(array)
+    return float(value) if _as_integer(value) is not None else None
+
+
+def _as_scalar(value):
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError, NotImplementedError):  # It is symbolic.
+        return None
+    return array if array.ndim == 0 else None
+
+
+def _items(argument, values, rule):
+    """A list of what a sequence or an array holds."""
+    if isinstance(values, (str, bytes, dict)):
+        raise _type_error(argument, rule, values)
+    try:
+        return list(values)
+    except TypeError:
+        raise _type_error(argument, rule, values) from None
+
+
+def _positive_integers(argument, values, rule, length, empty):
+    plain = [_as_integer(value) for value in _items(argument, values, rule)]
+    if None in plain:
+        raise _type_error(argument, rule, values)
+    fits = bool(plain) or empty if length is None else len(plain) == length
+    if not fits or any(size < 1 for size in plain):
+        raise _value_error(argument, rule, values)
+    return tuple(plain)
+
+
+def _finite_number(argument, value, rule, fits, optional):
+    if optional and value is None:
+        return None
+    rule = _or_none(rule, optional)
+    plain = _as_number(value)
+    if plain is None:
+        raise _type_error(argument, rule, value)
+    if not math.isfinite(plain) or (fits and not fits(plain)):
+        raise _value_error(argument, rule, value)
+    return plain
+
+
+def _integer_rule(least, most):
+    if least is not None and most is not None:
+        return f"an integer from {least} to {most}"
+    if most is not None:
+        return f"an integer of at most {most}"
+    named = {None: "an integer", 0: "a non-negative integer"}
+    named[1] = "a positive integer"
+    return named.get(least, f"an integer of at least {least}")
+
+
+def _or_none(rule, optional):
+    return f"{rule} or None" if optional else rule
+
+
+def _string_array(argument, array):
+    if all(isinstance(value, bytes) for value in array):
+        array = np.array([value.decode("utf-8") for value in array])
+    if all(isinstance(value, str) for value in array):
+        return array.astype(str)
+    raise TypeError(
+        f"`{argument}` must be of a NumPy dtype with equality, or all strings. "
+        f"Received: objects of types {_type_names(array)}"
+    )
+
+
+def _type_names(values):
+    return sorted({type(value).__name__ for value in values})
+
+
+def _type_error(argument, rule, value):
+    return TypeError(
+        f"`{argument}` must be {rule}. "
+        f"Received: {argument}={value!r} of type {type(value).__name__}"
+    )
+
+
+def _value_error(argument, rule, value):
+    return ValueError(
+        f"`{argument}` must be {rule}. Received: {argument}={value!r}"
+    )

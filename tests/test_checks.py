@@ -1,0 +1,373 @@
+"""The rules of arguments: what is allowed, what it becomes, what is refused."""
+
+import json
+import pathlib
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_xmodal import checks
+
+INTEGERS = [3, np.int64(3), np.uint8(3), np.array(3), tf.constant(3)]
+INTEGERS.append(keras.Variable(3, dtype="int32"))
+NO_INTEGERS = [2.0, np.float32(2), True, np.True_, tf.constant(True), "3", None]
+NO_INTEGERS += [[3], np.array([3]), tf.constant(2.0), keras.KerasTensor(())]
+NO_NUMBERS = [True, np.True_, "1", None, 1j, [0.5], np.array([0.5]), object()]
+NO_NUMBERS.append(keras.KerasTensor(()))
+LAYER = keras.layers.Dense(2)
+ALLOWED = [
+    (checks.integer, (), INTEGERS, 3),
+    (checks.integer, (), [-(2**70)], -(2**70)),
+    (checks.integer, (3, 3), INTEGERS, 3),
+    (checks.positive_integer, (), INTEGERS, 3),
+    (checks.positive_integers, (), [[3, 4], np.array([3, 4])], (3, 4)),
+    (checks.positive_integers, (2,), [(np.int64(3), 4)], (3, 4)),
+    (checks.positive_integers, (None, True), [(), []], ()),
+    (checks.image_size, (), [[4, 5], tf.constant([4, 5])], (4, 5)),
+    (checks.in_range, (0, 1), [1, np.float32(1), np.array(1.0)], 1.0),
+    (checks.in_range, (0, 1), [0, np.int64(0), tf.constant(0.0)], 0.0),
+    (checks.in_range, (0, 1, "()"), [0.5, tf.constant(0.5)], 0.5),
+    (checks.number, (), [-1, np.float64(-1), keras.Variable(-1.0)], -1.0),
+    (checks.number, (), [2**70], 2.0**70),
+    (checks.positive, (), [0.25, np.float16(0.25)], 0.25),
+    (checks.not_negative, (), [0, -0.0], 0.0),
+    (checks.increasing_pair, (), [(0, 1), [0, 1], np.array([0, 1])], (0, 1)),
+    (checks.string, (), ["a", np.str_("a")], "a"),
+    (checks.strings, (), [["a", "b"], np.array(["a", "b"])], ("a", "b")),
+    (checks.strings, (True,), [()], ()),
+    (checks.one_of, ("ab",), ["a", np.str_("a")], "a"),
+    (checks.some_of, ("abc",), [["c", "a"], ("c", "a")], ("c", "a")),
+    (checks.some_of, ("abc", True), [[]], ()),
+    (checks.path, (), ["/a/b", pathlib.Path("/a/b")], pathlib.Path("/a/b")),
+    (checks.keras_layer, (), [LAYER], LAYER),
+    (checks.keras_layers, (), [{"a": LAYER}], {"a": LAYER}),
+    (checks.modalities, ("ab",), [{"a": 1}], {"a": 1}),
+    (checks.modalities, ("ab", True), [{"b": 2, "a": 1}], {"a": 1, "b": 2}),
+    (checks.same_length, (), [{"a": 2, "b": 2, "c": None}], 2),
+    (checks.same_length, (1,), [{"a": None}], None),
+    (checks.shape, ((None, "dim", 3),), [(None, 2, 3), [4, None, 3]], None),
+    (checks.shape, (("batch", "dim"), ["dim"]), [(None, 2)], (None, 2)),
+]
+
+
+@pytest.mark.parametrize(
+    ("check", "options", "values", "expected"),
+    ALLOWED,
+    ids=[check.__name__ for check, *_ in ALLOWED],
+)
+def test_allowed(check, options, values, expected):
+    for value in values:
+        found = check("x", value, *options)
+        if expected is not None:
+            assert found == expected
+        if isinstance(expected, (int, float)):
+            assert type(found) is type(expected)
+        if isinstance(expected, (int, float, tuple)):
+            json.dumps(found)
+
+
+REFUSED = [
+    (checks.integer, (), NO_INTEGERS, TypeError, "be an integer"),
+    (checks.integer, (0,), [-1], ValueError, "be a non-negative integer"),
+    (checks.integer, (2,), [1], ValueError, "an integer of at least 2.*x=1"),
+    (checks.integer, (1, 4), [0, 5], ValueError, "an integer from 1 to 4"),
+    (checks.integer, (None, 4), [5], ValueError, "an integer of at most 4"),
+    (checks.positive_integer, (), NO_INTEGERS, TypeError, "a positive integer"),
+    (checks.positive_integer, (), [0, -3], ValueError, "a positive integer"),
+    (
+        checks.positive_integers,
+        (),
+        [3, "34", [3, 4.0], [True], None, np.array([1.0])],
+        TypeError,
+        "a tuple of positive integers",
+    ),
+    (
+        checks.positive_integers,
+        (),
+        [(), [3, 0]],
+        ValueError,
+        "positive integers, not empty",
+    ),
+    (
+        checks.positive_integers,
+        (3,),
+        [(1, 2), (1, 2, 3, 4)],
+        ValueError,
+        "a tuple of 3 positive integers",
+    ),
+    (checks.image_size, (), [64, (64.0, 64)], TypeError, "height and width"),
+    (checks.image_size, (), [(64,), (64, 0)], ValueError, "height and width"),
+    (checks.in_range, (0, 1), NO_NUMBERS, TypeError, r"number in \[0, 1\]"),
+    (
+        checks.in_range,
+        (0, 1),
+        [-1e-9, 1.1, np.nan],
+        ValueError,
+        r"be in \[0, 1\]",
+    ),
+    (checks.in_range, (0, 1, "[)"), [1], ValueError, r"be in \[0, 1\)"),
+    (checks.in_range, (0, 0.5, "(]"), [0], ValueError, r"be in \(0, 0.5\]"),
+    (checks.number, (), NO_NUMBERS, TypeError, "a finite number"),
+    (checks.number, (), [np.inf, np.nan], ValueError, "a finite number"),
+    (checks.positive, (), NO_NUMBERS, TypeError, "a positive number"),
+    (
+        checks.positive,
+        (),
+        [0, -1, np.inf, np.nan],
+        ValueError,
+        "a positive number.*x=",
+    ),
+    (
+        checks.not_negative,
+        (),
+        [-1, np.inf, np.nan],
+        ValueError,
+        "a non-negative number",
+    ),
+    (checks.increasing_pair, (), [1, "01", (0, None)], TypeError, "a pair of"),
+    (
+        checks.increasing_pair,
+        (),
+        [(0, 0), (1, 0), (0, 1, 2), (0, np.inf), (np.nan, 1)],
+        ValueError,
+        "a smaller and a larger",
+    ),
+    (checks.string, (), [1, b"a", None], TypeError, "x` must be a string"),
+    (checks.strings, (), ["ab", [1], None], TypeError, "sequence of strings"),
+    (checks.strings, (), [[]], ValueError, "sequence of strings, not empty"),
+    (
+        checks.one_of,
+        ("ab",),
+        ["c", None, 1, np.arange(2)],
+        ValueError,
+        r"one of \['a', 'b'\]. Received: x=",
+    ),
+    (checks.some_of, ("ab",), ["a", 1], TypeError, "a tuple or list of one or"),
+    (
+        checks.some_of,
+        ("ab",),
+        [[], ["a", "a"], ["c"], [["a"]]],
+        ValueError,
+        "one or several different",
+    ),
+    (checks.path, (), [1, None, b"a"], TypeError, "a string or path object"),
+    (checks.keras_layer, (), [1, None], TypeError, "a Keras layer or model"),
+    (checks.keras_layers, (), [LAYER, None], TypeError, "a dict {modality"),
+    (checks.keras_layers, (), [{"a": 1}], TypeError, r"`x\['a'\]` must be a K"),
+    (checks.modalities, ("ab",), [[1], None], TypeError, "a dict of modal"),
+    (
+        checks.modalities,
+        ("ab",),
+        [{}, {"a": 1, "c": 2}],
+        ValueError,
+        r"modalities of \['a', 'b'\], at least one. Received: x with keys",
+    ),
+    (checks.modalities, ("ab", True), [{"a": 1}], ValueError, "all of them"),
+    (checks.same_length, (), [{"a": 1, "b": 2}], ValueError, "equally many"),
+    (checks.same_length, (1,), [{"a": 0}], ValueError, "at least 1. Received"),
+    (
+        checks.shape,
+        ((None, "dim", 3),),
+        [(1, 2), (1, 2, 4)],
+        ValueError,
+        r"shape \(None, dim, 3\). Received: x.shape=\(1, 2",
+    ),
+    (
+        checks.shape,
+        (("batch", "dim"), ["dim"]),
+        [(1, None)],
+        ValueError,
+        r"shape \(batch, dim\), with known dim. Rec.*\(1, None\)",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("check", "options", "values", "error", "match"),
+    REFUSED,
+    ids=[
+        f"{check.__name__} {error.__name__}"
+        for check, _, _, error, _ in REFUSED
+    ],
+)
+def test_refused(check, options, values, error, match):
+    for value in values:
+        with pytest.raises(error, match=match) as caught:
+            check("x", value, *options)
+        assert "Received: " in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("check", "options"),
+    [
+        (checks.integer, ()),
+        (checks.positive_integer, ()),
+        (checks.in_range, (0, 1)),
+        (checks.number, ()),
+        (checks.positive, ()),
+        (checks.not_negative, ()),
+        (checks.string, ()),
+        (checks.one_of, ("ab",)),
+        (checks.path, ()),
+        (checks.keras_layer, ()),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_optional(check, options):
+    assert check("x", None, *options, optional=True) is None
+    with pytest.raises(
+        (TypeError, ValueError), match=r"or None\. Received: x="
+    ):
+        check("x", object(), *options, optional=True)
+    with pytest.raises((TypeError, ValueError)):
+        check("x", None, *options)
+
+
+def test_optional_layers_are_a_new_dict():
+    layers = {"a": LAYER}
+    found = checks.keras_layers("x", layers)
+    assert found is not layers
+    assert checks.keras_layers("x", None, optional=True) == {}
+
+
+def test_paths_are_absolute(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/of/a/user")
+    assert checks.path("x", "a/../b") == tmp_path / "b"
+    assert checks.path("x", "~/a") == pathlib.Path("/home/of/a/user/a")
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "match"),
+    [
+        ([["a"]], TypeError, "`x` must be real numbers.*<U1"),
+        ([[True]], TypeError, "`x` must be real numbers.*bool"),
+        ([[None]], TypeError, "`x` must be real numbers.*object"),
+        ([1j], TypeError, "`x` must be real numbers.*complex"),
+    ],
+)
+def test_real_numbers(value, error, match):
+    for dtype in ("int8", "uint64", "float16", "bfloat16"):
+        assert checks.real_numbers("x", tf.ones(2, dtype)).dtype.name == dtype
+    with pytest.raises(error, match=match):
+        checks.real_numbers("x", value)
+
+
+def test_finite():
+    for value in ([[1.0]], 2.0, [], np.zeros((0, 3)), ["a"], [1], [True]):
+        assert checks.finite("x", value).shape == np.shape(value)
+    match = "finite. Received: NaN or infinity in 2 of 3 examples, first in exa"
+    for dtype in ("float32", "bfloat16", "complex64"):
+        value = tf.cast([[0.0, 0.0], [0.0, np.inf], [np.nan, 0.0]], dtype)
+        with pytest.raises(ValueError, match=match + "mple 1"):
+            checks.finite("x", value)
+    with pytest.raises(ValueError, match=r"example 0\. Mend it\."):
+        checks.finite("x", np.nan, "Mend it.")
+
+
+def test_embeddings_become_float32():
+    for dtype in ("float16", "float64", "int8"):
+        x = checks.embeddings("x", np.ones((2, 3), dtype))
+        assert x.dtype == np.float32
+    x = checks.embeddings("x", tf.ones((2, 3), "bfloat16"))
+    assert x.dtype == np.float32
+    assert checks.embeddings("x", [[1.0]]).shape == (1, 1)
+    x = checks.embeddings("x", [[1e300]], "float64")
+    assert x.dtype == np.float64
+    assert x == 1e300
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "match"),
+    [
+        (np.ones(3), ValueError, r"`x` must have shape .*\(3,\)"),
+        (np.ones((0, 3)), ValueError, r"`x` must have shape .*\(0, 3\)"),
+        (np.ones((3, 0)), ValueError, r"`x` must have shape .*\(3, 0\)"),
+        ([[1.0], [np.nan]], ValueError, r"NaN or .* in 1 of 2 .* example 1"),
+        ([[np.inf], [1.0]], ValueError, r"NaN or .* in 1 of 2 .* example 0"),
+        ([["a"]], TypeError, "`x` must be real numbers.*<U1"),
+    ],
+)
+def test_bad_embeddings(value, error, match):
+    with pytest.raises(error, match=match):
+        checks.embeddings("x", value)
+
+
+@pytest.mark.parametrize(
+    ("ids", "dtype"),
+    [
+        ([1, 2], "int64"),
+        (np.array([1, 2], "uint8"), "uint8"),
+        (["a", "été"], "<U3"),
+        ([b"a", b"bc"], "S2"),
+        (np.array(["a", "bc"], object), "<U2"),
+        (tf.constant(["a", "été"]), "<U3"),
+        (np.array(["2024-01-01"], "datetime64[D]"), "datetime64[D]"),
+        ([0.5, 1.5], "float64"),
+        ([True, False], "bool"),
+    ],
+)
+def test_ids_of_any_type(ids, dtype):
+    found = checks.ids("ids", ids)
+    assert found.dtype == dtype
+    assert len(found) == len(ids)
+
+
+@pytest.mark.parametrize(
+    ("ids", "error", "match"),
+    [
+        ([[1]], ValueError, r"`ids` must have shape .*\(1, 1\)"),
+        ([1, "a"], TypeError, r"one type.*\['int', 'str'\]"),
+        ([1, 0.5], TypeError, r"one type.*\['float', 'int'\]"),
+        ([2**63, -1], TypeError, "`ids` must be"),
+        ([2**80], TypeError, "`ids` must be of a NumPy dtype.*int"),
+        ([None, "a"], TypeError, r"NoneType', 'str"),
+        (np.array([1.0, np.nan]), ValueError, "not be NaN.*1 of 2"),
+        (np.array(["NaT"], "datetime64[D]"), ValueError, "not be NaN or NaT"),
+        (np.zeros(1, [("a", int)]), TypeError, "numbers, strings or dates"),
+    ],
+)
+def test_bad_ids(ids, error, match):
+    with pytest.raises(error, match=match):
+        checks.ids("ids", ids)
+
+
+def test_ids_of_another_length():
+    with pytest.raises(ValueError, match=r"shape \(3,\).*y.shape=\(2,\)"):
+        checks.ids("y", [1, 2], 3)
+
+
+def test_integer_ids():
+    symbolic = keras.KerasTensor((None,), "int32")
+    for ids in (np.arange(2), tf.range(2), symbolic, np.arange(2, dtype="u1")):
+        assert checks.integer_ids("y", ids) is ids
+    assert checks.integer_ids("y", [1, 2]).dtype == "int64"
+    for ids in (["a"], [1.0], keras.KerasTensor((None,)), [True]):
+        with pytest.raises(TypeError, match="`y` must hold the integer id"):
+            checks.integer_ids("y", ids)
+    with pytest.raises(ValueError, match=r"shape \(batch,\). .*\(1, 2\)"):
+        checks.integer_ids("y", [[1, 2]])
+
+
+def test_class_ids_become_an_array():
+    assert checks.class_ids("labels", [0, 2, 1], 3, 3).tolist() == [0, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("labels", "error", "match"),
+    [
+        ([0, 1], ValueError, r"`labels` must have shape \(3,\).*\(2,\)"),
+        ([[0], [1], [2]], ValueError, r"\(3, 1\)"),
+        ([0.0, 1.0, 2.0], TypeError, "must be integers.*float64"),
+        ([0, -1, 2], ValueError, "must be from 0 to 3.*from -1 to 2"),
+        ([0, 1, 4], ValueError, "must be from 0 to 3.*from 0 to 4"),
+    ],
+)
+def test_bad_class_ids(labels, error, match):
+    with pytest.raises(error, match=match):
+        checks.class_ids("labels", labels, 3, 4)
+    if not isinstance(labels[-1], int) or labels[-1] < 4:
+        with pytest.raises(error, match="`labels` must"):
+            checks.class_ids("labels", labels, 3)
