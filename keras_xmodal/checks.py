@@ -9,6 +9,7 @@ None is allowed and returned.
 """
 
 import math
+import numbers
 import operator
 import os
 import pathlib
@@ -252,26 +253,36 @@ def finite(argument, value, hint=""):
     return value
 
 
-def shape(argument, received, expected, known=()):
-    """A shape of these sizes; None and names fit any, as unknown sizes do.
+def shape(argument, received, *expected, known=()):
+    """A shape of these sizes, or of one of several.
 
-    Sizes that are named in `known` must not be unknown.
+    None and names fit any size, as an unknown size does, unless `known` names
+    it; `...` fits any number of sizes.
     """
     received = tuple(received)
-    fits = len(received) == len(expected) and all(
-        want not in known
-        if size is None
-        else want is None or isinstance(want, str) or size == want
-        for size, want in zip(received, expected, strict=True)
-    )
-    if not fits:
-        sizes = ", ".join(map(str, expected))
-        rule = f", with known {' and '.join(known)}" if known else ""
+    if not any(_shape_fits(received, sizes, known) for sizes in expected):
+        rule = " or ".join(map(_shape_rule, expected))
+        with_known = f", with known {' and '.join(known)}" if known else ""
         raise ValueError(
-            f"`{argument}` must have shape ({sizes}){rule}. "
+            f"`{argument}` must have shape {rule}{with_known}. "
             f"Received: {argument}.shape={received}"
         )
     return received
+
+
+def shapes(argument, received, known=(), **expected):
+    """The shapes of a list of tensors, each by its name, as tuples."""
+    received = received if isinstance(received, (list, tuple)) else [received]
+    found = [tuple(s) for s in received if isinstance(s, (list, tuple))]
+    if not len(found) == len(received) == len(expected):
+        raise ValueError(
+            f"`{argument}` must be a list [{', '.join(expected)}]. "
+            f"Received: {argument} of shape {received}"
+        )
+    return [
+        shape(name, sizes, expected[name], known=known)
+        for name, sizes in zip(expected, found, strict=True)
+    ]
 
 
 def embeddings(argument, value, dtype="float32"):
@@ -442,6 +453,25 @@ def _integer_rule(least, most):
 
 def _or_none(rule, optional):
     return f"{rule} or None" if optional else rule
+
+
+def _shape_fits(received, expected, known):
+    if ... in expected:
+        place = expected.index(...)
+        between = (None,) * (len(received) - len(expected) + 1)
+        expected = (*expected[:place], *between, *expected[place + 1 :])
+    return len(received) == len(expected) and all(
+        want not in known
+        if size is None
+        else isinstance(size, numbers.Integral)
+        and (want is None or isinstance(want, str) or size == want)
+        for size, want in zip(received, expected, strict=True)
+    )
+
+
+def _shape_rule(expected):
+    sizes = ["..." if size is ... else str(size) for size in expected]
+    return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
 
 
 def _string_array(argument, array):

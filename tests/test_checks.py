@@ -48,7 +48,9 @@ ALLOWED = [
     (checks.same_length, (), [{"a": 2, "b": 2, "c": None}], 2),
     (checks.same_length, (1,), [{"a": None}], None),
     (checks.shape, ((None, "dim", 3),), [(None, 2, 3), [4, None, 3]], None),
-    (checks.shape, (("batch", "dim"), ["dim"]), [(None, 2)], (None, 2)),
+    (checks.shape, (("batch", "dim"), (3,)), [(None, 2), [3]], None),
+    (checks.shape, (("batch", ..., 3),), [(2, 3), (None, 1, 2, 3)], None),
+    (checks.shape, ((..., 3),), [(3,), (1, 3)], None),
 ]
 
 
@@ -176,10 +178,17 @@ REFUSED = [
     ),
     (
         checks.shape,
-        (("batch", "dim"), ["dim"]),
-        [(1, None)],
+        (("batch", "dim"), (3,)),
+        [(4,), (1, 2, 3), ((1, 2), (1, 2))],
         ValueError,
-        r"shape \(batch, dim\), with known dim. Rec.*\(1, None\)",
+        r"shape \(batch, dim\) or \(3,\)\. Received: x.shape=\(",
+    ),
+    (
+        checks.shape,
+        (("batch", ..., 3),),
+        [(3,), (), (1, 2)],
+        ValueError,
+        r"shape \(batch, ..., 3\)\. Received",
     ),
 ]
 
@@ -230,6 +239,31 @@ def test_optional_layers_are_a_new_dict():
     found = checks.keras_layers("x", layers)
     assert found is not layers
     assert checks.keras_layers("x", None, optional=True) == {}
+
+
+def test_sizes_that_must_be_known():
+    sizes = ("batch", "time", "dim")
+    checks.shape("x", (None, 2, 3), sizes, known=("time", "dim"))
+    match = r"\(batch, time, dim\), with known time and dim\. Rec.*None, 3\)"
+    with pytest.raises(ValueError, match=match):
+        checks.shape("x", (1, None, 3), sizes, known=("time", "dim"))
+
+
+def test_shapes():
+    received = [(None, 2), [3, 4, 5]]
+    expected = {"a": ("batch", "dim"), "b": ("batch", ..., "dim")}
+    found = checks.shapes("x", received, known=("dim",), **expected)
+    assert found == [(None, 2), (3, 4, 5)]
+    for wrong in (None, (2, 3), [(2,)], [(2,), (2,), (2,)], [(2,), None]):
+        with pytest.raises(
+            ValueError, match=r"`x` must be a list \[a, b\]\. R"
+        ):
+            checks.shapes("x", wrong, **expected)
+    match = (
+        r"`b` must have shape \(batch, ..., dim\)\. Received: b.shape=\(3,\)"
+    )
+    with pytest.raises(ValueError, match=match):
+        checks.shapes("x", [(2, 2), (3,)], **expected)
 
 
 def test_paths_are_absolute(monkeypatch, tmp_path):

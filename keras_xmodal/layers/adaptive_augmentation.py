@@ -2,6 +2,7 @@
 
 from keras import ops
 
+from keras_xmodal import checks
 from keras_xmodal.layers.diff_augment import DiffAugment
 from keras_xmodal.ops.noise import fold_in, stateless_uniform
 from keras_xmodal.saving import register
@@ -63,17 +64,10 @@ class AdaptiveAugmentation(DiffAugment):
 
     def __init__(self, target=0.6, adaptation_speed=500_000, **kwargs):
         super().__init__(**kwargs)
-        if not -1 < target < 1:
-            raise ValueError(
-                f"`target` must be in (-1, 1). Received: target={target}"
-            )
-        if not adaptation_speed > 0:
-            raise ValueError(
-                "`adaptation_speed` must be a positive number of images. "
-                f"Received: adaptation_speed={adaptation_speed}"
-            )
-        self.target = target
-        self.adaptation_speed = adaptation_speed
+        self.target = checks.in_range("target", target, -1, 1, "()")
+        self.adaptation_speed = checks.positive(
+            "adaptation_speed", adaptation_speed
+        )
         self.probability = self.add_weight(
             shape=(),
             initializer="zeros",

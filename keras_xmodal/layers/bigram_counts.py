@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_xmodal import checks
 from keras_xmodal.ops.bigrams import bigram_counts
 from keras_xmodal.saving import register
 
@@ -52,19 +53,12 @@ class BigramCounts(keras.layers.Layer):
 
     def __init__(self, vocabulary_size, **kwargs):
         super().__init__(**kwargs)
-        if not isinstance(vocabulary_size, int) or vocabulary_size < 2:
-            raise ValueError(
-                "`vocabulary_size` must be an integer above 1. "
-                f"Received: vocabulary_size={vocabulary_size}"
-            )
-        self.vocabulary_size = vocabulary_size
+        self.vocabulary_size = checks.integer(
+            "vocabulary_size", vocabulary_size, least=2
+        )
 
     def call(self, tokens):
-        if len(tokens.shape) != 2:
-            raise ValueError(
-                "`tokens` must have shape (batch, length). "
-                f"Received: tokens.shape={tokens.shape}"
-            )
+        checks.shape("tokens", tokens.shape, ("batch", "length"))
         counts = bigram_counts(tokens, self.vocabulary_size)
         return ops.reshape(counts, (-1, self.vocabulary_size**2))
 

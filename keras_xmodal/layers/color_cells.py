@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_xmodal import checks
 from keras_xmodal.layers.oriented_gradients import OPPONENT_COLORS
 from keras_xmodal.saving import register
 
@@ -44,23 +45,14 @@ class ColorCells(keras.layers.Layer):
 
     def __init__(self, cell_size=4, **kwargs):
         super().__init__(**kwargs)
-        if not isinstance(cell_size, int) or cell_size < 1:
-            raise ValueError(
-                "`cell_size` must be a positive integer. Received: "
-                f"cell_size={cell_size}"
-            )
-        self.cell_size = cell_size
+        self.cell_size = checks.positive_integer("cell_size", cell_size)
         # Darkness, red, yellow; then green and blue, the opposites.
         self._colors = np.concatenate(
             [OPPONENT_COLORS, -OPPONENT_COLORS[1:]]
         ).T  # (3, 5)
 
     def build(self, input_shape):
-        if len(input_shape) != 4 or input_shape[-1] != 3:
-            raise ValueError(
-                "`images` must have shape (batch, height, width, 3). "
-                f"Received: shape={input_shape}"
-            )
+        checks.shape("images", input_shape, ("batch", "height", "width", 3))
         self.built = True
 
     def call(self, images):

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_xmodal import checks
 from keras_xmodal.ops.bigrams import ctc_bigram_counts
 from keras_xmodal.saving import register
 
@@ -73,11 +74,12 @@ class CTCBigramCounts(keras.layers.Layer):
         super().__init__(autocast=False, **kwargs)
 
     def call(self, logits):
-        if len(logits.shape) != 3 or None in logits.shape[1:]:
-            raise ValueError(
-                "`logits` must have shape (batch, steps, classes), the last "
-                f"two known. Received: logits.shape={logits.shape}"
-            )
+        checks.shape(
+            "logits",
+            logits.shape,
+            ("batch", "steps", "classes"),
+            known=("steps", "classes"),
+        )
         return ops.reshape(
             ctc_bigram_counts(logits), (-1, logits.shape[-1] ** 2)
         )

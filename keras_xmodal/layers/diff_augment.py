@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_xmodal import checks
 from keras_xmodal.ops.noise import stateless_uniform
 from keras_xmodal.saving import register
 
@@ -83,21 +84,21 @@ class DiffAugment(keras.layers.Layer):
     ):
         # Changes in bfloat16 would be coarser than the pixels.
         super().__init__(autocast=False, **kwargs)
-        _validate_arguments(
-            policy, translation_ratio, cutout_ratio, value_range
+        self.policy = checks.some_of("policy", policy, _POLICIES, empty=True)
+        self.translation_ratio = checks.in_range(
+            "translation_ratio", translation_ratio, 0, 1
         )
-        self.policy = tuple(policy)
-        self.translation_ratio = translation_ratio
-        self.cutout_ratio = cutout_ratio
-        self.value_range = tuple(value_range)
+        self.cutout_ratio = checks.in_range("cutout_ratio", cutout_ratio, 0, 1)
+        self.value_range = checks.increasing_pair("value_range", value_range)
 
     def build(self, input_shape):
-        if len(input_shape) not in (4, 5) or None in input_shape[-3:]:
-            raise ValueError(
-                "`x` must have shape (batch, height, width, channels) or "
-                "(batch, frames, height, width, channels), with known sizes. "
-                f"Received: x.shape={tuple(input_shape)}"
-            )
+        checks.shape(
+            "x",
+            input_shape,
+            ("batch", "height", "width", "channels"),
+            ("batch", "frames", "height", "width", "channels"),
+            known=("height", "width", "channels"),
+        )
         self.built = True
 
     def call(self, x, seed=None):
@@ -191,28 +192,3 @@ def _integer(draw, count):
     """A number of 0 to `count - 1` of one in (0, 1)."""
     # The product may be rounded up to `count`.
     return ops.minimum(ops.cast(ops.floor(draw * count), "int32"), count - 1)
-
-
-def _validate_arguments(policy, translation_ratio, cutout_ratio, value_range):
-    if (
-        isinstance(policy, str)
-        or not set(policy) <= set(_POLICIES)
-        or len(set(policy)) < len(policy)
-    ):
-        raise ValueError(
-            f"`policy` must be a tuple of different names of {_POLICIES}. "
-            f"Received: policy={policy!r}"
-        )
-    for name, value in (
-        ("translation_ratio", translation_ratio),
-        ("cutout_ratio", cutout_ratio),
-    ):
-        if not 0 <= value <= 1:
-            raise ValueError(
-                f"`{name}` must be in [0, 1]. Received: {name}={value}"
-            )
-    if len(value_range) != 2 or not value_range[0] < value_range[1]:
-        raise ValueError(
-            "`value_range` must be a pair of a smaller and a larger number. "
-            f"Received: value_range={value_range}"
-        )

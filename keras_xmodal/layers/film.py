@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_xmodal.layers import checks
+from keras_xmodal import checks
 from keras_xmodal.saving import register
 
 
@@ -48,15 +48,20 @@ class FiLM(keras.layers.Layer):
         super().__init__(**kwargs)
 
     def build(self, input_shape):
-        checks.check_features_and_condition(input_shape, "x")
-        x_shape, condition_shape = input_shape
+        x_shape, condition_shape = checks.shapes(
+            "inputs",
+            input_shape,
+            known=("channels", "dim"),
+            x=("batch", ..., "channels"),
+            condition=("batch", "dim"),
+        )
         self.modulation = keras.layers.Dense(
             2 * x_shape[-1],
             kernel_initializer="zeros",
             dtype=self.dtype_policy,
             name="modulation",
         )
-        self.modulation.build(tuple(condition_shape))
+        self.modulation.build(condition_shape)
         self.built = True
 
     def call(self, inputs):

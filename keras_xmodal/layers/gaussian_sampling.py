@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_xmodal import checks
 from keras_xmodal.ops.gaussian import sample_gaussian
 from keras_xmodal.saving import register
 
@@ -51,22 +52,18 @@ class GaussianSampling(keras.layers.Layer):
     def __init__(self, num_samples=None, seed=None, **kwargs):
         # As bfloat16, a log-variance of 9 is a variance that is off by 3 %.
         super().__init__(autocast=False, **kwargs)
-        if num_samples is not None and num_samples < 1:
-            raise ValueError(
-                "`num_samples` must be positive or None. "
-                f"Received: num_samples={num_samples}"
-            )
-        self.num_samples = num_samples
+        self.num_samples = checks.positive_integer(
+            "num_samples", num_samples, optional=True
+        )
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def build(self, input_shape):
-        shapes = [
-            tuple(shape)
-            for shape in input_shape
-            if isinstance(shape, (list, tuple))
-        ]
-        if len(shapes) != 2 or shapes[0] != shapes[1]:
+        any_shape = ("batch", ...)
+        mean_shape, log_variance_shape = checks.shapes(
+            "inputs", input_shape, mean=any_shape, log_variance=any_shape
+        )
+        if mean_shape != log_variance_shape:
             raise ValueError(
                 "`inputs` must be [mean, log_variance], of one shape. "
                 f"Received: input_shape={input_shape}"

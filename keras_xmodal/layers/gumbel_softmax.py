@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_xmodal import checks
 from keras_xmodal.ops.gumbel import gumbel_softmax, stateless_gumbel
 from keras_xmodal.ops.noise import fold_in
 from keras_xmodal.saving import register
@@ -76,12 +77,7 @@ class GumbelSoftmax(keras.layers.Layer):
     def __init__(self, temperature=1.0, hard=True, seed=None, **kwargs):
         # As bfloat16, noise would often draw two categories at once.
         super().__init__(autocast=False, **kwargs)
-        if not temperature > 0:
-            raise ValueError(
-                "`temperature` must be positive. "
-                f"Received: temperature={temperature}"
-            )
-        self.temperature = temperature
+        self.temperature = checks.positive("temperature", temperature)
         self.hard = hard
         self.seed = int(np.random.randint(2**31)) if seed is None else seed
         self.step = self.add_weight(
@@ -94,12 +90,8 @@ class GumbelSoftmax(keras.layers.Layer):
         )
 
     def build(self, input_shape):
-        if len(input_shape) < 2 or input_shape[-1] is None:
-            raise ValueError(
-                "`x` must have shape (batch, ..., classes), with a known "
-                "number of classes. "
-                f"Received: x.shape={tuple(input_shape)}"
-            )
+        expected = ("batch", ..., "classes")
+        checks.shape("x", input_shape, expected, known=("classes",))
         self.built = True
 
     def call(self, x, seed=None, training=False):

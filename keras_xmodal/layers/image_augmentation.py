@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_xmodal import checks
 from keras_xmodal.saving import register
 
 # How much of each, between 0 (none) and the largest value that makes sense.
@@ -123,29 +124,17 @@ class ImageAugmentation(keras.layers.Layer):
         self.blur = blur
         self.grayscale = grayscale
         self.erasing = erasing
-        self.fill_value = fill_value
+        self.fill_value = checks.in_range("fill_value", fill_value, 0, 1)
         self.seed = seed
         for name, limit in _LIMITS.items():
-            value = getattr(self, name)
-            if not 0 <= value <= limit:
-                raise ValueError(
-                    f"`{name}` must be in [0, {limit:g}]. "
-                    f"Received: {name}={value}"
-                )
-        if not 0 <= fill_value <= 1:
-            raise ValueError(
-                "`fill_value` must be in [0, 1]. "
-                f"Received: fill_value={fill_value}"
-            )
+            value = checks.in_range(name, getattr(self, name), 0, limit)
+            setattr(self, name, value)
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.supports_jit = False
 
     def build(self, input_shape):
-        if len(input_shape) not in (3, 4) or input_shape[-1] != 3:
-            raise ValueError(
-                "`images` must have shape (batch, height, width, 3) or "
-                f"(height, width, 3). Received: shape={input_shape}"
-            )
+        picture = ("height", "width", 3)
+        checks.shape("images", input_shape, ("batch", *picture), picture)
         self.built = True
 
     def call(self, images, training=False):

@@ -5,7 +5,7 @@ import math
 import keras
 from keras import ops
 
-from keras_xmodal import saving
+from keras_xmodal import checks, saving
 
 MAX_LOG_SCALE = math.log(100.0)
 
@@ -60,13 +60,8 @@ class LogitScale(keras.layers.Layer):
     def __init__(self, temperature=0.07, bias=0.0, **kwargs):
         # Half a digit of cosine is lost if Keras casts inputs to float16.
         super().__init__(autocast=False, **kwargs)
-        if not 0.01 <= temperature <= 1.0:
-            raise ValueError(
-                "`temperature` must be in [0.01, 1]. "
-                f"Received: temperature={temperature}"
-            )
-        self.temperature = float(temperature)
-        self.bias = float(bias)
+        self.temperature = checks.in_range("temperature", temperature, 0.01, 1)
+        self.bias = checks.number("bias", bias)
         self.log_scale = self._scalar(
             "log_scale", -math.log(self.temperature), ClipLogScale()
         )

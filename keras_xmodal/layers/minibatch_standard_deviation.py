@@ -1,10 +1,9 @@
 """How much the examples of a batch differ, as a feature of each."""
 
-import numbers
-
 import keras
 from keras import ops
 
+from keras_xmodal import checks
 from keras_xmodal.saving import register
 
 
@@ -54,19 +53,10 @@ class MinibatchStandardDeviation(keras.layers.Layer):
 
     def __init__(self, group_size=4, **kwargs):
         super().__init__(**kwargs)
-        if not isinstance(group_size, numbers.Integral) or group_size < 2:
-            raise ValueError(
-                "`group_size` must be an integer, at least 2. "
-                f"Received: group_size={group_size}"
-            )
-        self.group_size = group_size
+        self.group_size = checks.integer("group_size", group_size, least=2)
 
     def build(self, input_shape):
-        if len(input_shape) < 2:
-            raise ValueError(
-                "`x` must have shape (batch, ..., channels). "
-                f"Received: x.shape={tuple(input_shape)}"
-            )
+        checks.shape("x", input_shape, ("batch", ..., "channels"))
         self.built = True
 
     def call(self, x):

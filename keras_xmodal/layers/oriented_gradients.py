@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_xmodal import checks
 from keras_xmodal.saving import register
 
 # Lightness, red against green, yellow against blue.
@@ -69,26 +70,14 @@ class OrientedGradients(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        if not isinstance(num_orientations, int) or num_orientations < 2:
-            raise ValueError(
-                "`num_orientations` must be an integer of at least 2. "
-                f"Received: num_orientations={num_orientations}"
-            )
-        if not isinstance(cell_size, int) or cell_size < 1:
-            raise ValueError(
-                "`cell_size` must be a positive integer. Received: "
-                f"cell_size={cell_size}"
-            )
-        if not 0 <= sharpness < 1:
-            raise ValueError(
-                "`sharpness` must be in [0, 1). Received: "
-                f"sharpness={sharpness}"
-            )
-        self.num_orientations = num_orientations
-        self.cell_size = cell_size
-        self.sharpness = sharpness
+        self.num_orientations = checks.integer(
+            "num_orientations", num_orientations, least=2
+        )
+        self.cell_size = checks.positive_integer("cell_size", cell_size)
+        self.sharpness = checks.in_range("sharpness", sharpness, 0, 1, "[)")
         self.fill_value = fill_value
-        angles = 2 * np.pi * np.arange(num_orientations) / num_orientations
+        orientations = np.arange(self.num_orientations)
+        angles = 2 * np.pi * orientations / self.num_orientations
         filters = (
             np.cos(angles) * _SOBEL[..., None]
             + np.sin(angles) * _SOBEL.T[..., None]
@@ -97,11 +86,7 @@ class OrientedGradients(keras.layers.Layer):
         self._kernel = kernel.reshape(3, 3, 3, -1).astype("float32")
 
     def build(self, input_shape):
-        if len(input_shape) != 4 or input_shape[-1] != 3:
-            raise ValueError(
-                "`images` must have shape (batch, height, width, 3). "
-                f"Received: shape={input_shape}"
-            )
+        checks.shape("images", input_shape, ("batch", "height", "width", 3))
         self.built = True
 
     def call(self, images):

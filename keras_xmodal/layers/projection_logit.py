@@ -5,7 +5,7 @@ import math
 import keras
 from keras import ops
 
-from keras_xmodal.layers import checks
+from keras_xmodal import checks
 from keras_xmodal.saving import register
 
 
@@ -51,8 +51,13 @@ class ProjectionLogit(keras.layers.Layer):
         super().__init__(autocast=False, **kwargs)
 
     def build(self, input_shape):
-        checks.check_features_and_condition(input_shape, "features", rank=2)
-        features_shape, condition_shape = map(tuple, input_shape)
+        features_shape, condition_shape = checks.shapes(
+            "inputs",
+            input_shape,
+            known=("d", "dim"),
+            features=("batch", "d"),
+            condition=("batch", "dim"),
+        )
         self.logit = keras.layers.Dense(1, dtype="float32", name="logit")
         self.projection = keras.layers.Dense(
             features_shape[-1],

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_xmodal import checks
 from keras_xmodal.ops.noise import fold_in, stateless_uniform
 from keras_xmodal.saving import register
 
@@ -94,18 +95,11 @@ class SpecAugment(keras.layers.Layer):
         self.num_time_masks = num_time_masks
         self.max_time_mask = max_time_mask
         for name in _SIZES:
-            size = getattr(self, name)
-            if not isinstance(size, int) or size < 0:
-                raise ValueError(
-                    f"`{name}` must be a non-negative integer. "
-                    f"Received: {name}={size}"
-                )
-        if not 0 <= max_time_ratio <= 1:
-            raise ValueError(
-                "`max_time_ratio` must be in [0, 1]. "
-                f"Received: max_time_ratio={max_time_ratio}"
-            )
-        self.max_time_ratio = max_time_ratio
+            size = checks.integer(name, getattr(self, name), least=0)
+            setattr(self, name, size)
+        self.max_time_ratio = checks.in_range(
+            "max_time_ratio", max_time_ratio, 0, 1
+        )
         self.mask_value = mask_value
         self.seed = int(np.random.randint(2**31)) if seed is None else seed
         self.step = self.add_weight(
@@ -118,11 +112,8 @@ class SpecAugment(keras.layers.Layer):
         )
 
     def build(self, input_shape):
-        if len(input_shape) not in (3, 4):
-            raise ValueError(
-                "`x` must have shape (batch, frames, bins) or (batch, frames, "
-                f"bins, channels). Received: x.shape={tuple(input_shape)}"
-            )
+        sizes = ("batch", "frames", "bins")
+        checks.shape("x", input_shape, sizes, (*sizes, "channels"))
         bins = input_shape[2]
         if bins is not None and bins < self.max_frequency_mask:
             raise ValueError(

@@ -1,11 +1,11 @@
 """A layer whose kernel has the largest singular value 1."""
 
 import math
-import numbers
 
 import keras
 from keras import ops
 
+from keras_xmodal import checks
 from keras_xmodal.saving import register
 
 # Their kernels end in (outputs, inputs), all others in (inputs, outputs).
@@ -67,19 +67,15 @@ class SpectralNormalization(keras.layers.Wrapper):
         if isinstance(layer, keras.layers.Layer):
             kwargs.setdefault("dtype", layer.dtype_policy)
         super().__init__(layer, **kwargs)
-        integer = isinstance(power_iterations, numbers.Integral)
-        if not integer or power_iterations < 1:
-            raise ValueError(
-                "`power_iterations` must be a positive integer. "
-                f"Received: power_iterations={power_iterations}"
-            )
         if layer.activity_regularizer is not None:
             raise ValueError(
                 "`layer` must have no `activity_regularizer`; give it to "
                 "`SpectralNormalization`. Received: "
                 f"activity_regularizer={layer.activity_regularizer}"
             )
-        self.power_iterations = power_iterations
+        self.power_iterations = checks.positive_integer(
+            "power_iterations", power_iterations
+        )
 
     def build(self, input_shape=None):
         super().build(input_shape)

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_xmodal import checks
 from keras_xmodal.ops.noise import fold_in, stateless_normal, stateless_uniform
 from keras_xmodal.saving import register
 
@@ -67,22 +68,9 @@ class SpeechAugmentation(keras.layers.Layer):
     ):
         # Bfloat16 is coarser than 8-bit sound.
         super().__init__(autocast=False, **kwargs)
-        if not 0 <= time_shift <= 1:
-            raise ValueError(
-                "`time_shift` must be in [0, 1]. "
-                f"Received: time_shift={time_shift}"
-            )
-        if not noise >= 0:
-            raise ValueError(
-                f"`noise` must not be negative. Received: noise={noise}"
-            )
-        if not 0 <= speed <= 1:
-            raise ValueError(
-                f"`speed` must be in [0, 1]. Received: speed={speed}"
-            )
-        self.time_shift = time_shift
-        self.noise = noise
-        self.speed = speed
+        self.time_shift = checks.in_range("time_shift", time_shift, 0, 1)
+        self.noise = checks.not_negative("noise", noise)
+        self.speed = checks.in_range("speed", speed, 0, 1)
         self.seed = int(np.random.randint(2**31)) if seed is None else seed
         self.step = self.add_weight(
             shape=(),
@@ -94,11 +82,7 @@ class SpeechAugmentation(keras.layers.Layer):
         )
 
     def build(self, input_shape):
-        if len(input_shape) != 2:
-            raise ValueError(
-                "`waveforms` must have shape (batch, samples). "
-                f"Received: shape={tuple(input_shape)}"
-            )
+        checks.shape("waveforms", input_shape, ("batch", "samples"))
         self.built = True
 
     def call(self, waveforms, training=False):

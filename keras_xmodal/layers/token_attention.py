@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_xmodal import checks
 from keras_xmodal.saving import register
 
 
@@ -51,28 +52,21 @@ class TokenAttention(keras.layers.Layer):
 
     def __init__(self, num_heads=4, key_dim=16, **kwargs):
         super().__init__(**kwargs)
-        for name, value in (("num_heads", num_heads), ("key_dim", key_dim)):
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(
-                    f"`{name}` must be a positive integer. "
-                    f"Received: {name}={value}"
-                )
-        self.num_heads = num_heads
-        self.key_dim = key_dim
+        self.num_heads = checks.positive_integer("num_heads", num_heads)
+        self.key_dim = checks.positive_integer("key_dim", key_dim)
         self.norm = keras.layers.LayerNormalization(
             dtype=self.dtype_policy, name="norm"
         )
         self.attention = keras.layers.MultiHeadAttention(
-            num_heads, key_dim, dtype=self.dtype_policy, name="attention"
+            self.num_heads,
+            self.key_dim,
+            dtype=self.dtype_policy,
+            name="attention",
         )
 
     def build(self, x_shape, tokens_shape):
-        if len(x_shape) < 2 or len(tokens_shape) != 3:
-            raise ValueError(
-                "`x` must have shape (batch, ..., channels) and `tokens` "
-                f"(batch, length, dim). Received: x.shape={tuple(x_shape)}, "
-                f"tokens.shape={tuple(tokens_shape)}"
-            )
+        checks.shape("x", x_shape, ("batch", ..., "channels"))
+        checks.shape("tokens", tokens_shape, ("batch", "length", "dim"))
         channels = x_shape[-1]
         self.norm.build(tuple(x_shape))
         self.attention.build((None, None, channels), tuple(tokens_shape))

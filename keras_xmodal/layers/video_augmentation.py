@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_xmodal import checks
 from keras_xmodal.layers.image_augmentation import ImageAugmentation
 from keras_xmodal.saving import register
 
@@ -50,12 +51,8 @@ class VideoAugmentation(ImageAugmentation):
         super().__init__(horizontal_flip=horizontal_flip, **kwargs)
 
     def build(self, input_shape):
-        if len(input_shape) not in (4, 5) or input_shape[-1] != 3:
-            raise ValueError(
-                "`clips` must have shape (batch, num_frames, height, width, 3) "
-                "or (num_frames, height, width, 3). Received: "
-                f"shape={tuple(input_shape)}"
-            )
+        clip = ("num_frames", "height", "width", 3)
+        checks.shape("clips", input_shape, ("batch", *clip), clip)
         self.built = True
 
     def call(self, clips, training=False):

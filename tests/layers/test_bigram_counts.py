@@ -17,7 +17,7 @@ def test_layer(tmp_path):
 
 
 def test_bad_size():
-    with pytest.raises(ValueError, match=r"above 1\. Received: .*=1"):
+    with pytest.raises(ValueError, match=r"of at least 2\. Received: .*=1"):
         BigramCounts(1)
 
 

@@ -36,10 +36,9 @@ def test_colours_stay_in_their_place():
     assert np.abs(cells[3:, 3:]).max() < 1e-6
 
 
-@pytest.mark.parametrize("cell_size", [0, -1, 2.5])
-def test_wrong_arguments(cell_size):
-    with pytest.raises(ValueError, match=f"cell_size={cell_size}"):
-        ColorCells(cell_size=cell_size)
+def test_wrong_arguments():
+    with pytest.raises(ValueError, match="`cell_size` must be a positive int"):
+        ColorCells(cell_size=0)
 
 
 def test_wrong_shape():

@@ -201,13 +201,10 @@ def test_r1(policy):
 @pytest.mark.parametrize(
     ("kwargs", "match"),
     [
-        ({"policy": ("rotation",)}, "`policy` must be a tuple"),
-        ({"policy": "color"}, "`policy` must be a tuple"),
-        ({"policy": ("color", "color")}, "`policy` must be a tuple"),
+        ({"policy": ("rotation",)}, "`policy` must be different ones of"),
         ({"translation_ratio": 1.5}, "`translation_ratio` must be in"),
         ({"cutout_ratio": -1}, "`cutout_ratio` must be in"),
         ({"value_range": (1, 0)}, "`value_range` must be a pair"),
-        ({"value_range": (1,)}, "`value_range` must be a pair"),
     ],
 )
 def test_wrong_arguments(kwargs, match):

@@ -50,13 +50,14 @@ def test_r1():
 
 
 @pytest.mark.parametrize(
-    "inputs",
+    ("inputs", "match"),
     [
-        features(4),
-        [features(4), features(2, 3)],
-        [features(4), CONDITION, CONDITION],
+        (features(4), r"`inputs` must be a list \[x, condition\]"),
+        ([features(4), features(2, 3)], r"`condition` .* \(batch, dim\)"),
+        ([CONDITION[0], CONDITION], r"`x` .* \(batch, ..., channels\)"),
+        ([features(4), CONDITION, CONDITION], r"a list \[x, condition\]"),
     ],
 )
-def test_bad_inputs(inputs):
-    with pytest.raises(ValueError, match=r"`inputs` must be \[x, condition\]"):
+def test_bad_inputs(inputs, match):
+    with pytest.raises(ValueError, match=match):
         FiLM()(inputs)

@@ -87,8 +87,7 @@ def test_r1():
 
 
 def test_errors():
-    for group_size in (1, 2.5):
-        with pytest.raises(ValueError, match="`group_size` must be an integer"):
-            MinibatchStandardDeviation(group_size)
+    with pytest.raises(ValueError, match="`group_size` must be an integer of"):
+        MinibatchStandardDeviation(1)
     with pytest.raises(ValueError, match="`x` must have shape"):
         MinibatchStandardDeviation()(np.ones(3))

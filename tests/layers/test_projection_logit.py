@@ -59,10 +59,13 @@ def test_r1():
 
 
 @pytest.mark.parametrize(
-    "inputs", [FEATURES, [FEATURES, CONDITION[0]], [FEATURES[None], CONDITION]]
+    ("inputs", "match"),
+    [
+        (FEATURES, r"`inputs` must be a list \[features, condition\]"),
+        ([FEATURES, CONDITION[0]], r"`condition` must have shape"),
+        ([FEATURES[None], CONDITION], r"`features` must have shape"),
+    ],
 )
-def test_bad_inputs(inputs):
-    with pytest.raises(
-        ValueError, match=r"`inputs` must be \[features, condition\]"
-    ):
+def test_bad_inputs(inputs, match):
+    with pytest.raises(ValueError, match=match):
         ProjectionLogit()(inputs)

@@ -137,10 +137,9 @@ def test_masks_as_large_as_the_spectrogram():
         "max_time_mask",
     ],
 )
-@pytest.mark.parametrize("value", [-1, 0.5])
-def test_wrong_sizes(name, value):
+def test_wrong_sizes(name):
     with pytest.raises(ValueError, match=f"`{name}` must be a non-negative"):
-        SpecAugment(**{name: value})
+        SpecAugment(**{name: -1})
 
 
 def test_wrong_ratio():

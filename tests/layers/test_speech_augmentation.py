@@ -91,22 +91,17 @@ def test_tf_data_and_xla_equal_eager():
     assert_close(jitted(x[:2]), expected[0], atol=1e-5)
 
 
-@pytest.mark.parametrize("time_shift", [-0.1, 1.5])
-def test_wrong_shift(time_shift):
-    with pytest.raises(ValueError, match="`time_shift` must be in"):
-        SpeechAugmentation(time_shift=time_shift)
-
-
-@pytest.mark.parametrize("speed", [-0.1, 1.5, float("nan")])
-def test_wrong_speed(speed):
-    with pytest.raises(ValueError, match="`speed` must be in"):
-        SpeechAugmentation(speed=speed)
-
-
-@pytest.mark.parametrize("noise", [-0.1, float("nan")])
-def test_wrong_noise(noise):
-    with pytest.raises(ValueError, match="`noise` must not be negative"):
-        SpeechAugmentation(noise=noise)
+@pytest.mark.parametrize(
+    ("name", "value", "match"),
+    [
+        ("time_shift", 1.5, r"must be in \[0, 1\]"),
+        ("speed", 1.5, r"must be in \[0, 1\]"),
+        ("noise", -0.1, "must be a non-negative number"),
+    ],
+)
+def test_wrong_arguments(name, value, match):
+    with pytest.raises(ValueError, match=f"`{name}` {match}"):
+        SpeechAugmentation(**{name: value})
 
 
 def test_wrong_rank():

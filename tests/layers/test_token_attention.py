@@ -115,5 +115,7 @@ def test_wrong_arguments(name):
 
 
 def test_wrong_ranks():
-    with pytest.raises(ValueError, match="`x` must have shape"):
+    with pytest.raises(ValueError, match="`tokens` must have shape"):
         TokenAttention()(features(4), TOKENS[:, 0])
+    with pytest.raises(ValueError, match="`x` must have shape"):
+        TokenAttention()(np.ones(4), TOKENS)
