@@ -11,7 +11,7 @@ from directions_speech import (
 )
 
 import keras_xmodal as kx
-from keras_xmodal.cli.ridge_baseline import RidgeBaseline
+from keras_xmodal.demo.ridge_baseline import RidgeBaseline
 
 LANGUAGES = {"en": "English", "es": "Spanish", "fr": "French"}
 EPOCHS = 60  # half of those of `directions_speech`

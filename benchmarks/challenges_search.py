@@ -9,8 +9,8 @@ import keras
 import numpy as np
 
 import keras_xmodal as kx
-from keras_xmodal.cli import demo, recipe
-from keras_xmodal.cli.ridge_baseline import RidgeBaseline
+from keras_xmodal.demo import questions, recipe
+from keras_xmodal.demo.ridge_baseline import RidgeBaseline
 
 SHARES = (0.01, 0.05, 0.2, 1.0)
 
@@ -18,8 +18,7 @@ SHARES = (0.01, 0.05, 0.2, 1.0)
 @functools.lru_cache(maxsize=1)
 def read_emoji():
     """The training split, and the splits of the demo's five questions."""
-    tests = {split: demo.read_split(split) for split in demo.QUESTIONS}
-    return recipe.read_train(), tests
+    return recipe.read_train(), questions.read_tests()
 
 
 def choose(train, share, seed):
@@ -121,7 +120,7 @@ def search_rows(model, ridge, test, data):
             {"R@1": report["baseline_R@1"]},
             "ridge from raw pixels, the same pairs",
         )
-        for direction, report in demo.evaluate(model, ridge, test).items()
+        for direction, report in questions.evaluate(model, ridge, test).items()
     ]
 
 
@@ -199,8 +198,8 @@ def unseen(seed, data_dir):
     """The demo's model on what it learned from, and on what is new."""
     train, tests = read_emoji()
     model, ridge = train_search(train, seed), fit_ridge(train)
-    known = {"the training itself": demo.read_split("train")}
-    tests = {demo.QUESTIONS[split]: test for split, test in tests.items()}
+    known = {"the training itself": questions.read_split("train")}
+    tests = {questions.QUESTIONS[split]: test for split, test in tests.items()}
     rows = []
     for data, test in (known | tests).items():
         parts = split_test(test, NUM_CANDIDATES)

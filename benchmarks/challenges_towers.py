@@ -15,7 +15,7 @@ from challenges_search import (
 )
 
 import keras_xmodal as kx
-from keras_xmodal.cli import demo
+from keras_xmodal.demo import questions
 
 TOWERS = {
     "gradients alone": {"filters": (), "dropout": 0.0},
@@ -83,7 +83,7 @@ def cut_rows(model, train, test):
     }
     rows = []
     for dim in DIMS:
-        for query, candidate in demo.DIRECTIONS.values():
+        for query, candidate in questions.DIRECTIONS.values():
             report, floor = (
                 kx.metrics.retrieval_report(
                     sides[query] @ axes[:dim].T, sides[candidate] @ axes[:dim].T

@@ -6,7 +6,7 @@ import numpy as np
 from challenges_search import mean_rows, read_emoji, recall_row, start_texts
 
 import keras_xmodal as kx
-from keras_xmodal.cli import recipe
+from keras_xmodal.demo import recipe
 
 VOICE_COPIES = 8  # of each recording, at all kinds of speed
 VOICE_EPOCHS = 5  # about as many steps as `directions_three`

@@ -39,7 +39,7 @@ from two_things import (
 )
 
 import keras_xmodal as kx
-from keras_xmodal.cli.ridge_baseline import RidgeBaseline
+from keras_xmodal.demo.ridge_baseline import RidgeBaseline
 
 layers = keras.layers
 

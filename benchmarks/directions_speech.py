@@ -13,8 +13,8 @@ import numpy as np
 import tensorflow as tf
 
 import keras_xmodal as kx
-from keras_xmodal.cli import recipe
-from keras_xmodal.cli.ridge_baseline import RidgeBaseline
+from keras_xmodal.demo import recipe
+from keras_xmodal.demo.ridge_baseline import RidgeBaseline
 
 layers = keras.layers
 

@@ -15,7 +15,7 @@ from keras import ops
 from sklearn.linear_model import RidgeClassifier
 
 import keras_xmodal as kx
-from keras_xmodal.cli import recipe
+from keras_xmodal.demo import recipe
 
 layers = keras.layers
 

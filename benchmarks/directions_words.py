@@ -22,7 +22,7 @@ from directions_three import (
 )
 
 import keras_xmodal as kx
-from keras_xmodal.cli import recipe
+from keras_xmodal.demo import recipe
 
 layers = keras.layers
 

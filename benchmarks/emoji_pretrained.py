@@ -28,7 +28,7 @@ import pretrained
 from emoji_retrieval import read_larger
 
 import keras_xmodal as kx
-from keras_xmodal.cli import recipe
+from keras_xmodal.demo import recipe
 
 SIZE = 128  # pixels
 COPIES = 6  # augmented ones of each training picture

@@ -4,7 +4,7 @@
     python -c "import keras_xmodal as kx; kx.datasets.fetch('emoji_large')"
     python benchmarks/emoji_retrieval.py --data larger
 
-Every run is the demo's recipe (`keras_xmodal.cli.recipe`): both towers start
+Every run is the demo's recipe (`keras_xmodal.demo.recipe`): both towers start
 in closed form, then train for the demo's number of examples. `--data` is
 
 - `bundled`: the demo's training split and its five questions;
@@ -27,20 +27,19 @@ import keras
 import numpy as np
 
 from keras_xmodal import datasets
-from keras_xmodal.cli import demo, recipe
-from keras_xmodal.cli.ridge_baseline import RidgeBaseline
+from keras_xmodal.demo import questions, recipe
+from keras_xmodal.demo.ridge_baseline import RidgeBaseline
 
 KEYS = ("R@1", "R@5", "R@10", "MedR")
 
 
 def read_bundled():
-    train = recipe.read_train()
-    return train, {split: demo.read_split(split) for split in demo.QUESTIONS}
+    return recipe.read_train(), questions.read_tests()
 
 
 def read_reference():
     train = recipe.read_train("train+test_concept")
-    test = demo.read_split("test_style+test_style_concept")
+    test = questions.read_split("test_style+test_style_concept")
     return train, {"reference": test}
 
 
@@ -100,7 +99,7 @@ def run(train, tests, baseline, loss, batch_size, seed, epochs):
         "seed": seed,
         "seconds": round(seconds, 1),
         "retrieval": {
-            name: demo.evaluate(model, baseline, test)
+            name: questions.evaluate(model, baseline, test)
             for name, test in tests.items()
         },
     }

@@ -48,8 +48,8 @@ import numpy as np
 import tensorflow as tf
 
 import keras_xmodal as kx
-from keras_xmodal.cli import recipe
 from keras_xmodal.datasets import mnist
+from keras_xmodal.demo import recipe
 
 TASKS = ("ring", "grid", "stacked", "fashion", "emoji")
 RECIPES = ("relativistic", "non_saturating")

@@ -29,7 +29,7 @@ from gan_quality import compile_gan, draw_captions, encode_captions, slices
 from gan_quality import train as train_gan
 
 import keras_xmodal as kx
-from keras_xmodal.cli import recipe
+from keras_xmodal.demo import recipe
 
 layers = keras.layers
 

@@ -414,7 +414,7 @@ plt.show()
 # not trained any more.
 
 # %%
-from keras_xmodal.cli import recipe
+from keras_xmodal.demo import recipe
 
 train_rows = recipe.read_train()
 

@@ -38,8 +38,8 @@ from IPython.display import HTML, display
 from keras import ops
 
 import keras_xmodal as kx
-from keras_xmodal.cli.recipe import make_optimizer
 from keras_xmodal.datasets import emoji, emoji_motion
+from keras_xmodal.demo.recipe import make_optimizer
 from keras_xmodal.ops.frames import sample_frames
 
 # With KERAS_XMODAL_FAST=1 everything runs as it is, for fewer steps.

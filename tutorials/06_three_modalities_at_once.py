@@ -34,7 +34,7 @@ import tensorflow as tf
 from IPython.display import Audio, display
 
 import keras_xmodal as kx
-from keras_xmodal.cli import recipe
+from keras_xmodal.demo import recipe
 
 # With KERAS_XMODAL_FAST=1 everything runs as it is, for fewer epochs.
 FAST = os.environ.get("KERAS_XMODAL_FAST") == "1"

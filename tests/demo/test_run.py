@@ -1,21 +1,44 @@
 """One short run of the whole demo, looked at from all sides."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_xmodal.cli import demo, main, search
+from keras_xmodal.demo import recipe, run, search
+from keras_xmodal.demo.questions import QUESTIONS, read_split
 from keras_xmodal.retrieval import ExactIndex
+from keras_xmodal_cli import main
+
+
+def command(*arguments):
+    """A run of the command in a process of its own, as a user starts it."""
+    environment = dict(os.environ)
+    environment.pop("TF_CPP_MIN_LOG_LEVEL", None)
+    return subprocess.run(
+        [sys.executable, "-m", "keras_xmodal_cli", *map(str, arguments)],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def finished(tmp_path_factory):
     path = tmp_path_factory.mktemp("demo") / "run"
-    assert main(["demo", "--output", str(path), "--epochs", "2"]) == 0
+    return command("demo", "--output", path, "--epochs", "2"), path
+
+
+@pytest.fixture(scope="module")
+def folder(finished):
+    process, path = finished
+    assert process.returncode == 0, process.stderr
     return path
 
 
@@ -37,12 +60,25 @@ def test_run_folder_is_complete(folder):
     assert [p.name for p in folder.parent.iterdir()] == ["run"]
 
 
+def test_only_the_table_and_the_progress_bar_are_printed(finished):
+    process, _ = finished
+    lines = process.stderr.splitlines()
+    assert all(not line or line.startswith("training:") for line in lines)
+    assert process.stdout.startswith("test  ")
+
+
+def test_search_prints_its_answer_and_no_log(folder):
+    process = command("search", folder, "red apple", "-k", "2")
+    assert process.stderr == ""
+    assert len(process.stdout.splitlines()) == 2
+
+
 def test_report_has_every_figure(report):
     keys = {
         "R@1", "R@5", "R@10", "MedR", "num_queries", "num_candidates",
         "chance_R@1", "baseline_R@1",
     }  # fmt: skip
-    assert set(report["retrieval"]) == set(demo.QUESTIONS)
+    assert set(report["retrieval"]) == set(QUESTIONS)
     for directions in report["retrieval"].values():
         assert set(directions) == {"image_to_text", "text_to_image"}
         for row in directions.values():
@@ -64,8 +100,8 @@ def test_two_epochs_beat_the_baseline_in_an_unseen_style(report):
 
 
 def test_table_shows_every_question(folder, report):
-    text = demo.format_report({**report, "output": str(folder)})
-    for question in demo.QUESTIONS.values():
+    text = run.format_report({**report, "output": str(folder)})
+    for question in QUESTIONS.values():
         assert len(re.findall(rf"^{question}  ", text, re.MULTILINE)) == 2
     assert "baseline" in text
 
@@ -96,7 +132,7 @@ def test_search_with_words(folder, capsys):
 
 def test_search_with_a_picture(folder, tmp_path, capsys):
     picture = tmp_path / "picture.png"
-    image = demo.read_split("train")["image"][0]
+    image = read_split("train")["image"][0]
     picture.write_bytes(tf.io.encode_png(image).numpy())
     assert main(["search", str(folder), str(picture)]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 5
@@ -140,7 +176,7 @@ def test_failure_leaves_nothing(tmp_path, monkeypatch):
     def fail(*args, **kwargs):
         raise ValueError("no more")
 
-    monkeypatch.setattr(demo.recipe, "fit", fail)
+    monkeypatch.setattr(recipe, "fit", fail)
     with pytest.raises(ValueError, match="no more"):
-        demo.run(str(tmp_path / "run"), quiet=True)
+        run.run(str(tmp_path / "run"), quiet=True)
     assert list(tmp_path.iterdir()) == []

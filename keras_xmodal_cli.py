@@ -1,11 +1,27 @@
-"""The command `keras-xmodal`: parses, calls, and turns errors into codes."""
+"""The command `keras-xmodal`: parses, calls, prints, and returns codes.
+
+It lies beside the package, because importing anything of the package loads
+TensorFlow: help, the version and wrong usage are answered without.
+"""
 
 import argparse
+import contextlib
+import faulthandler
+import importlib.metadata
 import json
+import logging
+import os
 import sys
+import tempfile
 
-from keras_xmodal._version import __version__
-from keras_xmodal.cli import demo, search
+# Of `keras_xmodal.demo.recipe`, which the help must not import.
+EPOCHS = 40
+
+
+def command() -> int:
+    """Run the command line in a process of its own: `main`, without logs."""
+    with _held_log():
+        return main()
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -21,7 +37,7 @@ def main(argv: list[str] | None = None) -> int:
 
     Example:
         ```python
-        from keras_xmodal.cli import main
+        from keras_xmodal_cli import main
 
         try:
             main(["--version"])
@@ -31,7 +47,7 @@ def main(argv: list[str] | None = None) -> int:
     """
     arguments = _parser().parse_args(argv)
     try:
-        result = arguments.run(arguments)
+        result, text = arguments.run(arguments)
     except (ValueError, TypeError, OSError) as error:
         print(f"keras-xmodal: error: {error}", file=sys.stderr)
         return 1
@@ -41,8 +57,34 @@ def main(argv: list[str] | None = None) -> int:
     if arguments.json:
         print(json.dumps(result, indent=2, ensure_ascii=False))
     else:
-        print(arguments.show(result))
+        print(text)
     return 0
+
+
+@contextlib.contextmanager
+def _held_log():
+    """Hold what C++ logs; tell it if the command fails as nobody foresaw.
+
+    TensorFlow logs while it is imported, whatever `TF_CPP_MIN_LOG_LEVEL` says,
+    and LiteRT always greets. Who sets the variable sees everything.
+    """
+    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+        yield
+        return
+    for name in ("absl", "tensorflow"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    terminal = os.dup(2)
+    faulthandler.enable(terminal)
+    # Both stay open to the end of the process, whose handlers write to them.
+    log = tempfile.TemporaryFile()  # noqa: SIM115
+    os.dup2(log.fileno(), 2)
+    sys.stderr = open(terminal, "w", buffering=1)  # noqa: SIM115
+    try:
+        yield
+    except Exception:
+        log.seek(0)
+        sys.stderr.write(log.read().decode(errors="replace"))
+        raise
 
 
 def _parser():
@@ -50,7 +92,9 @@ def _parser():
         prog="keras-xmodal", description="Cross-modal learning in Keras."
     )
     parser.add_argument(
-        "--version", action="version", version=f"%(prog)s {__version__}"
+        "--version",
+        action="version",
+        version=f"%(prog)s {importlib.metadata.version('keras-xmodal')}",
     )
     commands = parser.add_subparsers(title="commands", required=True)
 
@@ -75,14 +119,14 @@ def _parser():
     command.add_argument(
         "--epochs",
         type=_positive_int,
-        default=demo.EPOCHS,
+        default=EPOCHS,
         help="training epochs (default: %(default)s)",
     )
     command.add_argument(
         "--seed", type=int, default=0, help="random seed (default: %(default)s)"
     )
     _add_json(command)
-    command.set_defaults(run=_run_demo, show=demo.format_report)
+    command.set_defaults(run=_run_demo)
 
     command = commands.add_parser(
         "search",
@@ -101,22 +145,28 @@ def _parser():
         help="number of hits (default: %(default)s)",
     )
     _add_json(command)
-    command.set_defaults(run=_run_search, show=search.format_hits)
+    command.set_defaults(run=_run_search)
     return parser
 
 
 def _run_demo(arguments):
-    return demo.run(
+    from keras_xmodal.demo import run
+
+    report = run.run(
         arguments.output,
         epochs=arguments.epochs,
         seed=arguments.seed,
         overwrite=arguments.overwrite,
         quiet=arguments.json,
     )
+    return report, run.format_report(report)
 
 
 def _run_search(arguments):
-    return search.run(arguments.folder, arguments.query, k=arguments.k)
+    from keras_xmodal.demo import search
+
+    result = search.run(arguments.folder, arguments.query, k=arguments.k)
+    return result, search.format_hits(result)
 
 
 def _add_json(command):
@@ -133,4 +183,4 @@ def _positive_int(text):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command())

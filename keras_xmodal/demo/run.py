@@ -8,32 +8,22 @@ import time
 import keras
 import numpy as np
 
-from keras_xmodal import datasets, export
+from keras_xmodal import export
 from keras_xmodal.callbacks import RetrievalEvaluation
-from keras_xmodal.cli import figures, recipe
-from keras_xmodal.cli.ridge_baseline import RidgeBaseline
-from keras_xmodal.metrics import retrieval_report
+from keras_xmodal.demo import figures, recipe
+from keras_xmodal.demo.questions import (
+    QUESTIONS,
+    evaluate,
+    read_split,
+    read_tests,
+)
+from keras_xmodal.demo.ridge_baseline import RidgeBaseline
 from keras_xmodal.retrieval import ExactIndex
-
-EPOCHS = recipe.EPOCHS
-# What each split asks, as the table says it.
-QUESTIONS = {
-    "test_keyword": "unseen captions: keywords",
-    "test_language": "unseen captions: Italian",
-    "test_style": "seen concepts, unseen style",
-    "test_concept": "unseen concepts",
-    "test_style_concept": "unseen concepts and style",
-}
-DIRECTIONS = {
-    "image_to_text": ("image", "text"),
-    "text_to_image": ("text", "image"),
-}
-COLUMNS = ("R@1", "R@5", "R@10", "MedR", "num_queries", "num_candidates")
 
 
 def run(
     output: str,
-    epochs: int = EPOCHS,
+    epochs: int = recipe.EPOCHS,
     seed: int = 0,
     overwrite: bool = False,
     quiet: bool = False,
@@ -77,7 +67,7 @@ def _run_in(folder, epochs, seed, quiet):
     clock = _Clock()
     keras.utils.set_random_seed(seed)
     train = recipe.read_train()
-    tests = {split: read_split(split) for split in QUESTIONS}
+    tests = read_tests()
     english = list(train["texts"][:, 0])
     baseline = RidgeBaseline().fit(train["image"], english)
     clock.lap("baseline")
@@ -130,56 +120,6 @@ def _run_in(folder, epochs, seed, quiet):
     clock.lap("figures")
     report["seconds"] = clock.laps
     return report
-
-
-def read_split(split: str) -> dict:
-    """Read a split of the bundled sample into memory.
-
-    Args:
-        split: Name of a split.
-
-    Returns:
-        Dict of arrays `id`, `image` (uint8) and a list `text`.
-    """
-    rows = list(datasets.load("emoji", split=split).as_numpy_iterator())
-    return {
-        "id": np.array([row["id"] for row in rows]),
-        "image": np.stack([row["image"] for row in rows]),
-        "text": [row["text"].decode() for row in rows],
-    }
-
-
-def evaluate(model, baseline, data: dict) -> dict:
-    """Measure both directions, with the baseline and chance beside them.
-
-    Args:
-        model: `EmbeddingModel` of images and texts.
-        baseline: Fitted `RidgeBaseline`.
-        data: Split as `read_split` returns it.
-
-    Returns:
-        `{direction: {"R@1": ..., "baseline_R@1": ..., ...}}`.
-    """
-    # A picture with several captions is one picture.
-    _, first = np.unique(data["id"], return_index=True)
-    ids = {"image": data["id"][first], "text": data["id"]}
-    raw = {"image": data["image"][first], "text": data["text"]}
-    encoded = {name: model.encode(raw[name], name) for name in raw}
-    trivial = {
-        "image": baseline.encode_images(raw["image"]),
-        "text": baseline.encode_texts(raw["text"]),
-    }
-    result = {}
-    for direction, (query, candidate) in DIRECTIONS.items():
-        rows = retrieval_report(
-            encoded[query], encoded[candidate], ids[query], ids[candidate]
-        )
-        lower = retrieval_report(
-            trivial[query], trivial[candidate], ids[query], ids[candidate]
-        )
-        rows.update({f"baseline_{k}": lower[k] for k in COLUMNS[:4]})
-        result[direction] = rows
-    return result
 
 
 def evaluation_data(model, data: dict) -> tuple:

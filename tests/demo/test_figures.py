@@ -2,7 +2,7 @@ import numpy as np
 import tensorflow as tf
 
 import keras_xmodal as kx
-from keras_xmodal.cli import figures
+from keras_xmodal.demo import figures
 
 
 def test_figures_are_pictures_of_some_size(tmp_path):

@@ -1,7 +1,7 @@
 import numpy as np
 
-from keras_xmodal.cli.demo import read_split
-from keras_xmodal.cli.ridge_baseline import RidgeBaseline
+from keras_xmodal.demo.questions import read_split
+from keras_xmodal.demo.ridge_baseline import RidgeBaseline
 from keras_xmodal.metrics import retrieval_report
 
 RNG = np.random.default_rng(0)

@@ -1,0 +1,94 @@
+import os
+import subprocess
+import sys
+
+import pytest
+
+import keras_xmodal as kx
+from keras_xmodal.demo import recipe
+from keras_xmodal_cli import EPOCHS, main
+
+
+@pytest.mark.parametrize("command", [[], ["demo"], ["search"]])
+def test_help(command, capsys):
+    with pytest.raises(SystemExit) as exit:
+        main([*command, "--help"])
+    assert exit.value.code == 0
+    assert "usage: keras-xmodal" in capsys.readouterr().out
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert kx.__version__ in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["unknown"],
+        ["search", "run"],
+        ["demo", "--epochs", "0"],
+        ["search", "run", "apple", "-k", "none"],
+    ],
+)
+def test_wrong_usage_exits_with_2(arguments, capsys):
+    with pytest.raises(SystemExit) as exit:
+        main(arguments)
+    assert exit.value.code == 2
+    assert "usage: keras-xmodal" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [(["--help"], 0), (["--version"], 0), (["demo", "--epochs", "0"], 2)],
+)
+def test_help_and_wrong_usage_wait_for_no_tensorflow(arguments, code):
+    script = (
+        "import sys, keras_xmodal_cli\n"
+        "try:\n"
+        f"    keras_xmodal_cli.main({arguments})\n"
+        "except SystemExit as exit:\n"
+        f"    assert exit.code == {code}\n"
+        "loaded = {name.partition('.')[0] for name in sys.modules}\n"
+        "assert not loaded & {'tensorflow', 'keras', 'keras_xmodal', 'numpy'}\n"
+        "print('light')\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True
+    )
+    assert result.stdout.endswith("light\n"), result.stderr
+
+
+FAILURE = """
+import os, keras_xmodal_cli
+def fail():
+    os.write(2, b"what C++ logged, ")
+    raise %s("no more")
+keras_xmodal_cli.main = fail
+keras_xmodal_cli.command()
+"""
+
+
+@pytest.mark.parametrize("log_level", [None, "0"])
+@pytest.mark.parametrize("error", ["RuntimeError", "SystemExit"])
+def test_log_is_told_when_the_command_fails_or_who_asks(error, log_level):
+    environment = dict(os.environ)
+    environment.pop("TF_CPP_MIN_LOG_LEVEL", None)
+    if log_level is not None:
+        environment["TF_CPP_MIN_LOG_LEVEL"] = log_level
+    result = subprocess.run(
+        [sys.executable, "-c", FAILURE % error],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 1
+    assert result.stderr.endswith("no more\n")
+    told = result.stderr.startswith("what C++ logged, ")
+    assert told == (error == "RuntimeError" or log_level is not None)
+
+
+def test_default_of_the_help_is_the_recipe_s():
+    assert EPOCHS == recipe.EPOCHS
