@@ -251,8 +251,7 @@ def test_no_print_in_the_library():
     check(
         f"{path}:{node.lineno}"
         for path, node in nodes(ast.Call)
-        if isinstance(node.func, ast.Name)
-        and node.func.id == "print"
+        if isinstance(node.func, ast.Name) and node.func.id == "print"
     )
 
 
