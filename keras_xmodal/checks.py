@@ -285,6 +285,16 @@ def shapes(argument, received, known=(), **expected):
     ]
 
 
+def same_shape(**shapes):
+    """One shape for all, by the names of arguments; None fits any size."""
+    return _same("the same shape", shapes, slice(None))
+
+
+def same_dim(**shapes):
+    """One size of the last axis for all, by the names of arguments."""
+    return _same("the same dim", shapes, slice(-1, None))
+
+
 def embeddings(argument, value, dtype="float32"):
     """Finite vectors of shape `(examples, dim)`, as floats of this dtype."""
     value = real_numbers(argument, value)
@@ -453,6 +463,18 @@ def _integer_rule(least, most):
 
 def _or_none(rule, optional):
     return f"{rule} or None" if optional else rule
+
+
+def _same(rule, shapes, part):
+    shapes = {name: tuple(sizes) for name, sizes in shapes.items()}
+    first, *others = (sizes[part] for sizes in shapes.values())
+    if not all(_shape_fits(other, first, ()) for other in others):
+        names = " and ".join(f"`{name}`" for name in shapes)
+        received = ", ".join(
+            f"{n}.shape={sizes}" for n, sizes in shapes.items()
+        )
+        raise ValueError(f"{names} must have {rule}. Received: {received}")
+    return next(iter(shapes.values()))
 
 
 def _shape_fits(received, expected, known):

@@ -266,6 +266,23 @@ def test_shapes():
         checks.shapes("x", [(2, 2), (3,)], **expected)
 
 
+def test_same_shape():
+    checks.same_shape(a=(2, 3), b=(2, 3), c=(None, 3))
+    for wrong in ((2, 4), (3, 3), (2,), (2, 3, 1)):
+        with pytest.raises(
+            ValueError,
+            match=r"`a` and `b` must have the same shape\. Received: a.shape=\("
+            r"2, 3\), b.shape=\(",
+        ):
+            checks.same_shape(a=(2, 3), b=wrong)
+
+
+def test_same_dim():
+    checks.same_dim(a=(2, 3), b=(5, 3), c=(1, 1, 3))
+    with pytest.raises(ValueError, match=r"the same dim\. Received: a.shape"):
+        checks.same_dim(a=(2, 3), b=(3, 2))
+
+
 def test_paths_are_absolute(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", "/home/of/a/user")

@@ -2,8 +2,7 @@
 
 import tensorflow as tf
 
-from keras_xmodal import saving
-from keras_xmodal.likelihoods.checks import check_positive
+from keras_xmodal import checks, saving
 from keras_xmodal.likelihoods.likelihood import Likelihood, float32, per_row
 
 
@@ -46,7 +45,7 @@ class CalibratedNormal(Likelihood):
     """
 
     def __init__(self, min_scale=1e-3):
-        self.min_scale = check_positive("min_scale", min_scale)
+        self.min_scale = checks.positive("min_scale", min_scale)
 
     def scale(self, x, parameters, missing=None):
         """Root mean squared error over batch, elements and samples.

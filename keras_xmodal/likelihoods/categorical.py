@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from keras_xmodal import saving
+from keras_xmodal import checks, saving
 from keras_xmodal.likelihoods.likelihood import Likelihood, float32
 
 
@@ -40,12 +40,7 @@ class Categorical(Likelihood):
     data_dtype = "int32"
 
     def __init__(self, num_classes):
-        if num_classes != int(num_classes) or num_classes < 1:
-            raise ValueError(
-                "`num_classes` must be a positive integer. "
-                f"Received: num_classes={num_classes}"
-            )
-        self.num_classes = int(num_classes)
+        self.num_classes = checks.positive_integer("num_classes", num_classes)
 
     @property
     def support(self):

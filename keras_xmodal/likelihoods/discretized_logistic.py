@@ -2,12 +2,12 @@
 
 import tensorflow as tf
 
-from keras_xmodal import saving
-from keras_xmodal.likelihoods.checks import check_log_scales
+from keras_xmodal import checks, saving
 from keras_xmodal.likelihoods.likelihood import (
     Likelihood,
     doubled_last_axis,
     float32,
+    log_scale_bounds,
 )
 
 
@@ -56,13 +56,8 @@ class DiscretizedLogistic(Likelihood):
     support = "in [0, 1]"
 
     def __init__(self, num_levels=256, min_log_scale=-7.0, max_log_scale=7.0):
-        if num_levels != int(num_levels) or num_levels < 2:
-            raise ValueError(
-                "`num_levels` must be an integer greater than 1. "
-                f"Received: num_levels={num_levels}"
-            )
-        self.num_levels = int(num_levels)
-        self.min_log_scale, self.max_log_scale = check_log_scales(
+        self.num_levels = checks.integer("num_levels", num_levels, least=2)
+        self.min_log_scale, self.max_log_scale = log_scale_bounds(
             min_log_scale, max_log_scale
         )
 

@@ -3,11 +3,11 @@
 import tensorflow as tf
 
 from keras_xmodal import saving
-from keras_xmodal.likelihoods.checks import check_log_scales
 from keras_xmodal.likelihoods.likelihood import (
     Likelihood,
     doubled_last_axis,
     float32,
+    log_scale_bounds,
 )
 
 
@@ -42,7 +42,7 @@ class HeteroscedasticNormal(Likelihood):
     """
 
     def __init__(self, min_log_scale=-6.0, max_log_scale=6.0):
-        self.min_log_scale, self.max_log_scale = check_log_scales(
+        self.min_log_scale, self.max_log_scale = log_scale_bounds(
             min_log_scale, max_log_scale
         )
 

@@ -1,7 +1,6 @@
 """Real values with heavier tails than a normal distribution."""
 
-from keras_xmodal import saving
-from keras_xmodal.likelihoods.checks import check_positive
+from keras_xmodal import checks, saving
 from keras_xmodal.likelihoods.likelihood import Likelihood, float32
 
 
@@ -34,7 +33,7 @@ class Laplace(Likelihood):
     """
 
     def __init__(self, scale=0.75):
-        self.scale = check_positive("scale", scale)
+        self.scale = checks.positive("scale", scale)
 
     def distribution(self, parameters):
         from tensorflow_probability import distributions as tfd

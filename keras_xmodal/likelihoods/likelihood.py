@@ -4,6 +4,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_xmodal import checks
+
 
 class Likelihood:
     """Base of the distributions p(x|z) of one modality.
@@ -212,6 +214,18 @@ def per_row(mask, x):
     """Shape a mask `(batch,)` so that it broadcasts against `x`."""
     shape = [-1] + [1] * (x.shape.rank - 1)
     return tf.reshape(tf.cast(mask, "bool"), shape)
+
+
+def log_scale_bounds(min_log_scale, max_log_scale):
+    """Refuse bounds that are not in order; return them as floats."""
+    low = checks.number("min_log_scale", min_log_scale)
+    high = checks.number("max_log_scale", max_log_scale)
+    if not low < high:
+        raise ValueError(
+            "`min_log_scale` must be less than `max_log_scale`. Received: "
+            f"min_log_scale={min_log_scale}, max_log_scale={max_log_scale}"
+        )
+    return low, high
 
 
 def doubled_last_axis(event_shape):

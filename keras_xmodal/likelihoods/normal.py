@@ -1,7 +1,6 @@
 """Real values with Gaussian noise of a given scale."""
 
-from keras_xmodal import saving
-from keras_xmodal.likelihoods.checks import check_positive
+from keras_xmodal import checks, saving
 from keras_xmodal.likelihoods.likelihood import Likelihood, float32
 
 
@@ -35,7 +34,7 @@ class Normal(Likelihood):
     """
 
     def __init__(self, scale=1.0):
-        self.scale = check_positive("scale", scale)
+        self.scale = checks.positive("scale", scale)
 
     def distribution(self, parameters):
         from tensorflow_probability import distributions as tfd

@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from keras_xmodal import saving
+from keras_xmodal import checks, saving
 from keras_xmodal.likelihoods.categorical import Categorical
 
 
@@ -45,19 +45,11 @@ class TokenSequence(Categorical):
     """
 
     def __init__(self, vocabulary_size, padding_id=0):
-        if vocabulary_size != int(vocabulary_size) or vocabulary_size < 1:
-            raise ValueError(
-                "`vocabulary_size` must be a positive integer. "
-                f"Received: vocabulary_size={vocabulary_size}"
-            )
-        super().__init__(num_classes=vocabulary_size)
-        if padding_id is not None and padding_id not in range(vocabulary_size):
-            raise ValueError(
-                "`padding_id` must be an id of the vocabulary or None. "
-                f"Received: padding_id={padding_id}, "
-                f"vocabulary_size={vocabulary_size}"
-            )
-        self.padding_id = padding_id
+        size = checks.positive_integer("vocabulary_size", vocabulary_size)
+        super().__init__(num_classes=size)
+        self.padding_id = checks.integer(
+            "padding_id", padding_id, 0, size - 1, optional=True
+        )
 
     @property
     def vocabulary_size(self):

@@ -1,5 +1,6 @@
 """What the three triplet losses share: a margin on similarities."""
 
+from keras_xmodal import checks
 from keras_xmodal.losses.contrastive_loss import ContrastiveLoss
 
 
@@ -29,11 +30,7 @@ class TripletLoss(ContrastiveLoss):
         super().__init__(
             symmetric=symmetric, reduction=reduction, name=name, dtype=dtype
         )
-        if not margin > 0:
-            raise ValueError(
-                f"`margin` must be positive. Received: margin={margin}"
-            )
-        self.margin = float(margin)
+        self.margin = checks.positive("margin", margin)
 
     def get_config(self):
         return {**super().get_config(), "margin": self.margin}

@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from keras_xmodal import saving
+from keras_xmodal import checks, saving
 from keras_xmodal.objectives.objective import (
     Objective,
     expert_log_prob,
@@ -63,11 +63,7 @@ class JMVAE(Objective):
 
     def __init__(self, beta=1.0, estimator="elbo", num_samples=1, alpha=0.1):
         super().__init__(beta, estimator, num_samples)
-        if not alpha >= 0:
-            raise ValueError(
-                f"`alpha` must not be negative. Received: alpha={alpha}"
-            )
-        self.alpha = float(alpha)
+        self.alpha = checks.not_negative("alpha", alpha)
 
     def posterior(self, experts):
         return joint_or_product(experts)

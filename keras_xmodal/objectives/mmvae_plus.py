@@ -3,7 +3,7 @@
 import numpy as np
 from keras import ops
 
-from keras_xmodal import saving
+from keras_xmodal import checks, saving
 from keras_xmodal.objectives.objective import (
     Objective,
     kl_with_free_bits,
@@ -77,12 +77,7 @@ class MMVAEPlus(Objective):
         self, private_dim=16, beta=1.0, estimator="iwae", num_samples=1
     ):
         super().__init__(beta, estimator, num_samples)
-        if not isinstance(private_dim, int) or private_dim < 1:
-            raise ValueError(
-                "`private_dim` must be a positive integer. "
-                f"Received: private_dim={private_dim}"
-            )
-        self.private_dim = private_dim
+        self.private_dim = checks.positive_integer("private_dim", private_dim)
 
     def posterior(self, experts):
         filled = fill_missing(experts.mean, experts.log_variance, experts.mask)

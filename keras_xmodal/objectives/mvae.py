@@ -3,7 +3,7 @@
 import numpy as np
 from keras import ops
 
-from keras_xmodal import saving
+from keras_xmodal import checks, saving
 from keras_xmodal.objectives.objective import Objective, kl_with_free_bits
 from keras_xmodal.ops.experts import product_of_experts
 from keras_xmodal.ops.gaussian import gaussian_log_prob, sample_gaussian
@@ -61,12 +61,7 @@ class MVAE(Objective):
         self, beta=1.0, estimator="elbo", num_samples=1, num_subsets=0
     ):
         super().__init__(beta, estimator, num_samples)
-        if not isinstance(num_subsets, int) or num_subsets < 0:
-            raise ValueError(
-                "`num_subsets` must be a non-negative integer. "
-                f"Received: num_subsets={num_subsets}"
-            )
-        self.num_subsets = num_subsets
+        self.num_subsets = checks.integer("num_subsets", num_subsets, least=0)
 
     def posterior(self, experts):
         mean, log_variance = product_of_experts(

@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from keras_xmodal import saving
+from keras_xmodal import checks, saving
 from keras_xmodal.objectives.objective import (
     Objective,
     expert_log_prob,
@@ -62,11 +62,7 @@ class MVTCAE(Objective):
 
     def __init__(self, beta=1.0, estimator="elbo", num_samples=1, alpha=5 / 6):
         super().__init__(beta, estimator, num_samples)
-        if not 0 <= alpha < 1:
-            raise ValueError(
-                f"`alpha` must be in [0, 1). Received: alpha={alpha}"
-            )
-        self.alpha = float(alpha)
+        self.alpha = checks.in_range("alpha", alpha, 0, 1, "[)")
 
     def posterior(self, experts):
         mean, log_variance = product_of_experts(

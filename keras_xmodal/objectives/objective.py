@@ -2,6 +2,7 @@
 
 from keras import ops
 
+from keras_xmodal import checks
 from keras_xmodal.ops.experts import fill_missing, mixture_log_prob
 from keras_xmodal.ops.gaussian import (
     gaussian_kl,
@@ -77,28 +78,14 @@ class Objective:
     private_dim = 0
 
     def __init__(self, beta=1.0, estimator="elbo", num_samples=1):
-        if not beta >= 0:
-            raise ValueError(
-                f"`beta` must not be negative. Received: beta={beta}"
-            )
-        if estimator not in ESTIMATORS:
-            raise ValueError(
-                f"`estimator` must be one of {list(ESTIMATORS)}. "
-                f"Received: estimator={estimator!r}"
-            )
-        if not isinstance(num_samples, int) or num_samples < 1:
-            raise ValueError(
-                "`num_samples` must be a positive integer. "
-                f"Received: num_samples={num_samples}"
-            )
+        self.beta = checks.not_negative("beta", beta)
+        self.estimator = checks.one_of("estimator", estimator, ESTIMATORS)
+        self.num_samples = checks.positive_integer("num_samples", num_samples)
         if num_samples > 1 and estimator in ("elbo", "stl"):
             raise ValueError(
                 "`num_samples` must be 1 for the estimators 'elbo' and 'stl'. "
                 f"Received: num_samples={num_samples}, estimator={estimator!r}"
             )
-        self.beta = float(beta)
-        self.estimator = estimator
-        self.num_samples = num_samples
 
     # What a model has to build.
 

@@ -3,7 +3,7 @@
 import numpy as np
 from keras import ops
 
-from keras_xmodal import saving
+from keras_xmodal import checks, saving
 from keras_xmodal.objectives.jmvae import joint_or_product, joint_posterior
 from keras_xmodal.objectives.objective import Objective, kl_with_free_bits
 from keras_xmodal.ops.experts import fill_missing
@@ -64,11 +64,7 @@ class TELBO(Objective):
 
     def __init__(self, beta=1.0, estimator="elbo", num_samples=1, gamma=1.0):
         super().__init__(beta, estimator, num_samples)
-        if not gamma >= 0:
-            raise ValueError(
-                f"`gamma` must not be negative. Received: gamma={gamma}"
-            )
-        self.gamma = float(gamma)
+        self.gamma = checks.not_negative("gamma", gamma)
 
     def posterior(self, experts):
         return joint_or_product(experts)

@@ -2,6 +2,8 @@
 
 from keras import ops
 
+from keras_xmodal import checks
+
 
 def alignment(x, y, exponent=2.0):
     """Mean distance between the two embeddings of an item; 0 is best.
@@ -27,11 +29,7 @@ def alignment(x, y, exponent=2.0):
         - Wang and Isola, 2020, https://arxiv.org/abs/2005.10242, section 4.1
     """
     x, y = _embeddings(x, "x"), _embeddings(y, "y")
-    if tuple(x.shape) != tuple(y.shape):
-        raise ValueError(
-            "`x` and `y` must have the same shape. "
-            f"Received: x.shape={tuple(x.shape)}, y.shape={tuple(y.shape)}"
-        )
+    checks.same_shape(x=x.shape, y=y.shape)
     square = ops.sum(ops.square(x - y), axis=-1)  # (items,)
     return ops.mean(ops.power(square, exponent / 2.0))
 
@@ -120,9 +118,5 @@ def modality_gap(x, y):
 
 def _embeddings(x, argument):
     x = ops.cast(ops.convert_to_tensor(x), "float32")
-    if len(x.shape) != 2:
-        raise ValueError(
-            f"`{argument}` must have shape (items, dim). "
-            f"Received: {argument}.shape={tuple(x.shape)}"
-        )
+    checks.shape(argument, x.shape, ("items", "dim"))
     return x

@@ -12,6 +12,7 @@ import itertools
 import numpy as np
 from keras import ops
 
+from keras_xmodal import checks
 from keras_xmodal.ops.gaussian import clip_log_variance, gaussian_log_prob
 
 
@@ -33,11 +34,7 @@ def all_subsets(num_modalities):
         >>> all_subsets(2).astype(int).tolist()
         [[1, 0], [0, 1], [1, 1]]
     """
-    if num_modalities < 1:
-        raise ValueError(
-            "`num_modalities` must be positive. "
-            f"Received: num_modalities={num_modalities}"
-        )
+    checks.positive_integer("num_modalities", num_modalities)
     return np.array(
         [
             [modality in subset for modality in range(num_modalities)]

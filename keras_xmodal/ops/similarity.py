@@ -2,6 +2,8 @@
 
 from keras import ops
 
+from keras_xmodal import checks
+
 
 def l2_normalize(x, epsilon=1e-12):
     """Scale the last axis to unit length, in float32.
@@ -84,10 +86,6 @@ def relative_representation(embeddings, anchors, temperature=0.05):
         - Wang et al., 2023, https://arxiv.org/abs/2305.14381
           (a softmax over the texts that two models share)
     """
-    if not temperature > 0:
-        raise ValueError(
-            "`temperature` must be positive. "
-            f"Received: temperature={temperature}"
-        )
+    checks.positive("temperature", temperature)
     cosines = dot_similarity(l2_normalize(embeddings), l2_normalize(anchors))
     return ops.sqrt(ops.softmax(cosines / temperature, axis=-1))

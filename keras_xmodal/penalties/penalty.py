@@ -1,6 +1,6 @@
 """What penalties on the gradient of a discriminator share."""
 
-import math
+from keras_xmodal import checks
 
 
 class Penalty:
@@ -35,12 +35,7 @@ class Penalty:
     of_condition = False
 
     def __init__(self, weight=1.0, name="penalty"):
-        if not 0 <= weight < math.inf:
-            raise ValueError(
-                "`weight` must be a non-negative number. "
-                f"Received: weight={weight}"
-            )
-        self.weight = weight
+        self.weight = checks.not_negative("weight", weight)
         self.name = name
 
     def __call__(self, squared_norm):

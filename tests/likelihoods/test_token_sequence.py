@@ -60,13 +60,12 @@ def test_ids_out_of_the_vocabulary_are_refused():
         likelihoods.TokenSequence(4).check_support(IDS)
 
 
-@pytest.mark.parametrize("padding_id", [-1, 5, 0.5])
+@pytest.mark.parametrize("padding_id", [-1, 5])
 def test_padding_is_an_id(padding_id):
     with pytest.raises(ValueError, match=f"padding_id={padding_id}"):
         likelihoods.TokenSequence(5, padding_id)
 
 
-@pytest.mark.parametrize("vocabulary_size", [0, 2.5])
-def test_vocabulary_has_tokens(vocabulary_size):
-    with pytest.raises(ValueError, match=f"vocabulary_size={vocabulary_size}"):
-        likelihoods.TokenSequence(vocabulary_size)
+def test_vocabulary_has_tokens():
+    with pytest.raises(ValueError, match="vocabulary_size=0"):
+        likelihoods.TokenSequence(0)

@@ -21,5 +21,5 @@ def test_rows_by_hand():
 
 
 def test_margin_has_to_be_positive():
-    with pytest.raises(ValueError, match=r"must be positive.*margin=0"):
+    with pytest.raises(ValueError, match=r"a positive number.*margin=0"):
         losses.TripletAllNegatives(margin=0)

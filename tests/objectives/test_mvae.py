@@ -55,7 +55,6 @@ def test_config_keeps_the_subsets():
     assert MVAE.from_config(config).num_subsets == 2
 
 
-@pytest.mark.parametrize("value", [-1, 1.5])
-def test_num_subsets_is_checked(value):
-    with pytest.raises(ValueError, match=f"Received: num_subsets={value}"):
-        MVAE(num_subsets=value)
+def test_num_subsets_is_checked():
+    with pytest.raises(ValueError, match="Received: num_subsets=-1"):
+        MVAE(num_subsets=-1)
