@@ -1,6 +1,10 @@
-"""Registration of every Keras object under one constant package name."""
+"""Registration of every Keras object, and configs from signatures."""
+
+import inspect
+import types
 
 import keras
+from keras import tree
 
 
 def register(cls):
@@ -9,10 +13,84 @@ def register(cls):
     The name is written into every saved file, so it never changes: a file
     saved today loads in later releases without `custom_objects`.
 
+    A class that has no `get_config` of its own gets `signature_config`, one
+    that has no `from_config` of this package gets `from_config` below.
+
     Args:
         cls: A class or function that Keras serializes.
 
     Returns:
         The same object.
     """
+    if inspect.isclass(cls):
+        if "get_config" not in vars(cls):
+            cls.get_config = lambda self: signature_config(cls, self)
+        inherited = inspect.getattr_static(cls, "from_config", None)
+        if not _is_of_this_package(inherited):
+            cls.from_config = classmethod(from_config)
     return keras.saving.register_keras_serializable("keras_xmodal")(cls)
+
+
+def signature_config(cls, instance):
+    """Config of what the constructor of `cls` takes.
+
+    Each argument is an attribute of the same name. `**kwargs` are what the
+    config of the base says, which also names Keras' own arguments. Arguments
+    that have become weights are saved with the weights.
+
+    Args:
+        cls: The class whose `__init__` is read: a class that adds to its
+            config names itself here, as in `super()`.
+        instance: Instance of `cls`.
+
+    Returns:
+        Dict of what `from_config` takes, ready for JSON.
+    """
+    parameters = inspect.signature(cls.__init__).parameters.values()
+    names = [
+        p.name
+        for p in parameters
+        if p.name != "self" and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
+    ]
+    base = getattr(super(cls, instance), "get_config", dict)()
+    if all(p.kind is not p.VAR_KEYWORD for p in parameters):
+        base = {name: base[name] for name in names if name in base}
+    own = {n: getattr(instance, n) for n in names if n not in base}
+    return base | {
+        name: _serialize(value)
+        for name, value in own.items()
+        if not _is_weights(value)
+    }
+
+
+def deserialize_config(config, custom_objects=None):
+    """The arguments of a config, Keras objects in dicts and lists revived."""
+    return {
+        name: keras.saving.deserialize_keras_object(
+            value, custom_objects=custom_objects
+        )
+        if isinstance(value, (dict, list, tuple))
+        else value
+        for name, value in config.items()
+    }
+
+
+def from_config(cls, config, custom_objects=None):
+    """Build an instance from what `get_config` returned."""
+    return cls(**deserialize_config(config, custom_objects))
+
+
+def _serialize(value):
+    if isinstance(value, types.FunctionType):
+        return keras.activations.serialize(value)
+    return keras.saving.serialize_keras_object(value)
+
+
+def _is_weights(value):
+    leaves = tree.flatten(value)
+    return any(isinstance(leaf, keras.Variable) for leaf in leaves)
+
+
+def _is_of_this_package(method):
+    function = getattr(method, "__func__", None)
+    return getattr(function, "__module__", "").startswith("keras_xmodal")

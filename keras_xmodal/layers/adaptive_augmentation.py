@@ -95,10 +95,3 @@ class AdaptiveAugmentation(DiffAugment):
     def _applied(self, seed):
         draws = stateless_uniform((ops.shape(seed)[0], 5), fold_in(seed, 1))
         return draws < self.probability
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "target": self.target,
-            "adaptation_speed": self.adaptation_speed,
-        }

@@ -65,9 +65,3 @@ class BigramCounts(keras.layers.Layer):
     def compute_output_spec(self, tokens):
         shape = (tokens.shape[0], self.vocabulary_size**2)
         return keras.KerasTensor(shape, "float32")
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "vocabulary_size": self.vocabulary_size,
-        }

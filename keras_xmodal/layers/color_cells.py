@@ -75,6 +75,3 @@ class ColorCells(keras.layers.Layer):
             for size in (height, width)
         ]
         return (batch, *cells, 5)
-
-    def get_config(self):
-        return {**super().get_config(), "cell_size": self.cell_size}

@@ -178,15 +178,6 @@ class DiffAugment(keras.layers.Layer):
     def compute_output_spec(self, x, seed=None):
         return keras.KerasTensor(x.shape, x.dtype)
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "policy": self.policy,
-            "translation_ratio": self.translation_ratio,
-            "cutout_ratio": self.cutout_ratio,
-            "value_range": self.value_range,
-        }
-
 
 def _integer(draw, count):
     """A number of 0 to `count - 1` of one in (0, 1)."""

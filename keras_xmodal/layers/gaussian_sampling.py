@@ -85,10 +85,3 @@ class GaussianSampling(keras.layers.Layer):
     def compute_output_spec(self, inputs):
         shape = self.compute_output_shape([x.shape for x in inputs])
         return keras.KerasTensor(shape, "float32")
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "num_samples": self.num_samples,
-            "seed": self.seed,
-        }

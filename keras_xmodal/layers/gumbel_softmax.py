@@ -108,11 +108,3 @@ class GumbelSoftmax(keras.layers.Layer):
 
     def compute_output_spec(self, x, seed=None, training=False):
         return keras.KerasTensor(x.shape, "float32")
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "temperature": self.temperature,
-            "hard": self.hard,
-            "seed": self.seed,
-        }

@@ -263,12 +263,3 @@ class ImageAugmentation(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape):
         return input_shape
-
-    def get_config(self):
-        config = super().get_config()
-        for name in _LIMITS:
-            config[name] = getattr(self, name)
-        config["horizontal_flip"] = self.horizontal_flip
-        config["fill_value"] = self.fill_value
-        config["seed"] = self.seed
-        return config

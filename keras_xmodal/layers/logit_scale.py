@@ -99,10 +99,3 @@ class LogitScale(keras.layers.Layer):
 
     def compute_output_spec(self, similarities):
         return keras.KerasTensor(similarities.shape, "float32")
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "temperature": self.temperature,
-            "bias": self.bias,
-        }

@@ -83,6 +83,3 @@ class MinibatchStandardDeviation(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         channels = input_shape[-1]
         return (*input_shape[:-1], None if channels is None else channels + 1)
-
-    def get_config(self):
-        return {**super().get_config(), "group_size": self.group_size}

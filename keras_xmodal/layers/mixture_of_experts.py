@@ -68,6 +68,3 @@ class MixtureOfExperts(keras.layers.Layer):
 
     def compute_output_spec(self, means, log_variances, mask=None):
         return joint_spec(means)
-
-    def get_config(self):
-        return {**super().get_config(), "seed": self.seed}

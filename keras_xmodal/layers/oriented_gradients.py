@@ -122,12 +122,3 @@ class OrientedGradients(keras.layers.Layer):
             for size in (height, width)
         ]
         return (batch, *cells, 3 * self.num_orientations)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "num_orientations": self.num_orientations,
-            "cell_size": self.cell_size,
-            "sharpness": self.sharpness,
-            "fill_value": self.fill_value,
-        }

@@ -155,17 +155,6 @@ class SpecAugment(keras.layers.Layer):
     def compute_output_spec(self, x, seed=None, training=False):
         return keras.KerasTensor(x.shape, x.dtype)
 
-    def get_config(self):
-        config = {
-            **super().get_config(),
-            "max_time_ratio": self.max_time_ratio,
-            "mask_value": self.mask_value,
-            "seed": self.seed,
-        }
-        for name in _SIZES:
-            config[name] = getattr(self, name)
-        return config
-
 
 def _hidden(size, largest, draws):
     """Of draws `(batch, 2, masks, 1)`, whether each place is in a mask."""

@@ -136,12 +136,6 @@ class SpectralNormalization(keras.layers.Wrapper):
     def compute_output_shape(self, input_shape):
         return self.layer.compute_output_shape(input_shape)
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "power_iterations": self.power_iterations,
-        }
-
 
 def _normalize(vector, otherwise):
     norm = ops.sqrt(ops.sum(ops.square(vector)))

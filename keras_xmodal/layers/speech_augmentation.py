@@ -113,15 +113,6 @@ class SpeechAugmentation(keras.layers.Layer):
     def compute_output_spec(self, waveforms, training=False):
         return keras.KerasTensor(waveforms.shape, "float32")
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "time_shift": self.time_shift,
-            "noise": self.noise,
-            "speed": self.speed,
-            "seed": self.seed,
-        }
-
 
 def _at(waveforms, position):
     """Waveforms between their samples, and 0 outside, all `(batch, samples)`.

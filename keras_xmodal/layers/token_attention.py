@@ -93,10 +93,3 @@ class TokenAttention(keras.layers.Layer):
 
     def compute_output_shape(self, x_shape, tokens_shape):
         return tuple(x_shape)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "num_heads": self.num_heads,
-            "key_dim": self.key_dim,
-        }

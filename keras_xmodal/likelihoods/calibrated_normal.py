@@ -91,6 +91,3 @@ class CalibratedNormal(Likelihood):
             "is no distribution without it. Fix the scale: "
             "`Normal(float(likelihood.scale(x, parameters)))`"
         )
-
-    def get_config(self):
-        return {**super().get_config(), "min_scale": self.min_scale}

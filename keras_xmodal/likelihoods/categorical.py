@@ -67,6 +67,3 @@ class Categorical(Likelihood):
     def in_support(self, values):
         whole = values == values.round()
         return whole & (values >= 0) & (values < self.num_classes)
-
-    def get_config(self):
-        return {**super().get_config(), "num_classes": self.num_classes}

@@ -119,14 +119,6 @@ class DiscretizedLogistic(Likelihood):
     def in_support(self, values):
         return (values >= 0) & (values <= 1)
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "num_levels": self.num_levels,
-            "min_log_scale": self.min_log_scale,
-            "max_log_scale": self.max_log_scale,
-        }
-
     def _split(self, parameters):
         """Locations and bounded log-scales, of the shape of the data."""
         location, log_scale = tf.split(float32(parameters), 2, axis=-1)

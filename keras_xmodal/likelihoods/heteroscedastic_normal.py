@@ -57,10 +57,3 @@ class HeteroscedasticNormal(Likelihood):
             log_scale, self.min_log_scale, self.max_log_scale
         )
         return tfd.Normal(mean, tf.exp(log_scale))
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "min_log_scale": self.min_log_scale,
-            "max_log_scale": self.max_log_scale,
-        }

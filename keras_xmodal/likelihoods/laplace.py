@@ -39,6 +39,3 @@ class Laplace(Likelihood):
         from tensorflow_probability import distributions as tfd
 
         return tfd.Laplace(float32(parameters), self.scale)
-
-    def get_config(self):
-        return {**super().get_config(), "scale": self.scale}

@@ -4,9 +4,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_xmodal import checks
+from keras_xmodal import checks, saving
 
 
+@saving.register
 class Likelihood:
     """Base of the distributions p(x|z) of one modality.
 
@@ -170,13 +171,6 @@ class Likelihood:
                 f"Received: {int(wrong.sum())} of {wrong.size} values that "
                 f"are not, the first being x[{place}]={values[first]!s}"
             )
-
-    def get_config(self):
-        return {}
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**config)
 
     def _prepare(self, x, parameters, missing):
         """Cast both, check their shapes, put 0 where `x` is missing."""

@@ -40,6 +40,3 @@ class Normal(Likelihood):
         from tensorflow_probability import distributions as tfd
 
         return tfd.Normal(float32(parameters), self.scale)
-
-    def get_config(self):
-        return {**super().get_config(), "scale": self.scale}

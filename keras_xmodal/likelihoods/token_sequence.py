@@ -60,9 +60,3 @@ class TokenSequence(Categorical):
         if self.padding_id is None:
             return log_probs
         return tf.where(x == self.padding_id, 0.0, log_probs)
-
-    def get_config(self):
-        return {
-            "vocabulary_size": self.vocabulary_size,
-            "padding_id": self.padding_id,
-        }

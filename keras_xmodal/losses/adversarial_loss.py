@@ -2,7 +2,10 @@
 
 from keras import ops
 
+from keras_xmodal import saving
 
+
+@saving.register
 class AdversarialLoss:
     """Base of losses of a `GANModel`, from the discriminator's logits.
 
@@ -55,13 +58,6 @@ class AdversarialLoss:
         """
         fake = _vector(fake)
         return self.call(fake if real is None else _vector(real), fake)[1]
-
-    def get_config(self):
-        return {}
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**config)
 
 
 def _vector(logits):

@@ -3,9 +3,11 @@
 import keras
 from keras import ops
 
+from keras_xmodal import saving
 from keras_xmodal.ops.contrastive import anchor_weights, positives_from_ids
 
 
+@saving.register
 class ContrastiveLoss(keras.losses.Loss):
     """Base of losses on a matrix of similarities between two modalities.
 
@@ -127,6 +129,3 @@ class ContrastiveLoss(keras.losses.Loss):
                 "(batch, batch), or the shape of the logits. Received: "
                 f"{argument}.shape={shape}, y_pred.shape={known}"
             )
-
-    def get_config(self):
-        return {**super().get_config(), "symmetric": self.symmetric}

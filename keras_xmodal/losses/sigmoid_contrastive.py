@@ -60,8 +60,3 @@ class SigmoidContrastive(ContrastiveLoss):
 
     def anchor_loss(self, positives, logits, mask):
         return contrastive.sigmoid_contrastive(positives, logits, mask)
-
-    def get_config(self):
-        config = super().get_config()
-        del config["symmetric"]
-        return config

@@ -1,9 +1,10 @@
 """What the three triplet losses share: a margin on similarities."""
 
-from keras_xmodal import checks
+from keras_xmodal import checks, saving
 from keras_xmodal.losses.contrastive_loss import ContrastiveLoss
 
 
+@saving.register
 class TripletLoss(ContrastiveLoss):
     """Base of the hinge losses, which take similarities without temperature.
 
@@ -31,6 +32,3 @@ class TripletLoss(ContrastiveLoss):
             symmetric=symmetric, reduction=reduction, name=name, dtype=dtype
         )
         self.margin = checks.positive("margin", margin)
-
-    def get_config(self):
-        return {**super().get_config(), "margin": self.margin}

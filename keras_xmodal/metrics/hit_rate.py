@@ -49,6 +49,3 @@ class HitRate(RetrievalMetric):
     def query_values(self, relevance, scores):
         best = ranks.best_rank(relevance, scores)
         return ops.cast(best <= self.k, "float32")
-
-    def get_config(self):
-        return {**super().get_config(), "k": self.k}

@@ -48,6 +48,3 @@ class MeanAveragePrecision(RetrievalMetric):
 
     def query_values(self, relevance, scores):
         return ranks.average_precision(relevance, scores, self.k)
-
-    def get_config(self):
-        return {**super().get_config(), "k": self.k}

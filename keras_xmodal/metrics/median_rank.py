@@ -78,6 +78,3 @@ class MedianRank(RetrievalMetric):
     def reset_state(self):
         super().reset_state()
         self.histogram.assign(ops.zeros_like(self.histogram))
-
-    def get_config(self):
-        return {**super().get_config(), "max_rank": self.max_rank}

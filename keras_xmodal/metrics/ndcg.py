@@ -49,6 +49,3 @@ class NDCG(RetrievalMetric):
 
     def query_values(self, relevance, scores):
         return ranks.ndcg(relevance, scores, self.k)
-
-    def get_config(self):
-        return {**super().get_config(), "k": self.k}

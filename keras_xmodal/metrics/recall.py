@@ -47,6 +47,3 @@ class Recall(RetrievalMetric):
 
     def query_values(self, relevance, scores):
         return ranks.recall(relevance, scores, self.k)
-
-    def get_config(self):
-        return {**super().get_config(), "k": self.k}

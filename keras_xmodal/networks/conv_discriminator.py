@@ -129,16 +129,6 @@ class ConvDiscriminator(keras.Model):
         batch = keras.tree.flatten(inputs)[0].shape[0]
         return keras.KerasTensor((batch, 1), "float32")
 
-    def get_config(self):
-        return {
-            "filters": self.filters,
-            "num_blocks": self.num_blocks,
-            "minibatch_deviation": self.minibatch_deviation,
-            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
-            "name": self.name,
-            "trainable": self.trainable,
-        }
-
 
 def _check_shapes(shapes):
     known = all(None not in shape[1:] for shape in shapes)

@@ -156,14 +156,3 @@ class ConvGenerator(keras.Model):
     def compute_output_spec(self, inputs, training=False):
         batch = keras.tree.flatten(inputs)[0].shape[0]
         return keras.KerasTensor((batch, *self.output_shape), "float32")
-
-    def get_config(self):
-        return {
-            "output_shape": self.output_shape,
-            "filters": self.filters,
-            "num_blocks": self.num_blocks,
-            "activation": keras.activations.serialize(self.activation),
-            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
-            "name": self.name,
-            "trainable": self.trainable,
-        }

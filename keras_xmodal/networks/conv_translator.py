@@ -132,17 +132,6 @@ class ConvTranslator(keras.Model):
         shape = self.compute_output_shape(inputs.shape)
         return keras.KerasTensor(shape, "float32")
 
-    def get_config(self):
-        return {
-            "filters": self.filters,
-            "num_blocks": self.num_blocks,
-            "output_channels": self.output_channels,
-            "activation": keras.activations.serialize(self.activation),
-            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
-            "name": self.name,
-            "trainable": self.trainable,
-        }
-
 
 def _check_shape(shape):
     known = isinstance(shape[0], (int, type(None))) and None not in shape[1:]

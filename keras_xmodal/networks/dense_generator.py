@@ -64,10 +64,3 @@ class DenseGenerator(DenseNetwork):
         )
         self.output_dim = output_dim
         self.activation = activation
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "output_dim": self.output_dim,
-            "activation": keras.activations.serialize(self.activation),
-        }

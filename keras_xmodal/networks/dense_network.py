@@ -56,11 +56,3 @@ class DenseNetwork(keras.Model):
         for layer in self.hidden_layers:
             x = layer(x)
         return self.output_layer(x)
-
-    def get_config(self):
-        return {
-            "hidden_units": self.hidden_units,
-            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
-            "name": self.name,
-            "trainable": self.trainable,
-        }

@@ -138,22 +138,3 @@ class GriffinLim(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         self._check_shape(input_shape)
         return (input_shape[0], self.preprocessor.num_samples)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "preprocessor": keras.saving.serialize_keras_object(
-                self.preprocessor
-            ),
-            "num_iterations": self.num_iterations,
-            "momentum": self.momentum,
-            "peak": self.peak,
-        }
-
-    @classmethod
-    def from_config(cls, config):
-        config = dict(config)
-        config["preprocessor"] = keras.saving.deserialize_keras_object(
-            config["preprocessor"]
-        )
-        return cls(**config)

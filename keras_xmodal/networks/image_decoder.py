@@ -125,18 +125,6 @@ class ImageDecoder(keras.Model):
         shape = self.compute_output_shape(inputs.shape)
         return keras.KerasTensor(shape, "float32")
 
-    def get_config(self):
-        return {
-            "image_size": self.image_size,
-            "channels": self.channels,
-            "filters": self.filters,
-            "num_blocks": self.num_blocks,
-            "linear_path": self.linear_path,
-            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
-            "name": self.name,
-            "trainable": self.trainable,
-        }
-
 
 def _linear_path(x, shape):
     x = keras.layers.Dense(

@@ -141,22 +141,6 @@ class ImageEncoder(keras.Model):
         self.dropout = dropout
         self.dtype_policy = policy
 
-    def get_config(self):
-        return {
-            "image_size": self.image_size,
-            "filters": self.filters,
-            "num_blocks": self.num_blocks,
-            "num_orientations": self.num_orientations,
-            "cell_size": self.cell_size,
-            "linear_path": self.linear_path,
-            "pooling": self.pooling,
-            "output_dim": self.output_dim,
-            "dropout": self.dropout,
-            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
-            "name": self.name,
-            "trainable": self.trainable,
-        }
-
 
 def _convolution(x, channels, strides, dtype, name):
     return keras.layers.Conv2D(

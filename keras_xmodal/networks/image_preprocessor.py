@@ -223,22 +223,6 @@ class ImagePreprocessor(keras.layers.Layer):
         batch_shape = () if single else tuple(input_shape[:1])
         return (*batch_shape, *self.image_size, 3)
 
-    def get_config(self):
-        config = super().get_config()
-        config["image_size"] = self.image_size
-        config["augmentation"] = keras.saving.serialize_keras_object(
-            self.augmentation
-        )
-        return config
-
-    @classmethod
-    def from_config(cls, config):
-        config = dict(config)
-        config["augmentation"] = keras.saving.deserialize_keras_object(
-            config["augmentation"]
-        )
-        return super().from_config(config)
-
 
 def _over_white(colors, opacity):
     return colors * opacity + (1.0 - opacity)

@@ -111,13 +111,6 @@ class KerasHubEncoder(keras.Model):
             "name": self.name,
         }
 
-    @classmethod
-    def from_config(cls, config):
-        config = dict(config)
-        for key in ("backbone", "rescaling"):
-            config[key] = keras.saving.deserialize_keras_object(config[key])
-        return cls(**config)
-
 
 def _used_part(backbone, modality, pooling):
     """The part of a backbone that leads to the vector, and its main input.

@@ -99,18 +99,3 @@ class KerasHubTextPreprocessor(keras.layers.Layer):
     def compute_output_spec(self, inputs):
         shape = self.compute_output_shape(inputs.shape)
         return keras.KerasTensor(shape, dtype="int32")
-
-    def get_config(self):
-        config = super().get_config()
-        config["preprocessor"] = keras.saving.serialize_keras_object(
-            self.preprocessor
-        )
-        return config
-
-    @classmethod
-    def from_config(cls, config):
-        config = dict(config)
-        config["preprocessor"] = keras.saving.deserialize_keras_object(
-            config["preprocessor"]
-        )
-        return cls(**config)

@@ -188,35 +188,6 @@ class SpeechEncoder(keras.Model):
         self.dropout = dropout
         self.dtype_policy = policy
 
-    def get_config(self):
-        return {
-            "num_frames": self.num_frames,
-            "num_mel_bins": self.num_mel_bins,
-            "filters": self.filters,
-            "kernel_size": self.kernel_size,
-            "hidden_dim": self.hidden_dim,
-            "num_layers": self.num_layers,
-            "num_heads": self.num_heads,
-            "intermediate_dim": self.intermediate_dim,
-            "output_dim": self.output_dim,
-            "return_sequences": self.return_sequences,
-            "augmentation": keras.saving.serialize_keras_object(
-                self.augmentation
-            ),
-            "dropout": self.dropout,
-            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
-            "name": self.name,
-            "trainable": self.trainable,
-        }
-
-    @classmethod
-    def from_config(cls, config):
-        config = dict(config)
-        config["augmentation"] = keras.saving.deserialize_keras_object(
-            config["augmentation"]
-        )
-        return cls(**config)
-
 
 def _length(spectrograms):
     """Frames up to the last one that is not all zero: float32 (batch, 1)."""

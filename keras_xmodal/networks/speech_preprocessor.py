@@ -258,20 +258,3 @@ class SpeechPreprocessor(keras.layers.Layer):
         # A shape of rank 1 is that of a batch of files.
         batch_shape = tuple(input_shape[:1])
         return (*batch_shape, self.num_frames, self.num_mel_bins)
-
-    def get_config(self):
-        config = super().get_config()
-        for name in _ARGUMENTS:
-            config[name] = getattr(self, name)
-        config["augmentation"] = keras.saving.serialize_keras_object(
-            self.augmentation
-        )
-        return config
-
-    @classmethod
-    def from_config(cls, config):
-        config = dict(config)
-        config["augmentation"] = keras.saving.deserialize_keras_object(
-            config["augmentation"]
-        )
-        return super().from_config(config)

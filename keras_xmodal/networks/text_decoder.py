@@ -259,23 +259,6 @@ class TextDecoder(keras.Model):
     def compute_output_spec(self, z, tokens=None, training=False):
         return keras.KerasTensor(self.compute_output_shape(z.shape), "float32")
 
-    def get_config(self):
-        return {
-            "vocabulary_size": self.vocabulary_size,
-            "sequence_length": self.sequence_length,
-            "hidden_dim": self.hidden_dim,
-            "num_layers": self.num_layers,
-            "num_heads": self.num_heads,
-            "intermediate_dim": self.intermediate_dim,
-            "dropout": self.dropout,
-            "token_dropout": self.token_dropout,
-            "start_id": self.start_id,
-            "end_id": self.end_id,
-            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
-            "name": self.name,
-            "trainable": self.trainable,
-        }
-
     def _embed(self, z, tokens, positions, training=False):
         x = (
             self.token_embedding(tokens)

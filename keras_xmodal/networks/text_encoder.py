@@ -132,20 +132,6 @@ class TextEncoder(keras.Model):
         self.dropout = dropout
         self.dtype_policy = policy
 
-    def get_config(self):
-        return {
-            "vocabulary_size": self.vocabulary_size,
-            "embedding_dim": self.embedding_dim,
-            "hidden_dims": self.hidden_dims,
-            "embedding_scale": self.embedding_scale,
-            "trainable_embeddings": self.trainable_embeddings,
-            "token_dropout": self.token_dropout,
-            "dropout": self.dropout,
-            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
-            "name": self.name,
-            "trainable": self.trainable,
-        }
-
 
 def _validate_arguments(
     vocabulary_size,

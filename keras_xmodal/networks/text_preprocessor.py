@@ -288,10 +288,6 @@ class TextPreprocessor(keras.layers.TextVectorization):
         config["end_token"] = self.end_token
         return config
 
-    @classmethod
-    def from_config(cls, config):
-        return cls(**config)
-
     def _tokenize(self, texts):
         if self.split == "character":
             start = "" if self.end_token else _START

@@ -125,20 +125,6 @@ class TransformerTextEncoder(keras.Model):
         self.dropout = dropout
         self.dtype_policy = policy
 
-    def get_config(self):
-        return {
-            "vocabulary_size": self.vocabulary_size,
-            "sequence_length": self.sequence_length,
-            "hidden_dim": self.hidden_dim,
-            "num_layers": self.num_layers,
-            "num_heads": self.num_heads,
-            "intermediate_dim": self.intermediate_dim,
-            "dropout": self.dropout,
-            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
-            "name": self.name,
-            "trainable": self.trainable,
-        }
-
 
 def _validate_arguments(
     vocabulary_size,

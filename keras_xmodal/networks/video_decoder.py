@@ -161,16 +161,3 @@ class VideoDecoder(keras.Model):
     def compute_output_spec(self, inputs, training=False):
         shape = self.compute_output_shape(inputs.shape)
         return keras.KerasTensor(shape, "float32")
-
-    def get_config(self):
-        return {
-            "num_frames": self.num_frames,
-            "image_size": self.image_size,
-            "channels": self.channels,
-            "filters": self.filters,
-            "num_blocks": self.num_blocks,
-            "linear_path": self.linear_path,
-            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
-            "name": self.name,
-            "trainable": self.trainable,
-        }

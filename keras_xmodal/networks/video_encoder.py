@@ -155,23 +155,6 @@ class VideoEncoder(keras.Model):
     def compute_mask(self, inputs, previous_mask):
         return None  # no axis of frames is left
 
-    def get_config(self):
-        return {
-            "num_frames": self.num_frames,
-            "image_size": self.image_size,
-            "filters": self.filters,
-            "num_blocks": self.num_blocks,
-            "hidden_dim": self.hidden_dim,
-            "num_layers": self.num_layers,
-            "num_heads": self.num_heads,
-            "intermediate_dim": self.intermediate_dim,
-            "output_dim": self.output_dim,
-            "dropout": self.dropout,
-            "dtype": keras.dtype_policies.serialize(self.dtype_policy),
-            "name": self.name,
-            "trainable": self.trainable,
-        }
-
 
 class _FrameMask(keras.layers.Layer):
     """The mask that came with clips as float32, 1 where there is none."""

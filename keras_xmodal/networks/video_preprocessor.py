@@ -236,23 +236,6 @@ class VideoPreprocessor(keras.layers.Layer):
         batch_shape = () if single else tuple(clips_shape[:1])
         return (*batch_shape, self.num_frames, *self.image_size, 3)
 
-    def get_config(self):
-        config = super().get_config()
-        config["num_frames"] = self.num_frames
-        config["image_size"] = self.image_size
-        config["augmentation"] = keras.saving.serialize_keras_object(
-            self.augmentation
-        )
-        return config
-
-    @classmethod
-    def from_config(cls, config):
-        config = dict(config)
-        config["augmentation"] = keras.saving.deserialize_keras_object(
-            config["augmentation"]
-        )
-        return super().from_config(config)
-
 
 def _check_lengths(lengths, time):
     rule = "`lengths` must be from 1 to the number of frames. Received:"

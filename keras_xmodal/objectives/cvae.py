@@ -118,6 +118,3 @@ class CVAE(Objective):
 
     def _has_target(self, experts):
         return experts.mask[experts.names.index(self.target)]
-
-    def get_config(self):
-        return {**super().get_config(), "target": self.target}

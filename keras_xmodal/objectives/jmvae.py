@@ -96,9 +96,6 @@ class JMVAE(Objective):
         count = ops.sum(ops.cast(experts.mask, "float32"), axis=0)
         return beta * (1 + self.alpha * count)
 
-    def get_config(self):
-        return {**super().get_config(), "alpha": self.alpha}
-
 
 def joint_posterior(experts):
     """Joint encoder, whatever is missing.

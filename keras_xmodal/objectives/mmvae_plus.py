@@ -175,6 +175,3 @@ class MMVAEPlus(Objective):
         auxiliary = sample_gaussian(0.0, prior, noise.normal(shape))
         own = np.eye(num_modalities, dtype=bool)[:, None, :, None, None]
         return ops.where(own, w[None], auxiliary)
-
-    def get_config(self):
-        return {**super().get_config(), "private_dim": self.private_dim}

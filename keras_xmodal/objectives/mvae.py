@@ -124,6 +124,3 @@ class MVAE(Objective):
         return product_of_experts(
             experts.mean[:, None], experts.log_variance[:, None], subsets
         )
-
-    def get_config(self):
-        return {**super().get_config(), "num_subsets": self.num_subsets}

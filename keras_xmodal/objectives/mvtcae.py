@@ -100,6 +100,3 @@ class MVTCAE(Objective):
         """`a/M`, of shape `(batch,)`."""
         count = ops.sum(ops.cast(experts.mask, "float32"), axis=0)
         return self.alpha / ops.maximum(count, 1.0)
-
-    def get_config(self):
-        return {**super().get_config(), "alpha": self.alpha}

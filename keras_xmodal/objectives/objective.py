@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from keras_xmodal import checks
+from keras_xmodal import checks, saving
 from keras_xmodal.ops.experts import fill_missing, mixture_log_prob
 from keras_xmodal.ops.gaussian import (
     gaussian_kl,
@@ -18,6 +18,7 @@ from keras_xmodal.ops.importance import (
 ESTIMATORS = ("elbo", "iwae", "stl", "dreg")
 
 
+@saving.register
 class Objective:
     """Base of objectives: a joint posterior and a bound to maximise.
 
@@ -268,19 +269,6 @@ class Objective:
         )
         log_weights = ops.sum(log_likelihood(z), axis=0) + log_ratio
         return log_mean_over_available(log_weights, available)
-
-    def get_config(self):
-        """Return the arguments."""
-        return {
-            "beta": self.beta,
-            "estimator": self.estimator,
-            "num_samples": self.num_samples,
-        }
-
-    @classmethod
-    def from_config(cls, config):
-        """Build the objective from its arguments."""
-        return cls(**config)
 
 
 def mean_over_available(values, available):

@@ -111,6 +111,3 @@ class TELBO(Objective):
         own = np.eye(z.shape[-3], dtype=bool)
         values = log_likelihood(z, needed=own, frozen=True)
         return ops.sum(values, axis=0)
-
-    def get_config(self):
-        return {**super().get_config(), "gamma": self.gamma}

@@ -1,8 +1,9 @@
 """What penalties on the gradient of a discriminator share."""
 
-from keras_xmodal import checks
+from keras_xmodal import checks, saving
 
 
+@saving.register
 class Penalty:
     """Base of penalties on the slope of a discriminator.
 
@@ -51,10 +52,3 @@ class Penalty:
             Float32 tensor of shape `(batch,)`.
         """
         raise NotImplementedError
-
-    def get_config(self):
-        return {"weight": self.weight, "name": self.name}
-
-    @classmethod
-    def from_config(cls, config):
-        return cls(**config)
