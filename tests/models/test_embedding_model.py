@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 import keras_xmodal as kx
-from tests.helpers import check_model
+from tests.helpers import check_model, check_same_training
 
 RNG = np.random.default_rng(0)
 IDS = np.array([0, 1, 2, 3, 4, 5, 6, 6])
@@ -51,6 +51,21 @@ def make_data(n=8):
 @pytest.mark.parametrize("loss", ["info_nce", "sigmoid_contrastive"])
 def test_trains_saves_and_resumes(loss, tmp_path):
     check_model(make_model, make_data(), IDS, tmp_path, loss=loss)
+
+
+@pytest.mark.large
+@pytest.mark.parametrize("loss", ["info_nce", "sigmoid_contrastive"])
+def test_trains_alike_with_xla_and_eagerly(loss):
+    x = make_data()
+
+    def train(**options):
+        model = make_model()
+        model.compile("adam", loss, **options)
+        return model, model.fit(
+            x, IDS, epochs=5, batch_size=4, shuffle=False, verbose=0
+        ).history
+
+    check_same_training(train)
 
 
 def test_embeddings_have_unit_length_and_keep_the_order_of_encoders():
@@ -390,6 +405,7 @@ class TestPreprocessors:
         assert np.all(model.preprocess(x)["image"] == 0)
         assert np.any(model.preprocess(x, training=True)["image"] != 0)
 
+    @pytest.mark.large
     def test_augmented_batches_repeat_exactly_where_asked_to(self):
         # In a process of its own: the switch cannot be turned back.
         code = """
