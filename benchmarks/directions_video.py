@@ -266,7 +266,7 @@ def gan(seed, data_dir):
     model.compile(
         optimizer(),
         optimizer(),
-        penalties=[kx.penalties.R1(0.02), kx.penalties.R2(0.02)],
+        penalties=[kx.adversarial.R1(0.02), kx.adversarial.R2(0.02)],
         # A good clip of another caption is no good clip.
         mismatch_weight=0.5,
     )

@@ -299,7 +299,7 @@ def gan(seed, data_dir):
     model.compile(
         optimizer(),
         optimizer(),
-        penalties=[kx.penalties.R1(10.0), kx.penalties.R2(10.0)],
+        penalties=[kx.adversarial.R1(10.0), kx.adversarial.R2(10.0)],
         # A word that is spoken well, but is another, is not right.
         mismatch_weight=0.5,
     )

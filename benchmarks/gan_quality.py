@@ -80,7 +80,7 @@ def compile_gan(gan, loss, settings):
     penalties = []
     if loss == "relativistic":
         gamma = settings["gamma"]
-        penalties = [kx.penalties.R1(gamma), kx.penalties.R2(gamma)]
+        penalties = [kx.adversarial.R1(gamma), kx.adversarial.R2(gamma)]
     gan.compile(
         optimizer(),
         optimizer(),

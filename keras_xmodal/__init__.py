@@ -1,6 +1,7 @@
 """keras_xmodal: cross-modal learning in Keras."""
 
 from keras_xmodal import (
+    adversarial,
     callbacks,
     datasets,
     export,
@@ -12,7 +13,6 @@ from keras_xmodal import (
     networks,
     objectives,
     ops,
-    penalties,
     retrieval,
 )
 from keras_xmodal._version import __version__
@@ -29,6 +29,7 @@ __all__ = [
     "GANModel",
     "VAEModel",
     "__version__",
+    "adversarial",
     "callbacks",
     "datasets",
     "export",
@@ -40,6 +41,5 @@ __all__ = [
     "networks",
     "objectives",
     "ops",
-    "penalties",
     "retrieval",
 ]

@@ -1,6 +1,7 @@
-"""Registration of every Keras object, and configs from signatures."""
+"""Registration of every Keras object; configs; names for objects."""
 
 import inspect
+import sys
 import types
 
 import keras
@@ -78,6 +79,54 @@ def deserialize_config(config, custom_objects=None):
 def from_config(cls, config, custom_objects=None):
     """Build an instance from what `get_config` returned."""
     return cls(**deserialize_config(config, custom_objects))
+
+
+def resolve(argument, identifier, base):
+    """Resolve an object from its name, as Keras does.
+
+    The name of a public class is that of its file, and stands for the class
+    with its default arguments.
+
+    Args:
+        argument: Name of the argument, for messages.
+        identifier: An instance of `base`, or the name of a class beside it.
+        base: Class, in a file of the subpackage that holds the others.
+
+    Returns:
+        The object.
+
+    Raises:
+        ValueError: If the name is unknown.
+        TypeError: If it is neither a name nor of type `base`.
+    """
+    if isinstance(identifier, base):
+        return identifier
+    names, others = _names_of(base)
+    such_as = f", such as {' and '.join(others)}" if others else ""
+    rule = (
+        f"`{argument}` must be one of {sorted(names)} or of type "
+        f"`{base.__name__}`{such_as}. Received: {argument}={identifier!r}"
+    )
+    if not isinstance(identifier, str):
+        raise TypeError(f"{rule} of type {type(identifier).__name__}")
+    if identifier not in names:
+        raise ValueError(rule)
+    return names[identifier]()
+
+
+def _names_of(base):
+    """Classes by name, and names of those that need arguments."""
+    room = sys.modules[base.__module__.rpartition(".")[0]]
+    names, others = {}, []
+    for cls in (getattr(room, symbol) for symbol in room.__all__):
+        if not issubclass(cls, base) or cls is base:
+            continue
+        parameters = inspect.signature(cls).parameters.values()
+        if any(p.default is p.empty for p in parameters):
+            others.append(f"`{cls.__name__}`")
+        else:
+            names[cls.__module__.rpartition(".")[2]] = cls
+    return names, others
 
 
 def _serialize(value):

@@ -174,3 +174,85 @@ def attributes(cls):
         if isinstance(node, ast.FunctionDef)
         and "property" in map(ast.unparse, node.decorator_list)
     }
+
+
+BASES = {
+    kx.losses.ContrastiveLoss: {
+        "info_nce": kx.losses.InfoNCE,
+        "sigmoid_contrastive": kx.losses.SigmoidContrastive,
+        "triplet_all_negatives": kx.losses.TripletAllNegatives,
+        "triplet_hard_negative": kx.losses.TripletHardNegative,
+        "triplet_semi_hard_negative": kx.losses.TripletSemiHardNegative,
+    },
+    kx.adversarial.AdversarialLoss: {
+        "hinge": kx.adversarial.Hinge,
+        "least_squares": kx.adversarial.LeastSquares,
+        "minimax": kx.adversarial.Minimax,
+        "non_saturating": kx.adversarial.NonSaturating,
+        "relativistic": kx.adversarial.Relativistic,
+        "wasserstein": kx.adversarial.Wasserstein,
+    },
+    kx.adversarial.Penalty: {
+        "gradient_penalty": kx.adversarial.GradientPenalty,
+        "matching_aware_gradient_penalty": (
+            kx.adversarial.MatchingAwareGradientPenalty
+        ),
+        "r1": kx.adversarial.R1,
+        "r2": kx.adversarial.R2,
+    },
+    kx.likelihoods.Likelihood: {
+        "bernoulli": kx.likelihoods.Bernoulli,
+        "calibrated_normal": kx.likelihoods.CalibratedNormal,
+        "continuous_bernoulli": kx.likelihoods.ContinuousBernoulli,
+        "discretized_logistic": kx.likelihoods.DiscretizedLogistic,
+        "heteroscedastic_normal": kx.likelihoods.HeteroscedasticNormal,
+        "laplace": kx.likelihoods.Laplace,
+        "normal": kx.likelihoods.Normal,
+    },
+    kx.objectives.Objective: {
+        "jmvae": kx.objectives.JMVAE,
+        "mmvae": kx.objectives.MMVAE,
+        "mmvae_plus": kx.objectives.MMVAEPlus,
+        "mopoe": kx.objectives.MoPoE,
+        "mvae": kx.objectives.MVAE,
+        "mvtcae": kx.objectives.MVTCAE,
+        "telbo": kx.objectives.TELBO,
+    },
+}
+
+
+@pytest.mark.parametrize("base", BASES, ids=lambda base: base.__name__)
+def test_names_stand_for_classes(base):
+    for name, cls in BASES[base].items():
+        assert type(saving.resolve("it", name, base)) is cls
+    one = cls()
+    assert saving.resolve("it", one, base) is one
+    for other in BASES:
+        if other is not base:
+            wrong = next(iter(BASES[other]))
+            with pytest.raises(ValueError, match=rf"{sorted(BASES[base])[0]}"):
+                saving.resolve("it", wrong, base)
+            with pytest.raises(TypeError, match=base.__name__):
+                saving.resolve("it", BASES[other][wrong](), base)
+
+
+def test_what_no_name_stands_for():
+    resolve, losses = saving.resolve, kx.losses
+    with pytest.raises(ValueError, match="Received: loss='mse'"):
+        resolve("loss", "mse", losses.ContrastiveLoss)
+    for base in ("contrastive_loss", "triplet_loss"):
+        with pytest.raises(ValueError, match="must be one of"):
+            resolve("loss", base, losses.ContrastiveLoss)
+    with pytest.raises(TypeError, match=r"loss=0\.5 of type float"):
+        resolve("loss", 0.5, losses.ContrastiveLoss)
+
+
+def test_classes_that_need_arguments_have_no_name_but_are_named():
+    with pytest.raises(ValueError, match="such as `CVAE`"):
+        saving.resolve("objective", "cvae", kx.objectives.Objective)
+    with pytest.raises(ValueError, match="such as `Categorical` and `Token"):
+        saving.resolve("it", "categorical", kx.likelihoods.Likelihood)
+    likelihood = kx.likelihoods.Categorical(3)
+    assert saving.resolve("it", likelihood, kx.likelihoods.Likelihood) is (
+        likelihood
+    )

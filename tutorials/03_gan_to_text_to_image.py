@@ -184,7 +184,7 @@ game.compile(
     keras.optimizers.Adam(1e-3, beta_1=0.0, beta_2=0.99),
     keras.optimizers.Adam(1e-3, beta_1=0.0, beta_2=0.99),
     loss="non_saturating",
-    penalties=[kx.penalties.R1(0.1)],
+    penalties=[kx.adversarial.R1(0.1)],
 )
 history = game.fit(points, batch_size=256, epochs=steps(20, 1), verbose=0)
 value = -np.array(history.history["discriminator_loss"])
@@ -248,7 +248,7 @@ def train_on_points(loss, penalties):
 results = {
     "non-saturating": train_on_points("non_saturating", []),
     "relativistic + R1 + R2": train_on_points(
-        "relativistic", [kx.penalties.R1(0.1), kx.penalties.R2(0.1)]
+        "relativistic", [kx.adversarial.R1(0.1), kx.adversarial.R2(0.1)]
     ),
 }
 figure, axes = plt.subplots(1, 3, figsize=(9, 3), sharex=True, sharey=True)
@@ -371,7 +371,7 @@ def train_on_pictures(rows, loss, penalties=(), augmenter=None):
     return generated[:20], np.mean(seen == asked), report
 
 
-penalties = [kx.penalties.R1(0.5), kx.penalties.R2(0.5)]
+penalties = [kx.adversarial.R1(0.5), kx.adversarial.R2(0.5)]
 augmenter = kx.layers.DiffAugment(("translation", "cutout"))
 every = np.arange(len(images))
 runs = {

@@ -5,7 +5,6 @@ from keras_xmodal.likelihoods.calibrated_normal import CalibratedNormal
 from keras_xmodal.likelihoods.categorical import Categorical
 from keras_xmodal.likelihoods.continuous_bernoulli import ContinuousBernoulli
 from keras_xmodal.likelihoods.discretized_logistic import DiscretizedLogistic
-from keras_xmodal.likelihoods.get import get
 from keras_xmodal.likelihoods.heteroscedastic_normal import (
     HeteroscedasticNormal,
 )
@@ -25,5 +24,4 @@ __all__ = [
     "Likelihood",
     "Normal",
     "TokenSequence",
-    "get",
 ]

@@ -4,8 +4,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_xmodal import losses
-from keras_xmodal import penalties as penalty_module
+from keras_xmodal import adversarial, saving
 from keras_xmodal.layers import (
     AdaptiveAugmentation,
     DiffAugment,
@@ -95,8 +94,11 @@ class AdversarialModel(MultimodalModel):
             ValueError: If an argument does not fit.
             TypeError: If `loss` or a penalty is something else.
         """
-        loss = losses.get(loss, losses.AdversarialLoss)
-        penalty_list = [penalty_module.get(p) for p in penalties or ()]
+        loss = saving.resolve("loss", loss, adversarial.AdversarialLoss)
+        penalty_list = [
+            saving.resolve("penalties", p, adversarial.Penalty)
+            for p in penalties or ()
+        ]
         gan_checks.check_penalties(
             penalty_list,
             [*self._networks("discriminator"), self.augmenter],

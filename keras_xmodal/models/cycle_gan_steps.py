@@ -4,11 +4,14 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from keras_xmodal.adversarial.gradient_norms import (
+    logits_and_gradient_norms,
+    penalty_values,
+)
 from keras_xmodal.models import cycle_gan_checks, gan_checks, gan_data_checks
 from keras_xmodal.models.adversarial_model import AdversarialModel
 from keras_xmodal.models.batch_losses import added_losses
 from keras_xmodal.models.moving_average import follow
-from keras_xmodal.models.slopes import logits_and_slopes, penalty_values
 
 
 class CycleGANSteps(AdversarialModel):
@@ -133,7 +136,7 @@ class CycleGANSteps(AdversarialModel):
         """Logits, loss and penalties of one discriminator."""
         # Other noise than that of the generators' step.
         draw = len(self.modalities) + self.modalities.index(name)
-        logits, slopes = logits_and_slopes(
+        logits, norms = logits_and_gradient_norms(
             lambda x, features: self._discriminate(
                 self.discriminators[name], x, features, draw
             ),
@@ -144,7 +147,7 @@ class CycleGANSteps(AdversarialModel):
         terms = self.adversarial_loss.discriminator_loss(
             logits["real"], logits["fake"]
         )
-        return logits, ops.mean(terms), penalty_values(self.penalties, slopes)
+        return logits, ops.mean(terms), penalty_values(self.penalties, norms)
 
     def test_step(self, data):
         x = self._batch(data)

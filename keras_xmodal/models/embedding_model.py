@@ -232,7 +232,11 @@ class EmbeddingModel(MultimodalModel):
                 f"`metrics` out. Received: metrics={kwargs.get('metrics')}, "
                 f"weighted_metrics={kwargs.get('weighted_metrics')}"
             )
-        loss = losses.InfoNCE() if loss is None else losses.get(loss)
+        loss = saving.resolve(
+            "loss",
+            "info_nce" if loss is None else loss,
+            losses.ContrastiveLoss,
+        )
         for scale in self.logit_scales.values():
             scale.trainable = loss.initial_temperature is not None
             if scale.trainable:

@@ -6,11 +6,15 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from keras_xmodal.adversarial.gradient_norms import (
+    logits_and_gradient_norms,
+    penalty_values,
+)
 from keras_xmodal.models import gan_data_checks
-from keras_xmodal.models.batch_losses import added_losses, weighted_mean
+from keras_xmodal.models.batch_losses import added_losses
 from keras_xmodal.models.gan_networks import GANNetworks
 from keras_xmodal.models.moving_average import follow
-from keras_xmodal.models.slopes import logits_and_slopes, penalty_values
+from keras_xmodal.ops.weighted_mean import weighted_mean
 
 # Which noise of a step: one for each use.
 _EVALUATION, _GENERATOR, _DISCRIMINATOR = 0, 1, 2
@@ -47,7 +51,7 @@ class GANSteps(GANNetworks):
             fake = self._generate(self._noise(rows, draw=draw), features)
         points = self._points(real, fake, draw + 1)
         with tf.GradientTape() as tape:
-            logits, slopes = logits_and_slopes(
+            logits, norms = logits_and_gradient_norms(
                 lambda x, features: self._discriminate(
                     self.discriminator, x, features, draw
                 ),
@@ -57,7 +61,7 @@ class GANSteps(GANNetworks):
             )
             terms = self._discriminator_loss(logits, real, features, condition)
             loss = total = weighted_mean(terms, weight)
-            penalties = penalty_values(self.penalties, slopes, weight)
+            penalties = penalty_values(self.penalties, norms, weight)
             for value in penalties.values():
                 total = total + self.penalty_weight * value
             total = total + added_losses(self.discriminator)

@@ -6,7 +6,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_xmodal import objectives, saving
-from keras_xmodal.likelihoods import get as get_likelihood
+from keras_xmodal.likelihoods import Likelihood
 from keras_xmodal.models import checks, vae_checks
 from keras_xmodal.models.vae_inference import VAEInference
 from keras_xmodal.objectives.noise import Noise
@@ -128,15 +128,21 @@ class VAEModel(VAEInference):
         self.modalities = () if single else tuple(encoders or input_dim)
         self.names = self.modalities or ("x",)
         vae_checks.check_likelihoods(likelihoods, self.names)
-        self.objective = objectives.get(
-            "mopoe" if objective is None else objective
+        self.objective = saving.resolve(
+            "objective",
+            "mopoe" if objective is None else objective,
+            objectives.Objective,
         )
         self.objective.check_modalities(self.names)
         self.generated = self.objective.generated_modalities(self.names)
         if decoders is not None:
             vae_checks.check_decoders(decoders, self.generated)
         self.likelihoods = {
-            name: get_likelihood((likelihoods or {}).get(name, "normal"))
+            name: saving.resolve(
+                "likelihood",
+                (likelihoods or {}).get(name, "normal"),
+                Likelihood,
+            )
             for name in self.generated
         }
         self.seed = int(np.random.randint(2**31)) if seed is None else seed

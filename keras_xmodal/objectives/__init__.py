@@ -1,7 +1,6 @@
 """Objectives of multimodal variational autoencoders."""
 
 from keras_xmodal.objectives.cvae import CVAE
-from keras_xmodal.objectives.get import get
 from keras_xmodal.objectives.jmvae import JMVAE
 from keras_xmodal.objectives.mmvae import MMVAE
 from keras_xmodal.objectives.mmvae_plus import MMVAEPlus
@@ -21,5 +20,4 @@ __all__ = [
     "MMVAEPlus",
     "MoPoE",
     "Objective",
-    "get",
 ]

@@ -140,7 +140,7 @@ def test_the_penalties_of_a_gan(jit_compile):
             keras.optimizers.SGD(0.0),
             keras.optimizers.SGD(0.1),
             loss="wasserstein",
-            penalties=[kx.penalties.R1(1.0)],
+            penalties=[kx.adversarial.R1(1.0)],
             discriminator_steps=2,
             jit_compile=jit_compile,
         )

@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 import keras_xmodal as kx
+from keras_xmodal import saving
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(256, 32)).astype("float32")
@@ -68,7 +69,7 @@ def test_one_input_has_many_outputs():
 def test_the_value_of_the_game_and_its_optimum():
     """V(D*, G) = -log 4 + 2 JSD(p, q), at the best discriminator D*."""
     p, q = np.array([0.1, 0.2, 0.7]), np.array([0.5, 0.3, 0.2])
-    loss = kx.losses.Minimax()
+    loss = kx.adversarial.Minimax()
 
     def value(p, q):
         logits = np.log(p / q)  # Of D* = p / (p + q).
@@ -93,6 +94,6 @@ def test_sure_discriminators_give_finite_losses():
         assert np.isneginf(np.log(1 / (1 + np.exp(np.float32(120)))))
     logits = np.float32([-120.0, 120.0])
     for name in ("minimax", "non_saturating"):
-        loss = kx.losses.get(name, kx.losses.AdversarialLoss)
+        loss = saving.resolve("loss", name, kx.adversarial.AdversarialLoss)
         for function in (loss.discriminator_loss, loss.generator_loss):
             assert np.isfinite(function(logits, -logits)).all()

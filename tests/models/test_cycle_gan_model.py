@@ -215,8 +215,8 @@ def test_saves_and_resumes_exactly(tmp_path):
         normalize = kx.layers.SpectralNormalization
         model = make_model(
             {
-                "loss": kx.losses.Hinge(),
-                "penalties": [kx.penalties.GradientPenalty(0.3)],
+                "loss": kx.adversarial.Hinge(),
+                "penalties": [kx.adversarial.GradientPenalty(0.3)],
                 "cycle_weight": 4.0,
                 "identity_weight": 1.5,
                 "run_eagerly": True,
@@ -593,7 +593,7 @@ def test_networks_that_do_not_fit(networks, match):
         ({"penalties": ["l2"]}, ValueError, "'l2'"),
         ({"penalties": ["r1", "r1"]}, ValueError, "different names"),
         (
-            {"penalties": [kx.penalties.MatchingAwareGradientPenalty()]},
+            {"penalties": [kx.adversarial.MatchingAwareGradientPenalty()]},
             ValueError,
             "needs conditions",
         ),
@@ -699,7 +699,7 @@ def test_a_batch_of_one_with_batch_statistics():
 
 
 def test_losses_that_are_not_finite_stop_the_training():
-    class Breaking(kx.losses.AdversarialLoss):
+    class Breaking(kx.adversarial.AdversarialLoss):
         def call(self, real, fake):
             # Breaks once the discriminators have learned something.
             value = tf.math.log(0.4 - tf.reduce_mean(real - fake))

@@ -241,7 +241,10 @@ def test_saves_and_resumes_exactly(tmp_path):
             return keras.layers.Dense(8), keras.layers.BatchNormalization()
 
         return make_gan(
-            {"loss": kx.losses.Hinge(), "penalties": [kx.penalties.R1(0.3)]},
+            {
+                "loss": kx.adversarial.Hinge(),
+                "penalties": [kx.adversarial.R1(0.3)],
+            },
             generator=functional(3, "sigmoid", *layers(), sizes=(4, 6)),
             discriminator=functional(1, None, *layers(), sizes=(3, 6)),
             condition_encoder=keras.layers.Dense(6),
@@ -607,7 +610,7 @@ def test_a_generator_that_cannot_be_copied():
 
 
 def test_losses_that_are_not_finite_stop_the_training():
-    class Breaking(kx.losses.AdversarialLoss):
+    class Breaking(kx.adversarial.AdversarialLoss):
         def call(self, real, fake):
             # Breaks once the discriminator has learned something.
             value = tf.math.log(0.4 - tf.reduce_mean(real - fake))

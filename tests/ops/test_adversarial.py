@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_xmodal import losses
+from keras_xmodal import adversarial as losses
 from keras_xmodal.ops import adversarial
 
 

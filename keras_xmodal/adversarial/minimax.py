@@ -1,21 +1,22 @@
-"""The loss with which the first GANs were trained."""
+"""The loss of the first GAN paper."""
 
 from keras_xmodal import saving
-from keras_xmodal.losses.adversarial_loss import AdversarialLoss
+from keras_xmodal.adversarial.adversarial_loss import AdversarialLoss
 from keras_xmodal.ops import adversarial
 
 
 @saving.register
-class NonSaturating(AdversarialLoss):
-    """`Minimax` with a gradient for a generator that is losing.
+class Minimax(AdversarialLoss):
+    """The value V(D, G) of 2014, for which both play.
 
-    The generator maximises `log sigmoid(f)` where the game of `Minimax` says to
-    minimise `log(1 - sigmoid(f))`: the same optimum, the stronger gradient
-    where generated examples are found out.
+    `V(D, G) = E log sigmoid(r) + E log(1 - sigmoid(f))`: minus the loss of the
+    discriminator, at best `-log 4`, where nothing tells real from generated.
+    The generator's gradient vanishes where the discriminator is sure:
+    `NonSaturating` is the cure.
 
     With `r = D(x, c)` and `f = D(G(z, c), c)`, the discriminator minimises the
     mean of `softplus(-r) + softplus(f)`, and the generator that of
-    `softplus(-f)`.
+    `-softplus(f)`.
 
     Call arguments:
         real: Logits of real examples, of shape `(batch,)` or `(batch, 1)`.
@@ -31,16 +32,16 @@ class NonSaturating(AdversarialLoss):
         import keras_xmodal as kx
 
         gan = kx.GANModel(input_dim=32, output_dim=8)
-        gan.compile(loss=kx.losses.NonSaturating(), penalties=[])
+        gan.compile(loss=kx.adversarial.Minimax(), penalties=[])
 
-        loss = kx.losses.NonSaturating()
+        loss = kx.adversarial.Minimax()
         logits = np.zeros((4, 1), "float32")
         print(loss.discriminator_loss(logits, logits))  # 1.386 = log 4
         ```
 
     Reference:
-        - Goodfellow et al., 2014, https://arxiv.org/abs/1406.2661, section 3
+        - Goodfellow et al., 2014, https://arxiv.org/abs/1406.2661, eq. 1
     """
 
     def call(self, real, fake):
-        return adversarial.non_saturating(real, fake)
+        return adversarial.minimax(real, fake)

@@ -4,12 +4,12 @@ import numpy as np
 import tensorflow as tf
 
 import keras_xmodal as kx
-from tests.losses.check_adversarial import check_adversarial, sigmoid
+from tests.adversarial.check_loss import check_adversarial, sigmoid
 
 
 def test_minimax():
     check_adversarial(
-        kx.losses.Minimax,
+        kx.adversarial.Minimax,
         (2 * math.log(2), -math.log(2)),
         lambda r, f: (
             -np.log(sigmoid(r)) - np.log(1 - sigmoid(f)),
@@ -21,7 +21,7 @@ def test_minimax():
 def test_the_generator_of_minimax_stands_still_where_it_loses():
     """What `NonSaturating` is for."""
     slopes = {}
-    for cls in (kx.losses.Minimax, kx.losses.NonSaturating):
+    for cls in (kx.adversarial.Minimax, kx.adversarial.NonSaturating):
         logit = tf.constant([-20.0])
         with tf.GradientTape() as tape:
             tape.watch(logit)

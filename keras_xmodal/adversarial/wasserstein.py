@@ -1,7 +1,7 @@
 """The difference of means of WGAN."""
 
 from keras_xmodal import saving
-from keras_xmodal.losses.adversarial_loss import AdversarialLoss
+from keras_xmodal.adversarial.adversarial_loss import AdversarialLoss
 from keras_xmodal.ops import adversarial
 
 
@@ -9,8 +9,8 @@ from keras_xmodal.ops import adversarial
 class Wasserstein(AdversarialLoss):
     """A distance between distributions, for a 1-Lipschitz discriminator.
 
-    It needs `GradientPenalty`, which keeps the discriminator's slope at 1, and
-    several `discriminator_steps`.
+    It needs `GradientPenalty`, which keeps the norm of the discriminator's
+    gradient at 1, and several `discriminator_steps`.
 
     With `r = D(x, c)` and `f = D(G(z, c), c)`, the discriminator minimises the
     mean of `f - r`, and the generator that of `-f`.
@@ -30,12 +30,12 @@ class Wasserstein(AdversarialLoss):
 
         gan = kx.GANModel(input_dim=32, output_dim=8)
         gan.compile(
-            loss=kx.losses.Wasserstein(),
-            penalties=[kx.penalties.GradientPenalty()],
+            loss=kx.adversarial.Wasserstein(),
+            penalties=[kx.adversarial.GradientPenalty()],
             discriminator_steps=5,
         )
 
-        loss = kx.losses.Wasserstein()
+        loss = kx.adversarial.Wasserstein()
         logits = np.zeros((4, 1), "float32")
         print(loss.discriminator_loss(logits, logits))  # 0
         ```

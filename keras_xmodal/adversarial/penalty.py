@@ -5,7 +5,7 @@ from keras_xmodal import checks, saving
 
 @saving.register
 class Penalty:
-    """Base of penalties on the slope of a discriminator.
+    """Base of penalties on the gradient norm of a discriminator.
 
     A penalty is a function of `s = ||grad D||^2`, the squared norm of the
     gradient of the logit of each example, over all its axes, be it a vector, a
@@ -43,7 +43,7 @@ class Penalty:
         return self.weight * self.call(squared_norm)
 
     def call(self, squared_norm):
-        """What a slope costs, before it is weighted.
+        """What a squared norm costs, before it is weighted.
 
         Args:
             squared_norm: Float32 tensor of shape `(batch,)`.

@@ -3,12 +3,12 @@ import math
 import numpy as np
 
 import keras_xmodal as kx
-from tests.losses.check_adversarial import check_adversarial, sigmoid
+from tests.adversarial.check_loss import check_adversarial, sigmoid
 
 
 def test_relativistic():
     check_adversarial(
-        kx.losses.Relativistic,
+        kx.adversarial.Relativistic,
         (math.log(2), math.log(2)),
         lambda r, f: (
             -np.log(sigmoid(r - f)),
@@ -18,7 +18,7 @@ def test_relativistic():
 
 
 def test_only_the_difference_of_a_pair_counts():
-    loss = kx.losses.Relativistic()
+    loss = kx.adversarial.Relativistic()
     real, fake = np.array([0.5, 2.0]), np.array([-1.0, 1.5])
     np.testing.assert_allclose(
         loss.generator_loss(real + 7, fake + 7),

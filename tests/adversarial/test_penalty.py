@@ -3,11 +3,11 @@ import pytest
 import tensorflow as tf
 
 import keras_xmodal as kx
-from keras_xmodal.models.slopes import logits_and_slopes
-from tests.penalties.check_penalty import X, Y, make_gan
+from keras_xmodal.adversarial.gradient_norms import logits_and_gradient_norms
+from tests.adversarial.check_penalty import X, Y, make_gan
 
 
-class Slope(kx.penalties.Penalty):
+class SquaredNorm(kx.adversarial.Penalty):
     location = "fake"
 
     def call(self, squared_norm):
@@ -15,29 +15,29 @@ class Slope(kx.penalties.Penalty):
 
 
 def test_a_penalty_of_ones_own_is_one_method():
-    gan = make_gan(Slope(weight=2.0, name="slope"))
+    gan = make_gan(SquaredNorm(weight=2.0, name="norm"))
     logs = gan.train_on_batch(X, Y, return_dict=True)
-    twin = make_gan(kx.penalties.R2(weight=4.0))
+    twin = make_gan(kx.adversarial.R2(weight=4.0))
     expected = twin.train_on_batch(X, Y, return_dict=True)
-    assert logs["slope"] == pytest.approx(expected["r2"], rel=1e-5)
+    assert logs["norm"] == pytest.approx(expected["r2"], rel=1e-5)
 
 
 @pytest.mark.parametrize("weight", [-1.0, float("inf"), float("nan")])
 def test_weights_are_checked(weight):
     with pytest.raises(ValueError, match="non-negative"):
-        kx.penalties.R1(weight)
+        kx.adversarial.R1(weight)
 
 
 def test_what_a_penalty_does_to_the_weights():
     """Its gradient by the discriminator's weights, by differences."""
-    gan = make_gan(kx.penalties.R1(), hidden_units=(3,))
+    gan = make_gan(kx.adversarial.R1(), hidden_units=(3,))
     discriminator = gan.discriminator
     # `leaky_relu` has corners, which differences jump over.
     discriminator.hidden_layers[0].activation = tf.tanh
 
     def penalty():
         points = {"real": tf.constant(Y)}
-        _, slopes = logits_and_slopes(
+        _, norms = logits_and_gradient_norms(
             lambda x, features: gan._discriminate(
                 gan.discriminator, x, features
             ),
@@ -45,7 +45,7 @@ def test_what_a_penalty_does_to_the_weights():
             tf.constant(X),
             gan.penalties,
         )
-        return tf.reduce_mean(gan.penalties[0](slopes["real", False]))
+        return tf.reduce_mean(gan.penalties[0](norms["real", False]))
 
     variable = discriminator.hidden_layers[0].kernel
     with tf.GradientTape() as tape:

@@ -1,7 +1,7 @@
 """A discriminator that is flat at real, matching pairs."""
 
 from keras_xmodal import saving
-from keras_xmodal.penalties.penalty import Penalty
+from keras_xmodal.adversarial.penalty import Penalty
 
 
 @saving.register
@@ -32,7 +32,7 @@ class MatchingAwareGradientPenalty(Penalty):
         gan = kx.GANModel(input_dim=32, output_dim=8)
         gan.compile(
             loss="hinge",
-            penalties=[kx.penalties.MatchingAwareGradientPenalty()],
+            penalties=[kx.adversarial.MatchingAwareGradientPenalty()],
             mismatch_weight=0.5,
         )
         ```

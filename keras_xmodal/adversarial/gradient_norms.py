@@ -1,13 +1,13 @@
-"""The slope of a discriminator, on which penalties are built."""
+"""Norms of the gradient of a discriminator, on which penalties are built."""
 
 import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_xmodal.models.batch_losses import weighted_mean
+from keras_xmodal.ops.weighted_mean import weighted_mean
 
 
-def logits_and_slopes(discriminate, points, features, penalties):
+def logits_and_gradient_norms(discriminate, points, features, penalties):
     """Logits at points, and the squared norms of their gradients.
 
     One forward pass gives both: the logit of an example depends on that
@@ -18,7 +18,7 @@ def logits_and_slopes(discriminate, points, features, penalties):
         discriminate: Function of a batch and features to logits.
         points: Dict `{location: batch}`.
         features: Structure of tensors, the condition; `()` for none.
-        penalties: List of penalties; without any there are no slopes.
+        penalties: List of penalties; without any there are no norms.
 
     Returns:
         Pair of dicts: `{location: (batch,)}`, the logits, and `{(location,
@@ -44,30 +44,21 @@ def logits_and_slopes(discriminate, points, features, penalties):
     gradients = tape.gradient(
         total, watched, unconnected_gradients=tf.UnconnectedGradients.ZERO
     )
-    slopes = {}
+    norms = {}
     for place in points:
-        slopes[place, False] = _squared_norm(gradients[0][place])
+        norms[place, False] = _squared_norm(gradients[0][place])
         if of_condition:
-            slopes[place, True] = slopes[place, False] + sum(
+            norms[place, True] = norms[place, False] + sum(
                 _squared_norm(g)
                 for g in keras.tree.flatten(gradients[1][place])
             )
-    return logits, slopes
+    return logits, norms
 
 
-def penalty_values(penalties, slopes, weight=None):
-    """What slopes cost.
-
-    Args:
-        penalties: List of penalties.
-        slopes: Dict, as of `logits_and_slopes`.
-        weight: Tensor of shape `(batch,)`, or None.
-
-    Returns:
-        Dict `{name of the penalty: scalar}`.
-    """
+def penalty_values(penalties, norms, weight=None):
+    """Dict `{name of the penalty: scalar}` of what squared norms cost."""
     return {
-        p.name: weighted_mean(p(slopes[p.location, p.of_condition]), weight)
+        p.name: weighted_mean(p(norms[p.location, p.of_condition]), weight)
         for p in penalties
     }
 

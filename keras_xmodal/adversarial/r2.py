@@ -1,15 +1,15 @@
-"""A flat discriminator at real examples."""
+"""A flat discriminator at generated examples."""
 
 from keras_xmodal import saving
-from keras_xmodal.penalties.penalty import Penalty
+from keras_xmodal.adversarial.penalty import Penalty
 
 
 @saving.register
-class R1(Penalty):
-    """`weight / 2 E ||grad_x D(x, c)||^2` at real examples.
+class R2(Penalty):
+    """`weight / 2 E ||grad_x D(x, c)||^2` at generated examples.
 
-    Where generated examples are like real ones, the discriminator has nothing
-    to say and must be flat: without it, training circles around that point.
+    The twin of `R1`. With both, the relativistic loss converges, also where the
+    distributions do not overlap yet.
 
     Args:
         weight: Non-negative float, gamma in the papers.
@@ -29,16 +29,17 @@ class R1(Penalty):
         import keras_xmodal as kx
 
         gan = kx.GANModel(input_dim=32, output_dim=8)
-        gan.compile(loss="non_saturating", penalties=[kx.penalties.R1(10.0)])
+        gan.compile(penalties=[kx.adversarial.R1(0.1), kx.adversarial.R2(0.1)])
         ```
 
     Reference:
-        - Mescheder et al., 2018, https://arxiv.org/abs/1801.04406, eq. 9
+        - Mescheder et al., 2018, https://arxiv.org/abs/1801.04406, eq. 10
+        - Huang et al., 2024, https://arxiv.org/abs/2501.05441
     """
 
-    location = "real"
+    location = "fake"
 
-    def __init__(self, weight=1.0, name="r1"):
+    def __init__(self, weight=1.0, name="r2"):
         super().__init__(weight, name)
 
     def call(self, squared_norm):

@@ -1,7 +1,7 @@
 """The hinge loss of SAGAN and BigGAN."""
 
 from keras_xmodal import saving
-from keras_xmodal.losses.adversarial_loss import AdversarialLoss
+from keras_xmodal.adversarial.adversarial_loss import AdversarialLoss
 from keras_xmodal.ops import adversarial
 
 
@@ -29,9 +29,9 @@ class Hinge(AdversarialLoss):
         import keras_xmodal as kx
 
         gan = kx.GANModel(input_dim=32, output_dim=8)
-        gan.compile(loss=kx.losses.Hinge(), penalties=[])
+        gan.compile(loss=kx.adversarial.Hinge(), penalties=[])
 
-        loss = kx.losses.Hinge()
+        loss = kx.adversarial.Hinge()
         logits = np.zeros((4, 1), "float32")
         print(loss.discriminator_loss(logits, logits))  # 2
         ```

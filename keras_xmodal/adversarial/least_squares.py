@@ -1,7 +1,7 @@
 """The squared errors of LSGAN."""
 
 from keras_xmodal import saving
-from keras_xmodal.losses.adversarial_loss import AdversarialLoss
+from keras_xmodal.adversarial.adversarial_loss import AdversarialLoss
 from keras_xmodal.ops import adversarial
 
 
@@ -29,9 +29,9 @@ class LeastSquares(AdversarialLoss):
         import keras_xmodal as kx
 
         gan = kx.GANModel(input_dim=32, output_dim=8)
-        gan.compile(loss=kx.losses.LeastSquares(), penalties=[])
+        gan.compile(loss=kx.adversarial.LeastSquares(), penalties=[])
 
-        loss = kx.losses.LeastSquares()
+        loss = kx.adversarial.LeastSquares()
         logits = np.zeros((4, 1), "float32")
         print(loss.discriminator_loss(logits, logits))  # 0.5
         ```

@@ -4,7 +4,7 @@ import pytest
 import keras_xmodal as kx
 
 
-class Squares(kx.losses.AdversarialLoss):
+class Squares(kx.adversarial.AdversarialLoss):
     def call(self, real, fake):
         return real**2 + fake**2, (fake - 2) ** 2
 
@@ -19,4 +19,4 @@ def test_a_loss_of_ones_own_is_one_method():
 
 def test_the_base_has_no_loss():
     with pytest.raises(NotImplementedError):
-        kx.losses.AdversarialLoss().generator_loss(None, np.zeros(2))
+        kx.adversarial.AdversarialLoss().generator_loss(None, np.zeros(2))

@@ -1,7 +1,7 @@
 """The paired relativistic loss of R3GAN."""
 
 from keras_xmodal import saving
-from keras_xmodal.losses.adversarial_loss import AdversarialLoss
+from keras_xmodal.adversarial.adversarial_loss import AdversarialLoss
 from keras_xmodal.ops import adversarial
 
 
@@ -30,9 +30,9 @@ class Relativistic(AdversarialLoss):
         import keras_xmodal as kx
 
         gan = kx.GANModel(input_dim=32, output_dim=8)
-        gan.compile(loss=kx.losses.Relativistic())
+        gan.compile(loss=kx.adversarial.Relativistic())
 
-        loss = kx.losses.Relativistic()
+        loss = kx.adversarial.Relativistic()
         logits = np.zeros((4, 1), "float32")
         print(loss.discriminator_loss(logits, logits))  # 0.693 = log 2
         ```

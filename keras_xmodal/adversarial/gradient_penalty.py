@@ -1,9 +1,9 @@
-"""A discriminator of slope 1."""
+"""A discriminator whose gradient has norm 1."""
 
 from keras import ops
 
 from keras_xmodal import saving
-from keras_xmodal.penalties.penalty import Penalty
+from keras_xmodal.adversarial.penalty import Penalty
 
 
 @saving.register
@@ -34,7 +34,7 @@ class GradientPenalty(Penalty):
         gan = kx.GANModel(input_dim=32, output_dim=8)
         gan.compile(
             loss="wasserstein",
-            penalties=[kx.penalties.GradientPenalty()],
+            penalties=[kx.adversarial.GradientPenalty()],
             discriminator_steps=5,
         )
         ```

@@ -1,10 +1,10 @@
 import keras_xmodal as kx
-from tests.losses.check_adversarial import check_adversarial
+from tests.adversarial.check_loss import check_adversarial
 
 
 def test_wasserstein():
     check_adversarial(
-        kx.losses.Wasserstein,
+        kx.adversarial.Wasserstein,
         (0.0, 0.0),
         lambda r, f: (
             f - r,
