@@ -3,7 +3,11 @@
 import tensorflow as tf
 
 from keras_xmodal import saving
-from keras_xmodal.likelihoods.likelihood import Likelihood, float32
+from keras_xmodal.likelihoods.likelihood import (
+    Likelihood,
+    float32,
+    import_tfd,
+)
 
 
 @saving.register
@@ -32,12 +36,23 @@ class Bernoulli(Likelihood):
     support = "0 or 1 (`ContinuousBernoulli` takes values between)"
 
     def distribution(self, parameters):
-        from tensorflow_probability import distributions as tfd
-
-        return tfd.Bernoulli(logits=float32(parameters), dtype=tf.float32)
+        return import_tfd().Bernoulli(
+            logits=float32(parameters), dtype=tf.float32
+        )
 
     def element_log_prob(self, x, parameters):
         return x * parameters - tf.nn.softplus(parameters)
+
+    def mean(self, parameters):
+        return tf.sigmoid(float32(parameters))
+
+    def mode(self, parameters):
+        return tf.cast(self.mean(parameters) > 0.5, "float32")
+
+    def _draw(self, parameters, seed):
+        probs = self.mean(parameters)
+        uniform = tf.random.stateless_uniform(tf.shape(probs), seed)
+        return tf.cast(uniform < probs, "float32")
 
     def in_support(self, values):
         return (values == 0) | (values == 1)

@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from keras_xmodal import checks, saving
 from keras_xmodal.likelihoods.likelihood import Likelihood, float32, per_row
+from keras_xmodal.likelihoods.normal import normal_log_prob
 
 
 @saving.register
@@ -62,11 +63,9 @@ class CalibratedNormal(Likelihood):
         return self._scale(*self._prepare(x, parameters, missing), missing)
 
     def log_prob(self, x, parameters, missing=None):
-        from tensorflow_probability import distributions as tfd
-
         x, mean = self._prepare(x, parameters, missing)
         scale = self._scale(x, mean, missing)
-        log_probs = tfd.Normal(mean, scale).log_prob(x)
+        log_probs = normal_log_prob(x, mean, scale)
         return self._sum_event(log_probs, x, missing)
 
     def _scale(self, x, mean, missing):

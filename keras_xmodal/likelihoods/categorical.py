@@ -3,7 +3,11 @@
 import tensorflow as tf
 
 from keras_xmodal import checks, saving
-from keras_xmodal.likelihoods.likelihood import Likelihood, float32
+from keras_xmodal.likelihoods.likelihood import (
+    Likelihood,
+    float32,
+    import_tfd,
+)
 
 
 @saving.register
@@ -50,9 +54,7 @@ class Categorical(Likelihood):
         return (*event_shape, self.num_classes)
 
     def distribution(self, parameters):
-        from tensorflow_probability import distributions as tfd
-
-        return tfd.Categorical(logits=float32(parameters))
+        return import_tfd().Categorical(logits=float32(parameters))
 
     def element_log_prob(self, x, parameters):
         ids = tf.broadcast_to(x, tf.shape(parameters)[:-1])
@@ -63,6 +65,16 @@ class Categorical(Likelihood):
 
     def mean(self, parameters):
         return tf.nn.softmax(float32(parameters))
+
+    def mode(self, parameters):
+        return tf.argmax(float32(parameters), axis=-1, output_type="int32")
+
+    def _draw(self, parameters, seed):
+        logits = float32(parameters)
+        drawn = tf.random.stateless_categorical(
+            tf.reshape(logits, (-1, self.num_classes)), 1, seed, "int32"
+        )
+        return tf.reshape(drawn, tf.shape(logits)[:-1])
 
     def in_support(self, values):
         whole = values == values.round()

@@ -1,5 +1,6 @@
 """Grey levels in [0, 1], such as the 256 of an image in bytes."""
 
+import numpy as np
 import tensorflow as tf
 
 from keras_xmodal import checks, saving
@@ -7,6 +8,7 @@ from keras_xmodal.likelihoods.likelihood import (
     Likelihood,
     doubled_last_axis,
     float32,
+    import_tfd,
     log_scale_bounds,
 )
 
@@ -74,7 +76,7 @@ class DiscretizedLogistic(Likelihood):
             `tfp.distributions.QuantizedDistribution` of batch shape
             `(..., batch, *event_shape)`.
         """
-        from tensorflow_probability import distributions as tfd
+        tfd = import_tfd()
 
         location, log_scale = self._split(parameters)
         top = self.num_levels - 1.0
@@ -115,6 +117,17 @@ class DiscretizedLogistic(Likelihood):
 
     def sample(self, parameters, seed=None):
         return super().sample(parameters, seed) / (self.num_levels - 1.0)
+
+    def _draw(self, parameters, seed):
+        """Levels, numbered from 0: a logistic draw, rounded and clipped."""
+        location, log_scale = self._split(parameters)
+        top = self.num_levels - 1.0
+        uniform = tf.random.stateless_uniform(
+            tf.shape(location), seed, np.finfo("float32").tiny, 1.0
+        )
+        noise = tf.math.log(uniform) - tf.math.log1p(-uniform)
+        drawn = noise * (top * tf.exp(log_scale)) + (top * location - 0.5)
+        return tf.clip_by_value(tf.math.ceil(drawn), 0.0, top)
 
     def in_support(self, values):
         return (values >= 0) & (values <= 1)

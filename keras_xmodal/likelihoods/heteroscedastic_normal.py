@@ -7,8 +7,10 @@ from keras_xmodal.likelihoods.likelihood import (
     Likelihood,
     doubled_last_axis,
     float32,
+    import_tfd,
     log_scale_bounds,
 )
+from keras_xmodal.likelihoods.normal import draw_normal, normal_log_prob
 
 
 @saving.register
@@ -49,11 +51,25 @@ class HeteroscedasticNormal(Likelihood):
     def parameter_shape(self, event_shape):
         return doubled_last_axis(event_shape)
 
-    def distribution(self, parameters):
-        from tensorflow_probability import distributions as tfd
+    def element_log_prob(self, x, parameters):
+        return normal_log_prob(x, *self._split(parameters))
 
+    def mean(self, parameters):
+        return self._split(parameters)[0]
+
+    def mode(self, parameters):
+        return self.mean(parameters)
+
+    def _draw(self, parameters, seed):
+        return draw_normal(*self._split(parameters), seed)
+
+    def _split(self, parameters):
+        """Means and bounded scales, of the shape of the data."""
         mean, log_scale = tf.split(float32(parameters), 2, axis=-1)
         log_scale = tf.clip_by_value(
             log_scale, self.min_log_scale, self.max_log_scale
         )
-        return tfd.Normal(mean, tf.exp(log_scale))
+        return mean, tf.exp(log_scale)
+
+    def distribution(self, parameters):
+        return import_tfd().Normal(*self._split(parameters))

@@ -1,7 +1,16 @@
 """Real values with heavier tails than a normal distribution."""
 
+import math
+
+import numpy as np
+import tensorflow as tf
+
 from keras_xmodal import checks, saving
-from keras_xmodal.likelihoods.likelihood import Likelihood, float32
+from keras_xmodal.likelihoods.likelihood import (
+    Likelihood,
+    float32,
+    import_tfd,
+)
 
 
 @saving.register
@@ -35,7 +44,26 @@ class Laplace(Likelihood):
     def __init__(self, scale=0.75):
         self.scale = checks.positive("scale", scale)
 
-    def distribution(self, parameters):
-        from tensorflow_probability import distributions as tfd
+    def element_log_prob(self, x, parameters):
+        scale = tf.convert_to_tensor(self.scale, "float32")
+        distance = tf.abs((x - parameters) / scale)
+        return -distance - math.log(2) - tf.math.log(scale)
 
-        return tfd.Laplace(float32(parameters), self.scale)
+    def mean(self, parameters):
+        return float32(parameters)
+
+    def mode(self, parameters):
+        return float32(parameters)
+
+    def _draw(self, parameters, seed):
+        location = float32(parameters)
+        # Open at -1, whose logarithm below would be infinite.
+        lowest = np.nextafter(np.float32(-1), np.float32(1))
+        uniform = tf.random.stateless_uniform(
+            tf.shape(location), seed, lowest, 1.0
+        )
+        noise = tf.sign(uniform) * tf.math.log1p(-tf.abs(uniform))
+        return location - self.scale * noise
+
+    def distribution(self, parameters):
+        return import_tfd().Laplace(float32(parameters), self.scale)

@@ -15,9 +15,11 @@ class Likelihood:
     what they mean. It holds no weights. A subclass implements `distribution`,
     the TensorFlow Probability distribution of the elements of `x`, which are
     independent given the parameters, and says what its data may be
-    (`support`, `in_support`). It overrides `element_log_prob` where a formula
-    of its own is faster, and `parameter_shape` where the parameters are not
-    shaped as the data.
+    (`support`, `in_support`). It overrides `parameter_shape` where the
+    parameters are not shaped as the data, and `element_log_prob`, `mean`,
+    `mode` and `sample` where formulas of its own are faster. Those here have
+    formulas for all, so that `distribution` alone needs the extra
+    `distributions`.
 
     All maths is float32, whatever the dtype of the inputs. Gradients have the
     dtype of the parameters: under mixed precision, give the last layer of the
@@ -38,6 +40,10 @@ class Likelihood:
         Returns:
             `tfp.distributions.Distribution` of batch shape
             `(..., batch, *event_shape)` and scalar events.
+
+        Raises:
+            ImportError: If TensorFlow Probability is not installed, which is
+                the extra `distributions`.
         """
         raise NotImplementedError
 
@@ -134,7 +140,11 @@ class Likelihood:
             pair = tf.stack([seed, 0])
         else:
             pair = keras.random.randint((2,), 0, 2**31 - 1, "int32", seed=seed)
-        return self.distribution(parameters).sample(seed=pair)
+        return self._draw(parameters, pair)
+
+    def _draw(self, parameters, seed):
+        """Draw one `x` for each row, of a pair of integers."""
+        return self.distribution(parameters).sample(seed=seed)
 
     def check_support(self, x, missing=None):
         """Refuse data that the likelihood does not describe.
@@ -197,6 +207,18 @@ class Likelihood:
         if missing is None:
             return log_probs
         return tf.where(tf.cast(missing, "bool"), 0.0, log_probs)
+
+
+def import_tfd():
+    """Import the distributions of TFP, or say how to install them."""
+    try:
+        from tensorflow_probability import distributions
+    except ImportError as error:
+        raise ImportError(
+            "`distribution` needs TensorFlow Probability: pip install "
+            f"'keras-xmodal[distributions]'. Received: {error}"
+        ) from error
+    return distributions
 
 
 def float32(tensor):

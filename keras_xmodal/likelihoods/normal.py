@@ -1,7 +1,15 @@
 """Real values with Gaussian noise of a given scale."""
 
+import math
+
+import tensorflow as tf
+
 from keras_xmodal import checks, saving
-from keras_xmodal.likelihoods.likelihood import Likelihood, float32
+from keras_xmodal.likelihoods.likelihood import (
+    Likelihood,
+    float32,
+    import_tfd,
+)
 
 
 @saving.register
@@ -36,7 +44,29 @@ class Normal(Likelihood):
     def __init__(self, scale=1.0):
         self.scale = checks.positive("scale", scale)
 
-    def distribution(self, parameters):
-        from tensorflow_probability import distributions as tfd
+    def element_log_prob(self, x, parameters):
+        return normal_log_prob(x, parameters, self.scale)
 
-        return tfd.Normal(float32(parameters), self.scale)
+    def mean(self, parameters):
+        return float32(parameters)
+
+    def mode(self, parameters):
+        return float32(parameters)
+
+    def _draw(self, parameters, seed):
+        return draw_normal(float32(parameters), self.scale, seed)
+
+    def distribution(self, parameters):
+        return import_tfd().Normal(float32(parameters), self.scale)
+
+
+def normal_log_prob(x, mean, scale):
+    """Log-density of each element."""
+    scale = tf.convert_to_tensor(scale, "float32")
+    distance = tf.math.squared_difference(x / scale, mean / scale)
+    return -0.5 * distance - (0.5 * math.log(2 * math.pi) + tf.math.log(scale))
+
+
+def draw_normal(mean, scale, seed):
+    """One draw for each element, of a pair of integers."""
+    return tf.random.stateless_normal(tf.shape(mean), seed) * scale + mean
