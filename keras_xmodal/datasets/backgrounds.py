@@ -6,7 +6,7 @@ colours of a background can be seen on it.
 """
 
 import numpy as np
-from scipy import ndimage, special
+import scipy
 
 
 def stripes(generator: np.random.Generator, size: int) -> np.ndarray:
@@ -75,14 +75,14 @@ FAMILIES = (stripes, checks, clouds, blobs, gradients)
 def _smooth_noise(generator, size, sigma):
     """Draw noise of mean 0 and deviation 1, smooth over sigma pixels."""
     noise = generator.standard_normal((size, size))
-    noise = ndimage.gaussian_filter(noise, sigma, mode="wrap")
+    noise = scipy.ndimage.gaussian_filter(noise, sigma, mode="wrap")
     return (noise - noise.mean()) / noise.std()
 
 
 def _colours(generator, size, low, high):
     """Draw a colour that changes slowly: (size, size, 3) in [low, high]."""
     channels = [_smooth_noise(generator, size, sigma=20) for _ in range(3)]
-    return low + (high - low) * special.ndtr(np.stack(channels, axis=-1))
+    return low + (high - low) * scipy.special.ndtr(np.stack(channels, axis=-1))
 
 
 def _soft_sign(wave):

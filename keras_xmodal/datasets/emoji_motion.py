@@ -12,7 +12,7 @@ import re
 from typing import NamedTuple
 
 import numpy as np
-import scipy.sparse
+import scipy
 import tensorflow as tf
 
 from keras_xmodal.datasets import emoji

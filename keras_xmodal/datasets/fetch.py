@@ -3,8 +3,6 @@
 import os
 import pathlib
 
-from tqdm.auto import tqdm
-
 from keras_xmodal.datasets import (
     checks,
     emoji,
@@ -93,6 +91,8 @@ def fetch(name: str, data_dir: str | os.PathLike | None = None) -> pathlib.Path:
 
 def _make(source, data_dir):
     """Read the packages of a source and make its files of theirs."""
+    from tqdm.auto import tqdm
+
     folder = data_dir / source.FOLDER
     with tqdm(
         total=len(source.PACKAGES) + 1,

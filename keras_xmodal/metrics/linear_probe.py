@@ -1,8 +1,7 @@
 """What a linear classifier reads from a latent space."""
 
 import numpy as np
-from scipy.optimize import minimize
-from scipy.special import logsumexp
+import scipy
 
 from keras_xmodal.metrics.checks import (
     check_embeddings,
@@ -104,7 +103,9 @@ def _fit(x, targets, l2):
         parameters = parameters.reshape(shape)
         weights, intercept = parameters[:-1], parameters[-1]
         logits = x @ weights + intercept
-        log_probs = logits - logsumexp(logits, axis=1, keepdims=True)
+        log_probs = logits - scipy.special.logsumexp(
+            logits, axis=1, keepdims=True
+        )
         errors = np.exp(log_probs) - targets  # (examples, classes)
         value = 0.5 * l2 * np.sum(weights**2) - np.sum(targets * log_probs)
         gradient = np.vstack([x.T @ errors + l2 * weights, errors.sum(axis=0)])
@@ -113,6 +114,8 @@ def _fit(x, targets, l2):
 
     start = np.zeros(shape[0] * shape[1])
     options = {"maxiter": 1000, "ftol": 1e-12, "gtol": 1e-7}
-    result = minimize(loss, start, jac=True, method="L-BFGS-B", options=options)
+    result = scipy.optimize.minimize(
+        loss, start, jac=True, method="L-BFGS-B", options=options
+    )
     parameters = result.x.reshape(shape)
     return parameters[:-1], parameters[-1]

@@ -1,7 +1,7 @@
 """How many modes of the data a generator has, and how evenly."""
 
 import numpy as np
-from scipy.special import gammainc
+import scipy
 
 from keras_xmodal.metrics.checks import check_embeddings
 from keras_xmodal.metrics.features import squared_distances
@@ -93,7 +93,9 @@ def mode_report(
         modes, good = _nearest(samples, centres, deviation)
         num_modes, dim = np.shape(centres)
         # Of the chi-squared distribution with `dim` degrees of freedom.
-        real_share = float(gammainc(dim / 2, _NUM_DEVIATIONS**2 / 2))
+        real_share = float(
+            scipy.special.gammainc(dim / 2, _NUM_DEVIATIONS**2 / 2)
+        )
         report["high_quality"] = float(good.mean())
         report["expected_high_quality"] = real_share
     real = _check_probabilities(probabilities, num_modes)

@@ -1,9 +1,7 @@
 """Token embeddings in closed form, by latent semantic analysis."""
 
 import numpy as np
-import scipy.linalg
-import scipy.sparse
-import scipy.sparse.linalg
+import scipy
 
 
 def lsa_embeddings(
