@@ -209,6 +209,40 @@ def modalities(argument, data, known, complete=False):
     return data
 
 
+def modality_pairs(argument, pairs, known=None):
+    """Pairs of two different modalities, each pair once; None stays None."""
+    if pairs is None:
+        return None
+    rule = "pairs of two different modalities"
+    if known is not None:
+        rule += f" of {list(known)}"
+    pairs = [
+        tuple(_items(argument, pair, rule))
+        for pair in _items(argument, pairs, rule)
+    ]
+    wrong = any(
+        len(pair) != 2
+        or len(set(pair)) != 2
+        or (known is not None and not set(pair) <= set(known))
+        for pair in pairs
+    )
+    if wrong or len(set(map(frozenset, pairs))) < len(pairs):
+        raise _value_error(argument, f"{rule}, each pair once", pairs)
+    return pairs
+
+
+def examples(argument, x):
+    """A dict of arrays of equally many examples, at least one."""
+    instance_of(argument, x, dict, "a dict {modality: array}")
+    x = {name: np.asarray(value) for name, value in x.items()}
+    lengths = {
+        name: len(value) if value.ndim else 0 for name, value in x.items()
+    }
+    if not same_length(argument, lengths, 1):
+        raise _value_error(argument, "a dict {modality: array}, not empty", x)
+    return x
+
+
 def same_length(argument, lengths, least=0):
     """One length for all of a dict of lengths; None is unknown, fits any."""
     known = {name: n for name, n in lengths.items() if n is not None}

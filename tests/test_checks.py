@@ -45,6 +45,14 @@ ALLOWED = [
     (checks.keras_layers, (), [{"a": LAYER}], {"a": LAYER}),
     (checks.modalities, ("ab",), [{"a": 1}], {"a": 1}),
     (checks.modalities, ("ab", True), [{"b": 2, "a": 1}], {"a": 1, "b": 2}),
+    (checks.modality_pairs, (), [None], None),
+    (
+        checks.modality_pairs,
+        (),
+        [[("a", "b"), ["c", "a"]]],
+        [("a", "b"), ("c", "a")],
+    ),
+    (checks.modality_pairs, ("ab",), [[["a", "b"]]], [("a", "b")]),
     (checks.same_length, (), [{"a": 2, "b": 2, "c": None}], 2),
     (checks.same_length, (1,), [{"a": None}], None),
     (checks.shape, ((None, "dim", 3),), [(None, 2, 3), [4, None, 3]], None),
@@ -167,6 +175,20 @@ REFUSED = [
         r"modalities of \['a', 'b'\], at least one. Received: x with keys",
     ),
     (checks.modalities, ("ab", True), [{"a": 1}], ValueError, "all of them"),
+    (
+        checks.modality_pairs,
+        (),
+        [1, [1], ["ab"]],
+        TypeError,
+        "be pairs of two diff",
+    ),
+    (
+        checks.modality_pairs,
+        ("abc",),
+        [[("a",)], [("a", "a")], [("a", "b", "c")], [("a", "d")]],
+        ValueError,
+        r"two different modalities of \['a', 'b', 'c'\], each pair once",
+    ),
     (checks.same_length, (), [{"a": 1, "b": 2}], ValueError, "equally many"),
     (checks.same_length, (1,), [{"a": 0}], ValueError, "at least 1. Received"),
     (
@@ -288,6 +310,27 @@ def test_paths_are_absolute(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", "/home/of/a/user")
     assert checks.path("x", "a/../b") == tmp_path / "b"
     assert checks.path("x", "~/a") == pathlib.Path("/home/of/a/user/a")
+
+
+def test_examples_become_arrays():
+    x = checks.examples("x", {"a": [1.0, 2.0], "b": np.zeros((2, 3))})
+    assert x["a"].shape == (2,)
+    assert x["b"].shape == (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("x", "error", "match"),
+    [
+        (np.zeros(3), TypeError, "`x` must be a dict.*ndarray"),
+        ({}, ValueError, "not empty"),
+        ({"a": np.zeros((0, 2))}, ValueError, "at least 1.*'a': 0"),
+        ({"a": np.float32(3)}, ValueError, "'a': 0"),
+        ({"a": [1, 2], "b": [1]}, ValueError, "equally many.*'a': 2, 'b': 1"),
+    ],
+)
+def test_bad_examples(x, error, match):
+    with pytest.raises(error, match=match):
+        checks.examples("x", x)
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,10 @@
 import keras
 import numpy as np
 
-from keras_xmodal.callbacks import checks, drawing
+from keras_xmodal import checks
+from keras_xmodal.callbacks import drawing
+from keras_xmodal.callbacks.conditions import check_conditions, take
 from keras_xmodal.callbacks.picture_callback import PictureCallback
-from keras_xmodal.metrics.retrieval_metric import check_k
 
 
 class ConditionalSampleGrid(PictureCallback):
@@ -80,16 +81,16 @@ class ConditionalSampleGrid(PictureCallback):
         log_dir=None,
     ):
         super().__init__(folder, frequency, log_dir=log_dir)
-        self.conditions = checks.check_conditions(conditions)
-        self.num_samples = check_k(num_samples, "num_samples")
-        self.seed = checks.check_seed(seed)
+        self.conditions = check_conditions(conditions)
+        self.num_samples = checks.positive_integer("num_samples", num_samples)
+        self.seed = checks.integer("seed", seed)
         self.captions = captions
-        self.value_range = _check_range(value_range)
+        self.value_range = checks.increasing_pair("value_range", value_range)
         self._row_cells = _row_cells(self.conditions, captions)
 
     def on_train_begin(self, logs=None):
         """Check that the model takes the conditions, and create the folder."""
-        first = checks.take(self.conditions, slice(1))
+        first = take(self.conditions, slice(1))
         self.model.generate(first, seed=self.seed, num_examples=1)
         super().on_train_begin(logs)
 
@@ -98,7 +99,7 @@ class ConditionalSampleGrid(PictureCallback):
         order = np.repeat(np.arange(num_rows), self.num_samples)
         z = np.asarray(model.sample_latents(self.num_samples, self.seed))
         samples = model.generate(
-            checks.take(self.conditions, order), z=np.tile(z, (num_rows, 1))
+            take(self.conditions, order), z=np.tile(z, (num_rows, 1))
         )
         low, high = self.value_range
         cells = drawing.to_cells((samples - low) / (high - low))
@@ -116,11 +117,7 @@ def _row_cells(conditions, captions):
     if conditions is not None:
         num_rows = len(keras.tree.flatten(conditions)[0])
     if captions is not None:
-        captions = list(captions)
-        if not all(isinstance(caption, str) for caption in captions):
-            raise TypeError(
-                f"`captions` must be strings. Received: captions={captions}"
-            )
+        captions = checks.strings("captions", captions, empty=True)
         if len(captions) != num_rows:
             raise ValueError(
                 "`captions` must hold one for each row. "
@@ -132,19 +129,3 @@ def _row_cells(conditions, captions):
     if conditions.dtype.kind in "iu" and conditions.size == num_rows:
         conditions = conditions.ravel().astype(str)
     return [[cell] for cell in drawing.to_cells(conditions)]
-
-
-def _check_range(value_range):
-    try:
-        low, high = map(float, value_range)
-    except TypeError as error:
-        raise TypeError(
-            "`value_range` must be a pair of numbers. "
-            f"Received: value_range={value_range!r}"
-        ) from error
-    if not low < high:
-        raise ValueError(
-            "`value_range` must go from a smaller to a larger number. "
-            f"Received: value_range={value_range}"
-        )
-    return low, high

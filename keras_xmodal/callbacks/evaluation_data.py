@@ -7,7 +7,8 @@ import keras
 import numpy as np
 from keras import tree
 
-from keras_xmodal.metrics.checks import check_ids, concatenate_ids
+from keras_xmodal import checks
+from keras_xmodal.metrics.ids import concatenate_ids
 
 
 def check_dataset(dataset):
@@ -80,7 +81,7 @@ def read_batches(dataset, batch_size):
         numbered = ids is None
         ids = np.arange(count, count + size) if numbered else ids
         count += size
-        yield x, check_ids(ids, size), _present(x, weights, size)
+        yield x, checks.ids("ids", ids, size), _present(x, weights, size)
 
 
 def embed(model, dataset, modalities, batch_size):
@@ -188,7 +189,7 @@ def _raw_batches(dataset, batch_size):
         x, ids, weights = keras.utils.unpack_x_y_sample_weight(dataset)
         x = _arrays(x)
         size = _batch_size(x) if x else 0
-        ids = np.arange(size) if ids is None else check_ids(ids, size)
+        ids = np.arange(size) if ids is None else checks.ids("ids", ids, size)
         data = (x, ids, _present(x, weights, size))
         for start in range(0, size, batch_size):
             chunk = slice(start, start + batch_size)

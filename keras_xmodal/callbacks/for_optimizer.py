@@ -2,6 +2,8 @@
 
 import keras
 
+from keras_xmodal import checks
+
 
 class ForOptimizer(keras.callbacks.Callback):
     """Make a callback of Keras act on one optimizer of a model with several.
@@ -42,15 +44,10 @@ class ForOptimizer(keras.callbacks.Callback):
 
     def __init__(self, name, callback):
         super().__init__()
-        if not isinstance(name, str):
-            raise TypeError(f"`name` must be a string. Received: name={name!r}")
-        if not isinstance(callback, keras.callbacks.Callback):
-            raise TypeError(
-                "`callback` must be a Keras callback. "
-                f"Received: {callback!r} of type {type(callback).__name__}"
-            )
-        self.name = name
-        self.callback = callback
+        self.name = checks.string("name", name)
+        self.callback = checks.instance_of(
+            "callback", callback, keras.callbacks.Callback, "a Keras callback"
+        )
         # Keras looks at them to see whether batches may be logged later.
         for hook in dir(keras.callbacks.Callback):
             if hook.startswith("on_") and hook != "on_epoch_end":

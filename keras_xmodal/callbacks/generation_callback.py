@@ -5,9 +5,9 @@ import warnings
 import keras
 import numpy as np
 
-from keras_xmodal.callbacks import checks
+from keras_xmodal import checks
+from keras_xmodal.callbacks.conditions import check_conditions, take
 from keras_xmodal.metrics.features import check_samples
-from keras_xmodal.metrics.retrieval_metric import check_k
 
 
 class GenerationCallback(keras.callbacks.Callback):
@@ -40,19 +40,19 @@ class GenerationCallback(keras.callbacks.Callback):
     ):
         super().__init__()
         (targets,) = check_samples(targets=targets)
-        conditions = checks.check_conditions(conditions, len(targets))
-        self.frequency = check_k(frequency, "frequency")
-        self.prefix = checks.check_prefix(prefix)
-        self.seed = checks.check_seed(seed)
-        self.batch_size = check_k(batch_size, "batch_size")
+        conditions = check_conditions(conditions, len(targets))
+        self.frequency = checks.positive_integer("frequency", frequency)
+        self.prefix = checks.string("prefix", prefix)
+        self.seed = checks.integer("seed", seed)
+        self.batch_size = checks.positive_integer("batch_size", batch_size)
         order = np.random.default_rng(self.seed).permutation(len(targets))
         self.targets = targets[order[:num_examples]]
-        self.conditions = checks.take(conditions, order[:num_examples])
+        self.conditions = take(conditions, order[:num_examples])
         self._results = None
 
     def on_train_begin(self, logs=None):
         """Check the model with one example, before anything is trained."""
-        first = checks.take(self.conditions, slice(1))
+        first = take(self.conditions, slice(1))
         sample = self.model.generate(first, seed=self.seed, num_examples=1)
         if sample.shape[1:] != self.targets.shape[1:]:
             raise ValueError(

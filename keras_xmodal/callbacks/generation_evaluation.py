@@ -2,10 +2,10 @@
 
 import keras
 
-from keras_xmodal.callbacks import checks
+from keras_xmodal import checks
+from keras_xmodal.callbacks.conditions import take
 from keras_xmodal.callbacks.generation_callback import GenerationCallback
 from keras_xmodal.metrics.generation_report import generation_report
-from keras_xmodal.metrics.retrieval_metric import check_k
 
 _NAMES = (
     "frechet_distance",
@@ -99,8 +99,9 @@ class GenerationEvaluation(GenerationCallback):
         num_subsets=100,
         subset_size=1000,
     ):
-        if num_samples is not None:
-            num_samples = check_k(num_samples, "num_samples")
+        num_samples = checks.positive_integer(
+            "num_samples", num_samples, optional=True
+        )
         super().__init__(
             targets,
             conditions,
@@ -110,20 +111,14 @@ class GenerationEvaluation(GenerationCallback):
             seed,
             batch_size,
         )
-        if not isinstance(extractor, keras.Model):
-            raise TypeError(
-                "`extractor` must be a Keras model. "
-                f"Received: extractor of type {type(extractor).__name__}"
-            )
-        self.extractor = extractor
-        self.num_neighbors = check_k(num_neighbors, "num_neighbors")
-        self.num_subsets = check_k(num_subsets, "num_subsets")
-        self.subset_size = check_k(subset_size, "subset_size")
-        if self.subset_size < 2:
-            raise ValueError(
-                "`subset_size` must be at least 2. "
-                f"Received: subset_size={subset_size}"
-            )
+        self.extractor = checks.instance_of(
+            "extractor", extractor, keras.Model, "a Keras model"
+        )
+        self.num_neighbors = checks.positive_integer(
+            "num_neighbors", num_neighbors
+        )
+        self.num_subsets = checks.positive_integer("num_subsets", num_subsets)
+        self.subset_size = checks.integer("subset_size", subset_size, least=2)
         half = len(self.targets) // 2
         self.num_samples = half if num_samples is None else num_samples
         if not self.num_neighbors < self.num_samples <= half:
@@ -134,7 +129,7 @@ class GenerationEvaluation(GenerationCallback):
             )
         self.real, self.reference = self.targets[:half], self.targets[half:]
         self.reference = self.reference[:half]
-        self.conditions = checks.take(self.conditions, slice(half, 2 * half))
+        self.conditions = take(self.conditions, slice(half, 2 * half))
         self.report = {}
 
     def evaluate(self, model):

@@ -2,8 +2,8 @@
 
 import warnings
 
+from keras_xmodal import checks
 from keras_xmodal.callbacks.weight_schedule import WeightSchedule
-from keras_xmodal.metrics.retrieval_metric import check_k
 
 
 class KLWarmUp(WeightSchedule):
@@ -42,7 +42,7 @@ class KLWarmUp(WeightSchedule):
     """
 
     def __init__(self, num_steps):
-        self.num_steps = check_k(num_steps, "num_steps")
+        self.num_steps = checks.positive_integer("num_steps", num_steps)
         super().__init__("kl_weight", self._weight)
 
     def _weight(self, step):

@@ -5,13 +5,9 @@ import warnings
 import keras
 import numpy as np
 
-from keras_xmodal.callbacks.checks import check_prefix
-from keras_xmodal.metrics.checks import check_ids
-from keras_xmodal.metrics.examples import check_examples
+from keras_xmodal import checks
 from keras_xmodal.metrics.latent_report import latent_report
 from keras_xmodal.metrics.linear_probe import linear_probe
-from keras_xmodal.metrics.retrieval_metric import check_k
-from keras_xmodal.models.checks import check_modalities
 
 
 class LatentEvaluation(keras.callbacks.Callback):
@@ -71,19 +67,21 @@ class LatentEvaluation(keras.callbacks.Callback):
         self, x, labels=None, frequency=1, prefix="val_", batch_size=256
     ):
         super().__init__()
-        self.x = check_examples(x) if isinstance(x, dict) else np.asarray(x)
+        self.x = (
+            checks.examples("x", x) if isinstance(x, dict) else np.asarray(x)
+        )
         size = len(next(iter(self.x.values())) if self._names() else self.x)
         self.labels = None
         if labels is not None:
-            self.labels = check_ids(labels, size, "labels")
+            self.labels = checks.ids("labels", labels, size)
             if len(np.unique(self.labels)) < 2:
                 raise ValueError(
                     "`labels` must have two classes at least. "
                     f"Received: {self.labels[0]!r} for all {size} examples"
                 )
-        self.frequency = check_k(frequency, "frequency")
-        self.prefix = check_prefix(prefix)
-        self.batch_size = check_k(batch_size, "batch_size")
+        self.frequency = checks.positive_integer("frequency", frequency)
+        self.prefix = checks.string("prefix", prefix)
+        self.batch_size = checks.positive_integer("batch_size", batch_size)
         self.report = {}
         self._collapsed, self._warned = set(), False
         self._results = None
@@ -91,7 +89,7 @@ class LatentEvaluation(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         """Check the modalities, before anything is trained."""
         if self._names():
-            check_modalities(self.x, self.model.modalities)
+            checks.modalities("x", self.x, self.model.modalities)
         self._collapsed, self._warned = set(), False
         self._results = None
 

@@ -4,12 +4,9 @@ import warnings
 
 import numpy as np
 
+from keras_xmodal import checks
 from keras_xmodal.callbacks import drawing
 from keras_xmodal.callbacks.picture_callback import PictureCallback
-from keras_xmodal.metrics.checks import check_ids
-from keras_xmodal.metrics.examples import check_examples
-from keras_xmodal.metrics.retrieval_metric import check_k
-from keras_xmodal.models.checks import check_modalities
 
 
 class LatentPlot(PictureCallback):
@@ -66,17 +63,19 @@ class LatentPlot(PictureCallback):
         batch_size=256,
     ):
         super().__init__(folder, frequency, log_dir=log_dir)
-        self.x = check_examples(x) if isinstance(x, dict) else np.asarray(x)
+        self.x = (
+            checks.examples("x", x) if isinstance(x, dict) else np.asarray(x)
+        )
         size = len(next(iter(x.values())) if isinstance(x, dict) else x)
         self.labels = None
         if labels is not None:
-            self.labels = check_ids(labels, size, "labels")
-        self.batch_size = check_k(batch_size, "batch_size")
+            self.labels = checks.ids("labels", labels, size)
+        self.batch_size = checks.positive_integer("batch_size", batch_size)
 
     def on_train_begin(self, logs=None):
         """Check the modalities and create the folder."""
         if isinstance(self.x, dict):
-            check_modalities(self.x, self.model.modalities)
+            checks.modalities("x", self.x, self.model.modalities)
         super().on_train_begin(logs)
 
     def draw(self, model):

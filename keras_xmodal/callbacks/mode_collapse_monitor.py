@@ -5,9 +5,9 @@ import warnings
 import keras
 import numpy as np
 
+from keras_xmodal import checks
 from keras_xmodal.callbacks.generation_callback import GenerationCallback
 from keras_xmodal.metrics.features import squared_distances
-from keras_xmodal.metrics.retrieval_metric import check_k
 
 
 class ModeCollapseMonitor(GenerationCallback):
@@ -87,7 +87,7 @@ class ModeCollapseMonitor(GenerationCallback):
         seed=0,
         batch_size=128,
     ):
-        self.num_samples = check_k(num_samples, "num_samples")
+        self.num_samples = checks.positive_integer("num_samples", num_samples)
         super().__init__(
             targets,
             conditions,
@@ -97,18 +97,10 @@ class ModeCollapseMonitor(GenerationCallback):
             seed,
             batch_size,
         )
-        if extractor is not None and not isinstance(extractor, keras.Model):
-            raise TypeError(
-                "`extractor` must be a Keras model or None. "
-                f"Received: extractor of type {type(extractor).__name__}"
-            )
-        self.extractor = extractor
-        if not 0 <= threshold < 1:
-            raise ValueError(
-                "`threshold` must be in [0, 1). "
-                f"Received: threshold={threshold}"
-            )
-        self.threshold = threshold
+        self.extractor = checks.instance_of(
+            "extractor", extractor, keras.Model, "a Keras model", optional=True
+        )
+        self.threshold = checks.in_range("threshold", threshold, 0, 1, "[)")
         # Pairs of two targets, each pair once.
         pairs = np.tri(len(self.targets), k=-1, dtype=bool)
         self._pairs = {"": pairs}

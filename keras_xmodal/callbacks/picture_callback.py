@@ -1,15 +1,12 @@
 """What callbacks that draw pictures share."""
 
 import importlib.util
-import os
-import pathlib
 
 import keras
 import tensorflow as tf
 
+from keras_xmodal import checks
 from keras_xmodal.callbacks import drawing
-from keras_xmodal.metrics.retrieval_metric import check_k
-from keras_xmodal.models.checks import check_modalities
 
 
 class PictureCallback(keras.callbacks.Callback):
@@ -30,33 +27,26 @@ class PictureCallback(keras.callbacks.Callback):
 
     def __init__(self, folder, frequency=1, to_text=None, log_dir=None):
         super().__init__()
-        for argument, path in (("folder", folder), ("log_dir", log_dir)):
-            optional = argument == "log_dir" and path is None
-            if not optional and not isinstance(path, (str, os.PathLike)):
-                raise TypeError(
-                    f"`{argument}` must be a string or path object. Received: "
-                    f"{argument}={path!r} of type {type(path).__name__}"
-                )
+        self.folder = checks.path("folder", folder)
+        self.log_dir = checks.path("log_dir", log_dir, optional=True)
         if log_dir and importlib.util.find_spec("tensorboard") is None:
             raise ImportError(
                 "`log_dir` needs TensorBoard. Install it with `pip install "
                 "keras-xmodal[tensorboard]`."
             )
-        self.folder = pathlib.Path(folder)
-        self.frequency = check_k(frequency, "frequency")
+        self.frequency = checks.positive_integer("frequency", frequency)
         self.to_text = dict(to_text or {})
         if not all(map(callable, self.to_text.values())):
             raise TypeError(
                 "`to_text` must be a dict {modality: function}. "
                 f"Received: to_text={to_text}"
             )
-        self.log_dir = log_dir
         self._writer = None
 
     def on_train_begin(self, logs=None):
         """Check the modalities and create the folder."""
         if self.to_text:
-            check_modalities(self.to_text, self.model.modalities, "to_text")
+            checks.modalities("to_text", self.to_text, self.model.modalities)
         self.folder.mkdir(parents=True, exist_ok=True)
         if self.log_dir is not None:
             self._writer = tf.summary.create_file_writer(str(self.log_dir))

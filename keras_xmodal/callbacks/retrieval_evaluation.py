@@ -6,14 +6,13 @@ import warnings
 import keras
 import numpy as np
 
-from keras_xmodal.callbacks.checks import check_prefix
+from keras_xmodal import checks
 from keras_xmodal.callbacks.evaluation_data import (
     check_dataset,
     embed,
     read_batches,
 )
-from keras_xmodal.metrics.checks import match_ids
-from keras_xmodal.metrics.retrieval_metric import check_k
+from keras_xmodal.metrics.ids import match_ids
 from keras_xmodal.metrics.retrieval_report import retrieval_report
 from keras_xmodal.ops import diagnostics as geometry
 
@@ -92,12 +91,12 @@ class RetrievalEvaluation(keras.callbacks.Callback):
         super().__init__()
         check_dataset(dataset)
         self.dataset = dataset
-        self.pairs = None if pairs is None else _check_pairs(pairs)
-        self.ks = tuple(check_k(k, "ks") for k in ks)
-        self.frequency = check_k(frequency, "frequency")
-        self.prefix = check_prefix(prefix)
+        self.pairs = checks.modality_pairs("pairs", pairs)
+        self.ks = checks.positive_integers("ks", ks)
+        self.frequency = checks.positive_integer("frequency", frequency)
+        self.prefix = checks.string("prefix", prefix)
         self.diagnostics = bool(diagnostics)
-        self.batch_size = check_k(batch_size, "batch_size")
+        self.batch_size = checks.positive_integer("batch_size", batch_size)
         self._results = None
 
     def on_train_begin(self, logs=None):
@@ -240,14 +239,3 @@ def _alignment(x, x_ids, y, y_ids):
     distance = y_count @ x_square + x_count @ y_square
     distance -= 2 * np.sum(x_total * y_total)
     return float(max(distance, 0.0) / (x_count @ y_count))
-
-
-def _check_pairs(pairs):
-    pairs = [tuple(pair) for pair in pairs]
-    for pair in pairs:
-        if len(pair) != 2 or len(set(pair)) != 2:
-            raise ValueError(
-                "`pairs` must hold pairs of two different modalities. "
-                f"Received: pairs={pairs}"
-            )
-    return pairs

@@ -1,9 +1,8 @@
 """Pictures of what a model generates from nothing."""
 
+from keras_xmodal import checks
 from keras_xmodal.callbacks import drawing
-from keras_xmodal.callbacks.checks import check_seed
 from keras_xmodal.callbacks.picture_callback import PictureCallback
-from keras_xmodal.metrics.retrieval_metric import check_k
 
 
 class SampleGrid(PictureCallback):
@@ -63,8 +62,10 @@ class SampleGrid(PictureCallback):
         log_dir=None,
     ):
         super().__init__(folder, frequency, to_text, log_dir)
-        self.num_examples = check_k(num_examples, "num_examples")
-        self.seed = check_seed(seed)
+        self.num_examples = checks.positive_integer(
+            "num_examples", num_examples
+        )
+        self.seed = checks.integer("seed", seed)
 
     def on_train_begin(self, logs=None):
         """Check the model and create the folder."""

@@ -1,10 +1,8 @@
 """Pictures of what a model makes of one modality in the others."""
 
+from keras_xmodal import checks
 from keras_xmodal.callbacks import drawing
 from keras_xmodal.callbacks.picture_callback import PictureCallback
-from keras_xmodal.metrics.examples import check_examples
-from keras_xmodal.metrics.retrieval_metric import check_k
-from keras_xmodal.models.checks import check_modalities
 
 
 class TranslationGrid(PictureCallback):
@@ -66,15 +64,15 @@ class TranslationGrid(PictureCallback):
         log_dir=None,
     ):
         super().__init__(folder, frequency, to_text, log_dir)
-        num_examples = check_k(num_examples, "num_examples")
+        num_examples = checks.positive_integer("num_examples", num_examples)
         self.x = {
             name: value[:num_examples]
-            for name, value in check_examples(x).items()
+            for name, value in checks.examples("x", x).items()
         }
 
     def on_train_begin(self, logs=None):
         """Check the modalities and create the folder."""
-        check_modalities(self.x, self.model.modalities)
+        checks.modalities("x", self.x, self.model.modalities)
         super().on_train_begin(logs)
 
     def draw(self, model):

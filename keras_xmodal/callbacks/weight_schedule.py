@@ -4,6 +4,8 @@ import math
 
 import keras
 
+from keras_xmodal import checks
+
 
 class WeightSchedule(keras.callbacks.Callback):
     """Set a weight of the model before each batch, by the training step.
@@ -54,14 +56,12 @@ class WeightSchedule(keras.callbacks.Callback):
 
     def __init__(self, name, schedule):
         super().__init__()
-        if not isinstance(name, str):
-            raise TypeError(f"`name` must be a string. Received: name={name!r}")
         if not callable(schedule):
             raise TypeError(
                 "`schedule` must be a function of the step. "
                 f"Received: schedule={schedule!r}"
             )
-        self.name = name
+        self.name = checks.string("name", name)
         self.schedule = schedule
         self._variable = None
 

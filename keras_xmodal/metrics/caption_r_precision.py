@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from keras_xmodal.metrics.checks import check_embeddings, check_ids, match_ids
-from keras_xmodal.metrics.retrieval_metric import check_k
+from keras_xmodal import checks
+from keras_xmodal.metrics.ids import match_ids
 
 # Scores held at once, 32 MB.
 _MAX_SCORES = 2**22
@@ -61,24 +61,16 @@ def caption_r_precision(
     Reference:
         - Xu et al., 2018, https://arxiv.org/abs/1711.10485, section 4
     """
-    num_candidates = check_k(num_candidates, "num_candidates")
-    if num_candidates < 2:
-        raise ValueError(
-            "`num_candidates` must be at least 2. "
-            f"Received: num_candidates={num_candidates}"
-        )
-    images = check_embeddings(image_embeddings, "image_embeddings", "float64")
-    texts = check_embeddings(text_embeddings, "text_embeddings", "float64")
-    if images.shape != texts.shape:
-        raise ValueError(
-            "`image_embeddings` and `text_embeddings` must have the same "
-            f"shape. Received: image_embeddings.shape={images.shape}, "
-            f"text_embeddings.shape={texts.shape}"
-        )
+    num_candidates = checks.integer("num_candidates", num_candidates, least=2)
+    images = checks.embeddings("image_embeddings", image_embeddings, "float64")
+    texts = checks.embeddings("text_embeddings", text_embeddings, "float64")
+    checks.same_shape(
+        image_embeddings=images.shape, text_embeddings=texts.shape
+    )
     if caption_ids is None:
         ids = np.arange(len(images))
     else:
-        (ids,) = match_ids(check_ids(caption_ids, len(images), "caption_ids"))
+        (ids,) = match_ids(checks.ids("caption_ids", caption_ids, len(images)))
     num_others = len(ids) - np.bincount(ids)[ids]  # (images,)
     if num_others.min() < num_candidates - 1:
         raise ValueError(

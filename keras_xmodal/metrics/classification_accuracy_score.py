@@ -3,9 +3,8 @@
 import keras
 import numpy as np
 
-from keras_xmodal.metrics.examples import check_labels
+from keras_xmodal import checks
 from keras_xmodal.metrics.features import check_samples
-from keras_xmodal.metrics.retrieval_metric import check_k
 
 
 def classification_accuracy_score(
@@ -81,8 +80,8 @@ def classification_accuracy_score(
     Reference:
         - Ravuri and Vinyals, 2019, https://arxiv.org/abs/1905.10887
     """
-    epochs = check_k(epochs, "epochs")
-    batch_size = check_k(batch_size, "batch_size")
+    epochs = checks.positive_integer("epochs", epochs)
+    batch_size = checks.positive_integer("batch_size", batch_size)
     generated, train, test = check_samples(
         generated=generated, train=train, test=test
     )
@@ -92,7 +91,7 @@ def classification_accuracy_score(
         "test_labels": (test_labels, len(test)),
     }
     labels = {
-        argument: check_labels(values, num_samples, argument)
+        argument: checks.class_ids(argument, values, num_samples)
         for argument, (values, num_samples) in labels.items()
     }
     models = _build(classifier), _build(classifier)
@@ -145,8 +144,4 @@ def _check_classes(model, x, labels):
             f"two classes at least. Received: shape {shape} for one sample"
         )
     for argument, values in labels.items():
-        if values.max() >= shape[1]:
-            raise ValueError(
-                f"`{argument}` must be below the number of classes. Received: "
-                f"{argument} up to {values.max()}, {shape[1]} classes"
-            )
+        checks.class_ids(argument, values, num_classes=shape[1])

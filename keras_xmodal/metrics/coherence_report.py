@@ -4,8 +4,7 @@ import itertools
 
 import numpy as np
 
-from keras_xmodal.metrics.examples import check_examples, check_labels
-from keras_xmodal.metrics.retrieval_metric import check_k
+from keras_xmodal import checks
 from keras_xmodal.ops.experts import all_subsets
 
 
@@ -81,8 +80,8 @@ def coherence_report(
         - Sutter et al., 2021, https://arxiv.org/abs/2105.02470, section 4.2
     """
     names = tuple(model.modalities)
-    num_generated = check_k(num_generated, "num_generated")
-    x = check_examples(x)
+    num_generated = checks.positive_integer("num_generated", num_generated)
+    x = checks.examples("x", x)
     if len(names) < 2 or set(x) != set(names):
         raise ValueError(
             "`x` must hold all modalities of the model, two at least. "
@@ -94,10 +93,10 @@ def coherence_report(
             f"Received: {list(classifiers)}, model with {list(names)}"
         )
     num_examples = len(x[names[0]])
-    labels = check_labels(labels, num_examples)
+    labels = checks.class_ids("labels", labels, num_examples)
 
     def classes(name, generated):
-        return _classes(name, classifiers[name], generated, labels.max())
+        return _classes(name, classifiers[name], generated, labels)
 
     generated = model.generate(num_generated, seed=seed, output=output)
     found = np.stack([classes(name, generated[name]) for name in names])
@@ -132,7 +131,7 @@ def coherence_report(
     }
 
 
-def _classes(name, classifier, batch, last_label):
+def _classes(name, classifier, batch, labels):
     """Class that a classifier finds most probable, for each example."""
     # `predict` goes through the data in batches; a function takes all of it.
     if hasattr(classifier, "predict"):
@@ -145,9 +144,5 @@ def _classes(name, classifier, batch, last_label):
             "classes), with two classes at least. "
             f"Received: shape {scores.shape} for {len(batch)} examples"
         )
-    if last_label >= scores.shape[1]:
-        raise ValueError(
-            "`labels` must be below the number of classes. Received: labels "
-            f"up to {last_label}, {scores.shape[1]} classes of {name!r}"
-        )
+    checks.class_ids("labels", labels, num_classes=scores.shape[1])
     return scores.argmax(axis=1)

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from keras_xmodal import checks
+
 
 def count_edits(reference, prediction):
     """Count the fewest edits that make a prediction of a reference.
@@ -69,12 +71,8 @@ def total_edits(references, predictions, split, unit):
 
 
 def _check_texts(texts, argument):
-    wrong = isinstance(texts, (str, bytes)) or not hasattr(texts, "__iter__")
-    found = [] if wrong else list(texts)
-    found = [t.decode("utf-8") if isinstance(t, bytes) else t for t in found]
-    if wrong or not all(isinstance(text, str) for text in found):
-        raise TypeError(
-            f"`{argument}` must be a list of strings. "
-            f"Received: {argument}={texts!r}"
-        )
-    return found
+    if isinstance(texts, (str, bytes)) or not hasattr(texts, "__iter__"):
+        found = texts
+    else:
+        found = [t.decode() if isinstance(t, bytes) else t for t in texts]
+    return checks.strings(argument, found, empty=True)

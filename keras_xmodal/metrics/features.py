@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_xmodal.metrics.checks import check_embeddings
+from keras_xmodal import checks
 
 # Squared distances below this share of the squared lengths are rounding.
 _EQUAL = 1e-12
@@ -24,13 +24,9 @@ def check_feature_pair(real, generated, min_samples):
         ValueError: If ranks or dims do not fit, values are not finite, or
             samples are too few.
     """
-    real = check_embeddings(real, "real", "float64")
-    generated = check_embeddings(generated, "generated", "float64")
-    if real.shape[1] != generated.shape[1]:
-        raise ValueError(
-            "`real` and `generated` must have the same dim. Received: "
-            f"real.shape={real.shape}, generated.shape={generated.shape}"
-        )
+    real = checks.embeddings("real", real, "float64")
+    generated = checks.embeddings("generated", generated, "float64")
+    checks.same_dim(real=real.shape, generated=generated.shape)
     for argument, features in (("real", real), ("generated", generated)):
         if len(features) < min_samples:
             raise ValueError(
@@ -55,22 +51,17 @@ def check_samples(**samples):
         ValueError: If one has no samples or no axis but the samples, the
             shapes of a sample differ, or values are not finite.
     """
-    samples = {name: np.asarray(value) for name, value in samples.items()}
+    samples = {
+        name: checks.real_numbers(name, value)
+        for name, value in samples.items()
+    }
     for name, value in samples.items():
-        if value.dtype.kind not in "fiu" and value.dtype.name != "bfloat16":
-            raise TypeError(
-                f"`{name}` must be real numbers. "
-                f"Received: {name} of dtype {value.dtype}"
-            )
         if value.ndim < 2 or 0 in value.shape:
             raise ValueError(
                 f"`{name}` must have shape (samples, ...), none being 0. "
                 f"Received: {name}.shape={value.shape}"
             )
-        if not np.isfinite(value).all():
-            raise ValueError(
-                f"`{name}` must be finite. Received: NaN or infinity"
-            )
+        checks.finite(name, value)
     if len({value.shape[1:] for value in samples.values()}) > 1:
         names = ", ".join(f"`{name}`" for name in samples)
         shapes = {name: value.shape for name, value in samples.items()}

@@ -6,11 +6,11 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_xmodal import checks
 from keras_xmodal.metrics.features import check_samples
 from keras_xmodal.metrics.frechet_distance import frechet_distance
 from keras_xmodal.metrics.kernel_distance import kernel_distance
 from keras_xmodal.metrics.manifold_report import manifold_report
-from keras_xmodal.metrics.retrieval_metric import check_k
 
 
 def generation_report(
@@ -93,13 +93,9 @@ def generation_report(
         - Parmar et al., 2022, https://arxiv.org/abs/2104.11222, what else
           makes values incomparable
     """
-    num_neighbors = check_k(num_neighbors, "num_neighbors")
-    batch_size = check_k(batch_size, "batch_size")
-    if not isinstance(extractor, keras.Model):
-        raise TypeError(
-            "`extractor` must be a Keras model. "
-            f"Received: extractor of type {type(extractor).__name__}"
-        )
+    num_neighbors = checks.positive_integer("num_neighbors", num_neighbors)
+    batch_size = checks.positive_integer("batch_size", batch_size)
+    checks.instance_of("extractor", extractor, keras.Model, "a Keras model")
     sets = {"real": real, "generated": generated, "reference": reference}
     if reference is None:
         del sets["reference"]

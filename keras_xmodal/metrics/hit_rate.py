@@ -2,8 +2,8 @@
 
 from keras import ops
 
-from keras_xmodal import saving
-from keras_xmodal.metrics.retrieval_metric import RetrievalMetric, check_k
+from keras_xmodal import checks, saving
+from keras_xmodal.metrics.retrieval_metric import RetrievalMetric
 from keras_xmodal.ops import ranks
 
 
@@ -43,8 +43,8 @@ class HitRate(RetrievalMetric):
     """
 
     def __init__(self, k, name=None, dtype=None):
-        self.k = check_k(k)
-        super().__init__(name=name or f"hit_rate_at_{k}", dtype=dtype)
+        self.k = checks.positive_integer("k", k)
+        super().__init__(name=name or f"hit_rate_at_{self.k}", dtype=dtype)
 
     def query_values(self, relevance, scores):
         best = ranks.best_rank(relevance, scores)

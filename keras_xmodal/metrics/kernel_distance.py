@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from keras_xmodal import checks
 from keras_xmodal.metrics.features import check_feature_pair
-from keras_xmodal.metrics.retrieval_metric import check_k
 
 
 def kernel_distance(real, generated, num_subsets=100, subset_size=1000, seed=0):
@@ -53,13 +53,8 @@ def kernel_distance(real, generated, num_subsets=100, subset_size=1000, seed=0):
         - Gretton et al., 2012, https://jmlr.org/papers/v13/gretton12a.html,
           equation 3
     """
-    num_subsets = check_k(num_subsets, "num_subsets")
-    subset_size = check_k(subset_size, "subset_size")
-    if subset_size < 2:
-        raise ValueError(
-            "`subset_size` must be at least 2. "
-            f"Received: subset_size={subset_size}"
-        )
+    num_subsets = checks.positive_integer("num_subsets", num_subsets)
+    subset_size = checks.integer("subset_size", subset_size, least=2)
     real, generated = check_feature_pair(real, generated, 2)
     subset_size = min(subset_size, len(real), len(generated))
     if subset_size == len(real) == len(generated):

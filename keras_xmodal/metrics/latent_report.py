@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from keras_xmodal.metrics.checks import check_embeddings
+from keras_xmodal import checks
 from keras_xmodal.ops.gaussian import gaussian_kl
 
 
@@ -48,17 +48,10 @@ def latent_report(mean, log_variance, threshold=0.01):
     Reference:
         - Burda et al., 2016, https://arxiv.org/abs/1509.00519, section 5.2
     """
-    mean = check_embeddings(mean, "mean")
-    log_variance = check_embeddings(log_variance, "log_variance")
-    if mean.shape != log_variance.shape:
-        raise ValueError(
-            "`mean` and `log_variance` must have the same shape. Received: "
-            f"mean.shape={mean.shape}, log_variance.shape={log_variance.shape}"
-        )
-    if not threshold >= 0:
-        raise ValueError(
-            f"`threshold` must not be negative. Received: threshold={threshold}"
-        )
+    mean = checks.embeddings("mean", mean)
+    log_variance = checks.embeddings("log_variance", log_variance)
+    checks.same_shape(mean=mean.shape, log_variance=log_variance.shape)
+    threshold = checks.not_negative("threshold", threshold)
     # An axis of length 1 is all that is summed over.
     kl = gaussian_kl(mean[..., None], log_variance[..., None])
     kl = ops.convert_to_numpy(kl).mean(axis=0, dtype="float64")  # (dim,)

@@ -3,11 +3,8 @@
 import numpy as np
 import scipy
 
-from keras_xmodal.metrics.checks import (
-    check_embeddings,
-    check_ids,
-    match_ids,
-)
+from keras_xmodal import checks
+from keras_xmodal.metrics.ids import match_ids
 
 
 def linear_probe(
@@ -55,18 +52,12 @@ def linear_probe(
     Reference:
         - Alain and Bengio, 2017, https://arxiv.org/abs/1610.01644
     """
-    train = check_embeddings(train_latents, "train_latents").astype("float64")
-    test = check_embeddings(test_latents, "test_latents").astype("float64")
-    if train.shape[1] != test.shape[1]:
-        raise ValueError(
-            "`train_latents` and `test_latents` must have the same dim. "
-            f"Received: train_latents.shape={train.shape}, "
-            f"test_latents.shape={test.shape}"
-        )
-    if not l2 > 0:
-        raise ValueError(f"`l2` must be positive. Received: l2={l2}")
-    train_labels = check_ids(train_labels, len(train), "train_labels")
-    test_labels = check_ids(test_labels, len(test), "test_labels")
+    train = checks.embeddings("train_latents", train_latents).astype("float64")
+    test = checks.embeddings("test_latents", test_latents).astype("float64")
+    checks.same_dim(train_latents=train.shape, test_latents=test.shape)
+    l2 = checks.positive("l2", l2)
+    train_labels = checks.ids("train_labels", train_labels, len(train))
+    test_labels = checks.ids("test_labels", test_labels, len(test))
     train_labels, test_labels = match_ids(
         train_labels, test_labels, argument="train_labels and test_labels"
     )

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from keras_xmodal import checks
 from keras_xmodal.metrics.features import check_feature_pair, squared_distances
-from keras_xmodal.metrics.retrieval_metric import check_k
 
 # Distances held at once, 32 MB.
 _MAX_DISTANCES = 2**22
@@ -63,7 +63,7 @@ def manifold_report(real, generated, num_neighbors=5):
         - Naeem et al., 2020, https://arxiv.org/abs/2002.09797, section 3 and
           its lemma 2
     """
-    num_neighbors = check_k(num_neighbors, "num_neighbors")
+    num_neighbors = checks.positive_integer("num_neighbors", num_neighbors)
     real, generated = check_feature_pair(real, generated, num_neighbors + 1)
     real_radii = _squared_radii(real, num_neighbors)
     generated_radii = _squared_radii(generated, num_neighbors)

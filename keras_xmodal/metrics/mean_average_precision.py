@@ -1,7 +1,7 @@
 """The mean over queries of the average precision."""
 
-from keras_xmodal import saving
-from keras_xmodal.metrics.retrieval_metric import RetrievalMetric, check_k
+from keras_xmodal import checks, saving
+from keras_xmodal.metrics.retrieval_metric import RetrievalMetric
 from keras_xmodal.ops import ranks
 
 
@@ -42,8 +42,8 @@ class MeanAveragePrecision(RetrievalMetric):
     """
 
     def __init__(self, k=None, name=None, dtype=None):
-        self.k = None if k is None else check_k(k)
-        default = "mean_average_precision" + (f"_at_{k}" if k else "")
+        self.k = checks.positive_integer("k", k, optional=True)
+        default = "mean_average_precision" + (f"_at_{self.k}" if self.k else "")
         super().__init__(name=name or default, dtype=dtype)
 
     def query_values(self, relevance, scores):

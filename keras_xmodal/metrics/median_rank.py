@@ -2,8 +2,8 @@
 
 from keras import ops
 
-from keras_xmodal import saving
-from keras_xmodal.metrics.retrieval_metric import RetrievalMetric, check_k
+from keras_xmodal import checks, saving
+from keras_xmodal.metrics.retrieval_metric import RetrievalMetric
 from keras_xmodal.ops import ranks
 
 
@@ -45,7 +45,7 @@ class MedianRank(RetrievalMetric):
     """
 
     def __init__(self, max_rank=10_000, name="median_rank", dtype=None):
-        self.max_rank = check_k(max_rank, "max_rank")
+        self.max_rank = checks.positive_integer("max_rank", max_rank)
         super().__init__(name=name, dtype=dtype)
         # The last bin holds all ranks beyond `max_rank`.
         self.histogram = self.add_variable(

@@ -3,9 +3,8 @@
 import numpy as np
 import scipy
 
-from keras_xmodal.metrics.checks import check_embeddings
+from keras_xmodal import checks
 from keras_xmodal.metrics.features import squared_distances
-from keras_xmodal.metrics.retrieval_metric import check_k
 
 # Standard deviations from its centre within which a sample counts.
 _NUM_DEVIATIONS = 3
@@ -86,7 +85,7 @@ def mode_report(
         )
     report, real_share = {}, 1.0
     if centres is None:
-        num_modes = check_k(num_modes, "num_modes")
+        num_modes = checks.positive_integer("num_modes", num_modes)
         modes = _check_modes(samples, num_modes)
         good = np.ones(len(modes), bool)
     else:
@@ -144,17 +143,10 @@ def _check_modes(samples, num_modes):
 
 def _nearest(samples, centres, deviation):
     """Nearest centre of each sample, and whether it is near enough."""
-    samples = check_embeddings(samples, "samples", "float64")
-    centres = check_embeddings(centres, "centres", "float64")
-    if samples.shape[1] != centres.shape[1]:
-        raise ValueError(
-            "`samples` and `centres` must have the same dim. Received: "
-            f"samples.shape={samples.shape}, centres.shape={centres.shape}"
-        )
-    if not deviation > 0:
-        raise ValueError(
-            f"`deviation` must be positive. Received: deviation={deviation}"
-        )
+    samples = checks.embeddings("samples", samples, "float64")
+    centres = checks.embeddings("centres", centres, "float64")
+    checks.same_dim(samples=samples.shape, centres=centres.shape)
+    deviation = checks.positive("deviation", deviation)
     distances = squared_distances(samples, centres)  # (samples, modes)
     good = distances.min(axis=1) <= (_NUM_DEVIATIONS * deviation) ** 2
     return distances.argmin(axis=1), good

@@ -1,7 +1,7 @@
 """The share of a query's relevant candidates within the first k."""
 
-from keras_xmodal import saving
-from keras_xmodal.metrics.retrieval_metric import RetrievalMetric, check_k
+from keras_xmodal import checks, saving
+from keras_xmodal.metrics.retrieval_metric import RetrievalMetric
 from keras_xmodal.ops import ranks
 
 
@@ -42,8 +42,8 @@ class Recall(RetrievalMetric):
     """
 
     def __init__(self, k, name=None, dtype=None):
-        self.k = check_k(k)
-        super().__init__(name=name or f"recall_at_{k}", dtype=dtype)
+        self.k = checks.positive_integer("k", k)
+        super().__init__(name=name or f"recall_at_{self.k}", dtype=dtype)
 
     def query_values(self, relevance, scores):
         return ranks.recall(relevance, scores, self.k)

@@ -3,6 +3,8 @@
 import numpy as np
 import tensorflow as tf
 
+from keras_xmodal import checks
+
 # SSIM's Gaussian window, cut to smaller images.
 _WINDOW = 11
 
@@ -48,22 +50,15 @@ def reconstruction_report(x, reconstruction, value_range=1.0, padding_id=None):
     """
     x, reconstruction = np.asarray(x), np.asarray(reconstruction)
     for argument, value in (("x", x), ("reconstruction", reconstruction)):
-        if value.dtype.kind not in "biuf" and value.dtype.name != "bfloat16":
-            raise TypeError(
-                f"`{argument}` must be real numbers. "
-                f"Received: {argument} of dtype {value.dtype}"
-            )
+        if value.dtype != "bool":
+            checks.real_numbers(argument, value)
     if x.shape != reconstruction.shape or not x.size:
         raise ValueError(
             "`x` and `reconstruction` must have the same shape, without a 0. "
             f"Received: x.shape={x.shape}, "
             f"reconstruction.shape={reconstruction.shape}"
         )
-    if not value_range > 0:
-        raise ValueError(
-            "`value_range` must be positive. "
-            f"Received: value_range={value_range}"
-        )
+    value_range = checks.positive("value_range", value_range)
     if x.dtype.kind in "iu" and reconstruction.dtype.kind in "iu":
         return _compare_ids(x, reconstruction, padding_id)
     x, reconstruction = x.astype("float64"), reconstruction.astype("float64")

@@ -1,7 +1,5 @@
 """What the retrieval metrics share: targets, weights, the mean."""
 
-import numbers
-
 import keras
 from keras import ops
 
@@ -88,32 +86,6 @@ class RetrievalMetric(keras.metrics.Mean):
                 count.
         """
         super().update_state(values, weights)
-
-
-def check_k(k, argument="k"):
-    """Check a number of candidates.
-
-    Args:
-        k: What a user passed.
-        argument: Name of the argument in the error.
-
-    Returns:
-        `k` as an int.
-
-    Raises:
-        TypeError: If it is no integer.
-        ValueError: If it is not positive.
-    """
-    if isinstance(k, bool) or not isinstance(k, numbers.Integral):
-        raise TypeError(
-            f"`{argument}` must be an integer. "
-            f"Received: {argument}={k!r} of type {type(k).__name__}"
-        )
-    if k < 1:
-        raise ValueError(
-            f"`{argument}` must be at least 1. Received: {argument}={k}"
-        )
-    return int(k)
 
 
 def _relevance(y_true, scores):

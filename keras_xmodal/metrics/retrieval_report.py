@@ -3,8 +3,8 @@
 import numpy as np
 from keras import ops
 
-from keras_xmodal.metrics.checks import check_embeddings, check_ids, match_ids
-from keras_xmodal.metrics.retrieval_metric import check_k
+from keras_xmodal import checks
+from keras_xmodal.metrics.ids import match_ids
 from keras_xmodal.ops import ranks
 
 # Scores held at once. Larger blocks leave the cache and are slower, too.
@@ -72,16 +72,11 @@ def retrieval_report(
         - Karpathy and Fei-Fei, 2015, https://arxiv.org/abs/1412.2306,
           section 4.1
     """
-    ks = _check_ks(ks)
-    chunk_size = check_k(chunk_size, "chunk_size")
-    queries = check_embeddings(queries, "queries")
-    candidates = check_embeddings(candidates, "candidates")
-    if queries.shape[1] != candidates.shape[1]:
-        raise ValueError(
-            "`queries` and `candidates` must have the same dim. Received: "
-            f"queries.shape={queries.shape}, "
-            f"candidates.shape={candidates.shape}"
-        )
+    ks = checks.positive_integers("ks", ks)
+    chunk_size = checks.positive_integer("chunk_size", chunk_size)
+    queries = checks.embeddings("queries", queries)
+    candidates = checks.embeddings("candidates", candidates)
+    checks.same_dim(queries=queries.shape, candidates=candidates.shape)
     query_ids, candidate_ids = _matched_ids(
         query_ids, candidate_ids, len(queries), len(candidates)
     )
@@ -158,8 +153,8 @@ def _matched_ids(query_ids, candidate_ids, num_queries, num_candidates):
         )
     if query_ids is not None:
         return match_ids(
-            check_ids(query_ids, num_queries, "query_ids"),
-            check_ids(candidate_ids, num_candidates, "candidate_ids"),
+            checks.ids("query_ids", query_ids, num_queries),
+            checks.ids("candidate_ids", candidate_ids, num_candidates),
             argument="query_ids and candidate_ids",
         )
     if num_queries != num_candidates:
@@ -169,14 +164,3 @@ def _matched_ids(query_ids, candidate_ids, num_queries, num_candidates):
             "candidates"
         )
     return np.arange(num_queries), np.arange(num_candidates)
-
-
-def _check_ks(ks):
-    if isinstance(ks, (str, bytes)) or not hasattr(ks, "__iter__"):
-        raise TypeError(
-            f"`ks` must be a sequence of integers. Received: ks={ks!r}"
-        )
-    ks = tuple(check_k(k, "ks") for k in ks)
-    if not ks:
-        raise ValueError("`ks` must not be empty. Received: ks=()")
-    return ks

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from keras_xmodal.metrics.checks import check_ids, concatenate_ids, match_ids
-from keras_xmodal.metrics.retrieval_metric import check_k
+from keras_xmodal import checks
+from keras_xmodal.metrics.ids import concatenate_ids, match_ids
 from keras_xmodal.retrieval import storage
 from keras_xmodal.retrieval.queries import unit_embeddings
 from keras_xmodal.retrieval.rows import Rows
@@ -94,7 +94,7 @@ class ExactIndex:
             )
         if ids is None:
             ids = np.arange(self._next_id, self._next_id + num_rows)
-        ids = check_ids(ids, num_rows)
+        ids = checks.ids("ids", ids, num_rows)
         kinds = [np.empty(0, rows.dtype) for rows in self._rows.values()]
         concatenate_ids([*kinds, ids])  # raises if they do not fit
         extended = {
@@ -121,7 +121,7 @@ class ExactIndex:
         """
         if np.size(ids) == 0:
             return 0
-        ids = check_ids(ids)
+        ids = checks.ids("ids", ids)
         if modality is not None:
             self._check_modality(modality)
         names = self.modalities if modality is None else (modality,)
@@ -168,7 +168,7 @@ class ExactIndex:
             ValueError: If shapes do not fit, values are not finite, the index
                 is empty, or the modality is unknown or not clear.
         """
-        k = check_k(k)
+        k = checks.positive_integer("k", k)
         if not self._rows:
             raise ValueError(
                 "The index must hold rows to be searched. Received: none yet"

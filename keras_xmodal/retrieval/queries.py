@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_xmodal.metrics.checks import check_embeddings
+from keras_xmodal import checks
 
 
 def unit_embeddings(model, x, modality, argument):
@@ -30,7 +30,7 @@ def unit_embeddings(model, x, modality, argument):
                 "that is a dict {modality: raw examples}. "
                 f"Received: modality={modality!r}"
             )
-        return {modality: _normalize(check_embeddings(x, argument))}
+        return {modality: _normalize(checks.embeddings(argument, x))}
     if modality is not None:
         raise ValueError(
             f"`modality` must be left out where `{argument}` is a dict. "
@@ -48,9 +48,9 @@ def unit_embeddings(model, x, modality, argument):
         )
     return {
         name: _normalize(
-            check_embeddings(
-                model.encode(value, modality=name),
+            checks.embeddings(
                 f"model.encode({argument}[{name!r}])",
+                model.encode(value, modality=name),
             )
         )
         for name, value in x.items()

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_xmodal.metrics.checks import concatenate_ids
+from keras_xmodal.metrics.ids import concatenate_ids
 
 
 class Rows:

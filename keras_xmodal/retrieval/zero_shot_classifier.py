@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from keras import ops
 
+from keras_xmodal import checks
 from keras_xmodal.metrics.hit_rate import HitRate
 from keras_xmodal.retrieval.queries import unit_embeddings
 
@@ -63,8 +64,8 @@ class ZeroShotClassifier:
         modality: str = "text",
     ):
         self.model = model
-        self.class_names = _check_strings(class_names, "class_names")
-        self.templates = _check_strings(templates, "templates")
+        self.class_names = checks.strings("class_names", class_names)
+        self.templates = checks.strings("templates", templates)
         self.modality = modality
         if len(set(self.class_names)) < len(self.class_names):
             raise ValueError(
@@ -108,12 +109,9 @@ class ZeroShotClassifier:
                 f"`x` must be of one modality. Received: {list(x)}"
             )
         embeddings = self._embed(x, "x")
-        if embeddings.shape[1] != self.class_embeddings.shape[1]:
-            raise ValueError(
-                "`x` must have the dim of the classes. Received: x of dim "
-                f"{embeddings.shape[1]}, classes of dim "
-                f"{self.class_embeddings.shape[1]}"
-            )
+        checks.same_dim(
+            x=embeddings.shape, class_embeddings=self.class_embeddings.shape
+        )
         # In float64, so that equal embeddings have equal scores.
         scores = embeddings.astype("float64") @ self.class_embeddings.T
         return scores.astype("float32")
@@ -179,12 +177,8 @@ class ZeroShotClassifier:
 
     def _class_numbers(self, y, num_examples):
         y = np.asarray(y)
-        if y.shape != (num_examples,):
-            raise ValueError(
-                "`y` must have one class per example, of shape "
-                f"({num_examples},). Received: y.shape={y.shape}"
-            )
         if y.dtype.kind in "UO":
+            checks.shape("y", y.shape, (num_examples,))
             numbers = {name: i for i, name in enumerate(self.class_names)}
             unknown = [name for name in y if name not in numbers]
             if unknown:
@@ -193,31 +187,7 @@ class ZeroShotClassifier:
                     f"Received: unknown classes, first {unknown[0]!r}"
                 )
             return np.array([numbers[name] for name in y])
-        if y.dtype.kind not in "iu":
-            raise TypeError(
-                "`y` must be class numbers or class names. "
-                f"Received: y of dtype {y.dtype}"
-            )
-        if y.min() < 0 or y.max() >= len(self.class_names):
-            raise ValueError(
-                f"`y` must be from 0 to {len(self.class_names) - 1}. "
-                f"Received: from {y.min()} to {y.max()}"
-            )
-        return y
-
-
-def _check_strings(values, argument):
-    if isinstance(values, (str, bytes)) or not all(
-        isinstance(value, str) for value in values
-    ):
-        raise TypeError(
-            f"`{argument}` must be a sequence of strings. "
-            f"Received: {argument}={values!r}"
-        )
-    values = tuple(values)
-    if not values:
-        raise ValueError(f"`{argument}` must not be empty. Received: ()")
-    return values
+        return checks.class_ids("y", y, num_examples, len(self.class_names))
 
 
 def _mean_ratio(numerator, denominator, occurs):

@@ -162,17 +162,17 @@ def test_raw_conditions_are_preprocessed(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "error", "match"),
     [
-        ({"num_samples": 0}, ValueError, "`num_samples` must be at least 1"),
+        ({"num_samples": 0}, ValueError, "`num_samples` must be a positive"),
         ({"seed": None}, TypeError, "`seed` must be an integer"),
         ({"conditions": []}, ValueError, "`conditions` must .* at least one"),
-        ({"captions": [1, 2]}, TypeError, "`captions` must be strings"),
+        ({"captions": [1, 2]}, TypeError, "`captions` must be a sequence"),
         ({"captions": ["a"]}, ValueError, "`captions` .* 1 for 2 rows"),
         (
             {"conditions": None, "captions": ["a", "b"]},
             ValueError,
             "`captions` .* 2 for 1 rows",
         ),
-        ({"value_range": (1, 1)}, ValueError, "`value_range` must go from"),
+        ({"value_range": (1, 1)}, ValueError, "`value_range` must be a pair"),
         ({"value_range": 3}, TypeError, "`value_range` must be a pair"),
     ],
 )

@@ -74,10 +74,10 @@ def test_samples_that_are_not_finite():
         ({"targets": np.zeros(3)}, ValueError, r"`targets` must have shape"),
         ({"targets": [["a"]]}, TypeError, "`targets` must be real numbers"),
         ({"conditions": [1, 2]}, ValueError, "`conditions` .* for 120 targets"),
-        ({"frequency": 0}, ValueError, "`frequency` must be at least 1"),
+        ({"frequency": 0}, ValueError, "`frequency` must be a positive"),
         ({"prefix": None}, TypeError, "`prefix` must be a string"),
         ({"seed": None}, TypeError, "`seed` must be an integer"),
-        ({"batch_size": 0}, ValueError, "`batch_size` must be at least 1"),
+        ({"batch_size": 0}, ValueError, "`batch_size` must be a positive"),
     ],
 )
 def test_bad_arguments(change, error, match):

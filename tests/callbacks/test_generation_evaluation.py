@@ -129,10 +129,10 @@ def test_number_of_samples():
     [
         ({"num_samples": 31}, ValueError, "half of the targets.*31 samples"),
         ({"num_samples": 5}, ValueError, "5 samples, num_neighbors=5"),
-        ({"num_samples": 0}, ValueError, "`num_samples` must be at least 1"),
+        ({"num_samples": 0}, ValueError, "`num_samples` must be a positive"),
         ({"num_neighbors": 30}, ValueError, "30 samples, num_neighbors=30"),
-        ({"subset_size": 1}, ValueError, "`subset_size` must be at least 2"),
-        ({"num_subsets": 0}, ValueError, "`num_subsets` must be at least 1"),
+        ({"subset_size": 1}, ValueError, "`subset_size` must be an integer of"),
+        ({"num_subsets": 0}, ValueError, "`num_subsets` must be a positive"),
     ],
 )
 def test_bad_arguments(change, error, match):

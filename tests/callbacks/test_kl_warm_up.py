@@ -87,10 +87,10 @@ def test_steps_that_were_trained_before_count():
 @pytest.mark.parametrize(
     ("num_steps", "error", "match"),
     [
-        (0, ValueError, "`num_steps` must be at least 1. Received: num_ste"),
-        (2.5, TypeError, "`num_steps` must be an integer"),
-        (None, TypeError, "`num_steps` must be an integer"),
-        (True, TypeError, "`num_steps` must be an integer"),
+        (0, ValueError, "`num_steps` must be a positive"),
+        (2.5, TypeError, "`num_steps` must be a positive"),
+        (None, TypeError, "`num_steps` must be a positive"),
+        (True, TypeError, "`num_steps` must be a positive"),
     ],
 )
 def test_bad_arguments(num_steps, error, match):

@@ -217,12 +217,12 @@ def test_latents_that_are_not_finite_give_nan():
 @pytest.mark.parametrize(
     ("change", "error", "match"),
     [
-        ({"x": {}}, ValueError, "`x` must hold modalities"),
+        ({"x": {}}, ValueError, "`x` must be a dict"),
         ({"x": {"a": np.zeros(3), "b": np.zeros(2)}}, ValueError, "equally"),
         ({"labels": np.zeros(3)}, ValueError, r"`labels` must .*\(40,\)"),
         ({"labels": ["a"] * 40}, ValueError, "two classes.*'a'.* all 40"),
-        ({"frequency": 0}, ValueError, "`frequency` must be at least 1"),
-        ({"batch_size": 0}, ValueError, "`batch_size` must be at least 1"),
+        ({"frequency": 0}, ValueError, "`frequency` must be a positive"),
+        ({"batch_size": 0}, ValueError, "`batch_size` must be a positive"),
         ({"prefix": None}, TypeError, "`prefix` must be a string"),
     ],
 )

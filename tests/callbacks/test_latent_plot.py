@@ -104,9 +104,9 @@ def test_latents_that_are_not_finite(tmp_path):
     ("change", "error", "match"),
     [
         ({"labels": [1, 2]}, ValueError, r"`labels` must have shape \(4,\)"),
-        ({"x": {}}, ValueError, "`x` must hold"),
-        ({"batch_size": 0}, ValueError, "`batch_size` must be at least 1"),
-        ({"frequency": 0}, ValueError, "`frequency` must be at least 1"),
+        ({"x": {}}, ValueError, "`x` must be a dict"),
+        ({"batch_size": 0}, ValueError, "`batch_size` must be a positive"),
+        ({"frequency": 0}, ValueError, "`frequency` must be a positive"),
     ],
 )
 def test_bad_arguments(tmp_path, change, error, match):

@@ -177,7 +177,7 @@ def test_samples_that_are_not_finite_give_nan():
         ({"threshold": 1}, ValueError, r"`threshold` must be in \[0, 1\)"),
         ({"threshold": -0.1}, ValueError, "threshold=-0.1"),
         ({"extractor": np.mean}, TypeError, "`extractor` must be a Keras"),
-        ({"num_samples": 0}, ValueError, "`num_samples` must be at least 1"),
+        ({"num_samples": 0}, ValueError, "`num_samples` must be a positive"),
         (
             {"targets": np.ones((5, 4)), "conditions": None},
             ValueError,

@@ -85,7 +85,7 @@ def test_tensorboard_is_missing(tmp_path, monkeypatch):
     [
         ({"folder": None}, TypeError, "`folder` must be a string or path"),
         ({"log_dir": 3}, TypeError, "`log_dir` must be .*log_dir=3 of type in"),
-        ({"frequency": 0}, ValueError, "`frequency` must be at least 1"),
+        ({"frequency": 0}, ValueError, "`frequency` must be a positive"),
         ({"to_text": {"a": "b"}}, TypeError, "`to_text` must be a dict"),
     ],
 )

@@ -238,11 +238,11 @@ def test_three_modalities_and_missing_rows():
 @pytest.mark.parametrize(
     ("change", "error", "match"),
     [
-        ({"ks": (0,)}, ValueError, "`ks` must be at least 1"),
-        ({"frequency": 0}, ValueError, "`frequency` must be at least 1"),
-        ({"frequency": 1.5}, TypeError, "`frequency` must be an integer"),
+        ({"ks": (0,)}, ValueError, "`ks` must be a tuple of"),
+        ({"frequency": 0}, ValueError, "`frequency` must be a positive"),
+        ({"frequency": 1.5}, TypeError, "`frequency` must be a positive"),
         ({"prefix": None}, TypeError, "`prefix` must be a string"),
-        ({"pairs": [("image",)]}, ValueError, "`pairs` must hold pairs"),
+        ({"pairs": [("image",)]}, ValueError, "`pairs` must be pairs"),
         ({"dataset": iter([])}, TypeError, "read once"),
     ],
 )

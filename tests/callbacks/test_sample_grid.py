@@ -75,7 +75,7 @@ def test_training_is_left_as_it_was(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "error", "match"),
     [
-        ({"num_examples": 0}, ValueError, "`num_examples` must be at least 1"),
+        ({"num_examples": 0}, ValueError, "`num_examples` must be a positive"),
         ({"seed": None}, TypeError, "`seed` must be an integer"),
         ({"seed": True}, TypeError, "`seed` must be an integer"),
     ],

@@ -85,7 +85,7 @@ def test_bad_arguments(tmp_path):
         TranslationGrid(x["image"], tmp_path)
     with pytest.raises(ValueError, match="equally many"):
         TranslationGrid({**x, "text": x["text"][:2]}, tmp_path)
-    with pytest.raises(ValueError, match="`num_examples` must be at least 1"):
+    with pytest.raises(ValueError, match="`num_examples` must be a positive"):
         TranslationGrid(x, tmp_path, num_examples=0)
 
 

@@ -150,7 +150,7 @@ def test_chunks_change_nothing(monkeypatch):
         (
             {"num_candidates": 1},
             ValueError,
-            "`num_candidates` must be at least",
+            "`num_candidates` must be an integer of",
         ),
         ({"num_candidates": 2.0}, TypeError, "`num_candidates` must be an int"),
     ],

@@ -96,10 +96,10 @@ def test_arrays_and_bytes():
 @pytest.mark.parametrize(
     ("references", "predictions", "error", "match"),
     [
-        ("red", ["red"], TypeError, "`references` must be a list of strings"),
-        (["red"], "red", TypeError, "`predictions` must be a list of strings"),
-        (["red"], [3], TypeError, "`predictions` must be a list of strings"),
-        (None, ["red"], TypeError, "`references` must be a list of strings"),
+        ("red", ["red"], TypeError, "`references` must be a sequence of str"),
+        (["red"], "red", TypeError, "`predictions` must be a sequence of str"),
+        (["red"], [3], TypeError, "`predictions` must be a sequence of str"),
+        (None, ["red"], TypeError, "`references` must be a sequence of str"),
         (["red"], ["red", "blue"], ValueError, "1 references, 2 predictions"),
         ([" ", ""], ["a", "b"], ValueError, "at least one character"),
         ([], [], ValueError, "at least one character"),

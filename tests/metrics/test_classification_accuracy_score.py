@@ -105,10 +105,10 @@ def test_epochs_and_batches():
         (
             {"test_labels": [3] * 300},
             ValueError,
-            "`test_labels` must be below.*up to 3, 3 classes",
+            "`test_labels` must be from 0 to 2.*from 3 to 3",
         ),
-        ({"epochs": 0}, ValueError, "`epochs` must be at least 1"),
-        ({"batch_size": 0}, ValueError, "`batch_size` must be at least 1"),
+        ({"epochs": 0}, ValueError, "`epochs` must be a positive"),
+        ({"batch_size": 0}, ValueError, "`batch_size` must be a positive"),
         ({"classifier": 3}, TypeError, "`classifier` must be a compiled.*=3"),
         (
             {"classifier": keras.Sequential},

@@ -174,10 +174,14 @@ def test_images_in_batches():
         ({"extractor": np.square}, TypeError, "`extractor` must be a Keras"),
         ({"num_neighbors": 10}, ValueError, "10 on a side, num_neighbors=10"),
         ({"generated": np.ones((5, DIM))}, ValueError, "5 on a side"),
-        ({"num_neighbors": 0}, ValueError, "`num_neighbors` must be at least"),
-        ({"batch_size": 0}, ValueError, "`batch_size` must be at least"),
-        ({"num_subsets": 0}, ValueError, "`num_subsets` must be at least"),
-        ({"subset_size": 1}, ValueError, "`subset_size` must be at least"),
+        (
+            {"num_neighbors": 0},
+            ValueError,
+            "`num_neighbors` must be a positive",
+        ),
+        ({"batch_size": 0}, ValueError, "`batch_size` must be a positive"),
+        ({"num_subsets": 0}, ValueError, "`num_subsets` must be a positive"),
+        ({"subset_size": 1}, ValueError, "`subset_size` must be an integer of"),
     ],
 )
 def test_bad_input(change, error, match):

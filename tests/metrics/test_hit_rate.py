@@ -33,11 +33,11 @@ def test_name():
 
 @pytest.mark.parametrize("k", [0, -1])
 def test_k_must_be_positive(k):
-    with pytest.raises(ValueError, match=f"`k` must be at least 1.*k={k}"):
+    with pytest.raises(ValueError, match=f"`k` must be a positive.*k={k}"):
         HitRate(k)
 
 
 @pytest.mark.parametrize("k", [1.0, True, "1", None])
 def test_k_must_be_an_integer(k):
-    with pytest.raises(TypeError, match=f"`k` must be an integer.*k={k!r}"):
+    with pytest.raises(TypeError, match=f"`k` must be a positive.*k={k!r}"):
         HitRate(k)

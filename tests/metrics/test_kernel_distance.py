@@ -102,8 +102,8 @@ def test_seed():
             "`real` must be finite",
         ),
         ({"real": np.ones((1, 3))}, ValueError, "`real` must have at least 2"),
-        ({"num_subsets": 0}, ValueError, "`num_subsets` must be at least 1"),
-        ({"subset_size": 1}, ValueError, "`subset_size` must be at least 2"),
+        ({"num_subsets": 0}, ValueError, "`num_subsets` must be a positive"),
+        ({"subset_size": 1}, ValueError, "`subset_size` must be an integer of"),
         ({"subset_size": 2.5}, TypeError, "`subset_size` must be an integer"),
     ],
 )

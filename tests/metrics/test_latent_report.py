@@ -75,7 +75,7 @@ def test_values_are_python_numbers():
         ({"mean": np.zeros(4)}, r"`mean` must have shape"),
         ({"mean": np.full((50, 4), np.nan)}, "`mean` must be finite"),
         ({"log_variance": np.zeros((50, 3))}, r"same shape.*\(50, 4\).*3\)"),
-        ({"threshold": -1}, "`threshold` must not be negative.*-1"),
+        ({"threshold": -1}, "`threshold` must be a non-negative.*-1"),
     ],
 )
 def test_bad_input(change, match):

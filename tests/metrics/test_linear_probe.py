@@ -129,7 +129,7 @@ def test_values_are_python_numbers_and_the_same_again():
         ({"test_labels": ["a"] * 400}, TypeError, "of one kind"),
         ({"test_latents": np.zeros((400, 2))}, ValueError, "same dim"),
         ({"train_latents": np.zeros(400)}, ValueError, "`train_latents` must"),
-        ({"l2": 0}, ValueError, "`l2` must be positive. Received: l2=0"),
+        ({"l2": 0}, ValueError, "`l2` must be a positive"),
     ],
 )
 def test_bad_input(change, error, match):

@@ -156,8 +156,16 @@ def test_a_common_shift_changes_nothing():
             ValueError,
             r"`generated` must have at least 6 samples.*\(5, 3\)",
         ),
-        ({"num_neighbors": 0}, ValueError, "`num_neighbors` must be at least"),
-        ({"num_neighbors": 1.0}, TypeError, "`num_neighbors` must be an int"),
+        (
+            {"num_neighbors": 0},
+            ValueError,
+            "`num_neighbors` must be a positive",
+        ),
+        (
+            {"num_neighbors": 1.0},
+            TypeError,
+            "`num_neighbors` must be a positive",
+        ),
     ],
 )
 def test_bad_input(change, error, match):

@@ -28,7 +28,7 @@ def test_one_relevant_candidate_gives_the_reciprocal_rank():
 def test_k_and_name():
     assert MeanAveragePrecision().name == "mean_average_precision"
     assert MeanAveragePrecision(10).name == "mean_average_precision_at_10"
-    with pytest.raises(ValueError, match=r"`k` must be at least 1.*k=0"):
+    with pytest.raises(ValueError, match=r"`k` must be a positive.*k=0"):
         MeanAveragePrecision(0)
-    with pytest.raises(TypeError, match=r"`k` must be an integer.*k='10'"):
+    with pytest.raises(TypeError, match=r"`k` must be a positive.*k='10'"):
         MeanAveragePrecision("10")

@@ -76,7 +76,7 @@ def test_median_beyond_max_rank_is_infinite():
 
 
 def test_max_rank_is_checked():
-    with pytest.raises(ValueError, match=r"`max_rank` .* at least 1.*=0"):
+    with pytest.raises(ValueError, match=r"`max_rank` must be a positive.*=0"):
         MedianRank(max_rank=0)
-    with pytest.raises(TypeError, match=r"`max_rank` must be an integer"):
+    with pytest.raises(TypeError, match=r"`max_rank` must be a positive"):
         MedianRank(max_rank=10.0)

@@ -132,7 +132,7 @@ def test_three_deviations_are_the_limit():
         (
             {"samples": [[0.0]], "centres": [[0.0]], "deviation": 0},
             ValueError,
-            "`deviation` must be positive.*=0",
+            "`deviation` must be a positive.*=0",
         ),
         (
             {"samples": [[0.0]], "centres": [[0.0, 1.0]], "deviation": 1},
@@ -178,7 +178,7 @@ def test_three_deviations_are_the_limit():
         (
             {"samples": [0], "num_modes": 0},
             ValueError,
-            "`num_modes` must be at",
+            "`num_modes` must be a positive",
         ),
         (
             {"samples": [0], "num_modes": 2, "probabilities": [1.0]},

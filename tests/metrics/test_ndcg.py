@@ -41,5 +41,5 @@ def test_matches_scikit_learn():
 def test_k_and_name():
     assert NDCG().name == "ndcg"
     assert NDCG(10).name == "ndcg_at_10"
-    with pytest.raises(ValueError, match=r"`k` must be at least 1.*k=0"):
+    with pytest.raises(ValueError, match=r"`k` must be a positive.*k=0"):
         NDCG(0)

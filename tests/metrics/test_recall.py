@@ -24,6 +24,6 @@ def test_five_captions_per_image_cap_it():
 
 
 def test_k_is_checked():
-    with pytest.raises(ValueError, match=r"`k` must be at least 1.*k=0"):
+    with pytest.raises(ValueError, match=r"`k` must be a positive.*k=0"):
         Recall(0)
     assert Recall(2).name == "recall_at_2"

@@ -40,7 +40,7 @@ def test_words_for_an_empty_reference_are_too_many():
 @pytest.mark.parametrize(
     ("references", "predictions", "error", "match"),
     [
-        ("red", ["red"], TypeError, "`references` must be a list of strings"),
+        ("red", ["red"], TypeError, "`references` must be a sequence of str"),
         (["red"], [], ValueError, "1 references, 0 predictions"),
         ([" ", ""], ["a", "b"], ValueError, "at least one word"),
     ],

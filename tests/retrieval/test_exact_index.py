@@ -280,7 +280,7 @@ def test_a_refused_addition_changes_nothing():
         ),
         ({"x": unit(2) * np.nan, "modality": "image"}, ValueError, "finite"),
         ({"x": unit(2)}, TypeError, "`modality` must name"),
-        ({"x": unit(0), "modality": "image"}, ValueError, "rows, dim"),
+        ({"x": unit(0), "modality": "image"}, ValueError, "examples, dim"),
     ]
     for arguments, error, match in bad:
         with pytest.raises(error, match=match):
@@ -297,8 +297,8 @@ def test_bad_searches():
     for arguments, error, match in [
         ({}, ValueError, r"`modality` must name .*\['image', 'text'\]"),
         ({"modality": "sound"}, ValueError, r"one of .*modality='sound'"),
-        ({"modality": "text", "k": 0}, ValueError, "`k` must be at least 1"),
-        ({"modality": "text", "k": 2.5}, TypeError, "`k` must be an integer"),
+        ({"modality": "text", "k": 0}, ValueError, "`k` must be a positive"),
+        ({"modality": "text", "k": 2.5}, TypeError, "`k` must be a positive"),
         ({"modality": "text", "queries": unit(1, 4)}, ValueError, "of dim 4"),
         (
             {"modality": "text", "queries": {"image": [], "text": []}},

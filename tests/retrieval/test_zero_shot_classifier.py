@@ -132,11 +132,15 @@ def test_collapsed_model_is_at_chance():
 @pytest.mark.parametrize(
     ("change", "error", "match"),
     [
-        ({"class_names": []}, ValueError, "`class_names` must not be empty"),
+        (
+            {"class_names": []},
+            ValueError,
+            "`class_names` must be a seq",
+        ),
         ({"class_names": ["a", "a"]}, ValueError, "different from each other"),
         ({"class_names": "cat"}, TypeError, "`class_names` must be a seq"),
         ({"class_names": [1, 2]}, TypeError, "`class_names` must be a seq"),
-        ({"templates": ()}, ValueError, "`templates` must not be empty"),
+        ({"templates": ()}, ValueError, "`templates` must be a sequence of"),
         ({"templates": ("a photo",)}, ValueError, "`{}` where.*'a photo'"),
         ({"templates": "{}"}, TypeError, "`templates` must be a sequence"),
         ({"model": None}, ValueError, "needs a model"),
@@ -152,17 +156,17 @@ def test_bad_data():
     classifier = ZeroShotClassifier(Model(), NAMES)
     x = pictures([0, 1])
     for y, error, match in [
-        ([0], ValueError, r"`y` must have one class .*\(2,\).*\(1,\)"),
-        ([0, 7], ValueError, "from 0 to 6. Received: from 0 to 7"),
-        ([-1, 0], ValueError, "from 0 to 6. Received: from -1 to 0"),
+        ([0], ValueError, r"`y` must have shape .*\(2,\).*\(1,\)"),
+        ([0, 7], ValueError, "from 0 to 6. Received: y from 0 to 7"),
+        ([-1, 0], ValueError, "from 0 to 6. Received: y from -1 to 0"),
         (["one", "nine"], ValueError, "unknown classes, first .*nine"),
-        ([0.0, 1.0], TypeError, "`y` must be class numbers.*float64"),
+        ([0.0, 1.0], TypeError, "`y` must be integers.*float64"),
     ]:
         with pytest.raises(error, match=match):
             classifier.evaluate(x, y)
     with pytest.raises(ValueError, match="`x` must be of one modality"):
         classifier.predict({**x, "text": ["a"]})
-    with pytest.raises(ValueError, match="x of dim 3, classes of dim 7"):
+    with pytest.raises(ValueError, match=r"same dim.*3\), class_emb.*7\)"):
         classifier.predict(np.ones((2, 3)))
     with pytest.raises(ValueError, match="NaN or infinity"):
         classifier.predict(x["image"] * np.nan)

@@ -1,50 +1,9 @@
-"""Checks of arguments that callbacks share."""
-
-import numbers
+"""The raw conditions that callbacks of a GAN generate from."""
 
 import keras
 import numpy as np
 
 from keras_xmodal.models.array_dataset import to_arrays
-
-
-def check_prefix(prefix):
-    """Check the start of names in the logs.
-
-    Args:
-        prefix: What a user passed.
-
-    Returns:
-        String.
-
-    Raises:
-        TypeError: If it is no string.
-    """
-    if not isinstance(prefix, str):
-        raise TypeError(
-            f"`prefix` must be a string. Received: prefix={prefix!r}"
-        )
-    return prefix
-
-
-def check_seed(seed):
-    """Check a seed that must not change between epochs.
-
-    Args:
-        seed: What a user passed.
-
-    Returns:
-        Integer.
-
-    Raises:
-        TypeError: If it is no integer.
-    """
-    if isinstance(seed, bool) or not isinstance(seed, numbers.Integral):
-        raise TypeError(
-            "`seed` must be an integer, the same latents for every epoch. "
-            f"Received: seed={seed!r}"
-        )
-    return int(seed)
 
 
 def check_conditions(conditions, num_rows=None):
