@@ -27,24 +27,37 @@ PRIVATE = (
 )
 
 
-def experts(mask, mean=MEAN, log_variance=LOG_VARIANCE):
+def repeat(x, times):
+    """The batch of an array `(..., batch, dim)`, many times over."""
+    return np.tile(x, (times, 1))
+
+
+def experts(mask, mean=MEAN, log_variance=LOG_VARIANCE, times=1):
     """What the encoders say, with all that an objective may ask for."""
     return Experts(
-        mean, log_variance, mask, JOINT, PRIVATE, names=("a", "b", "c")
+        mean if times == 1 else repeat(mean, times),
+        repeat(log_variance, times),
+        np.tile(mask, times),
+        tuple(repeat(x, times) for x in JOINT),
+        (*(repeat(x, times) for x in PRIVATE[:2]), PRIVATE[2]),
+        names=("a", "b", "c"),
     )
 
 
-def log_likelihood(mask):
+def log_likelihood(mask, times=1):
     """`log p(x_m|z) = -|x_m - z|^2` up to a constant; 0 where missing.
 
     Private latents are added to `z`.
     """
     import keras
 
+    all_targets = repeat(TARGETS[:, :, 0], times)
+    mask = np.tile(mask, times)
+
     def compute(z, needed=None, frozen=False, private=None):
         values = []
         for m, (targets, present) in enumerate(
-            zip(TARGETS[:, :, 0], mask, strict=True)
+            zip(all_targets, mask, strict=True)
         ):
             latent = z if private is None else z + private[m]
             value = -keras.ops.sum((targets - latent) ** 2, axis=-1)

@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from keras_xmodal import objectives
 from keras_xmodal.objectives.noise import Noise
-from tests.helpers import check_config
+from tests.helpers import assert_close, check_config
 from tests.objectives import by_hand
 from tests.objectives.by_hand import FULL, MEAN
 
@@ -26,12 +26,18 @@ def make(cls, **kwargs):
     return cls(**CLASSES[cls], **kwargs)
 
 
-def run(objective, mask=FULL, noise=None, **kwargs):
+def run(objective, mask=FULL, noise=None, times=1, **kwargs):
     return objective(
-        by_hand.experts(mask, **kwargs),
-        by_hand.log_likelihood(mask),
+        by_hand.experts(mask, times=times, **kwargs),
+        by_hand.log_likelihood(mask, times),
         noise or Noise(1),
     )
+
+
+def run_often(objective, times, seed):
+    """Bounds `(times, batch)`: examples of their own noise, in one batch."""
+    bound = run(objective, noise=Noise(seed), times=times)["bound"]
+    return np.reshape(bound, (times, by_hand.BATCH))
 
 
 @each_class
@@ -81,12 +87,7 @@ def test_closed_form_divergence_is_the_mean_of_the_samples(cls):
 
     def average(estimator):
         objective = make(cls, beta=0.5, estimator=estimator)
-
-        @tf.function
-        def bound(step):
-            return run(objective, noise=Noise(2, step))["bound"]
-
-        values = [bound(tf.constant(step)).numpy() for step in range(400)]
+        values = run_often(objective, 400, seed=2)
         return np.mean(values, axis=0), np.std(values, axis=0) / 20
 
     closed, closed_error = average("elbo")
@@ -113,21 +114,24 @@ def test_gradient_is_that_of_iwae(cls, estimator, num_samples):
             cls, beta=0.7, estimator=estimator, num_samples=num_samples
         )
 
-        @tf.function
-        def step(number):
-            variables = [tf.constant(x) for x in (MEAN, by_hand.JOINT[0])]
-            experts = by_hand.experts(FULL, mean=variables[0])
-            experts = experts._replace(joint=(variables[1], by_hand.JOINT[1]))
-            with tf.GradientTape() as tape:
-                tape.watch(variables)
-                bound = objective(
-                    experts, by_hand.log_likelihood(FULL), Noise(4, number)
-                )["bound"]
-            joint = objective.needs_joint_encoder
-            return bound, tape.gradient(bound, variables[joint])
-
-        steps = [step(tf.constant(number)) for number in range(500)]
-        return [np.stack(x) for x in zip(*steps, strict=True)]
+        experts = by_hand.experts(FULL, times=500)
+        variables = tf.constant(experts.mean), tf.constant(experts.joint[0])
+        with tf.GradientTape() as tape:
+            tape.watch(variables)
+            bound = objective(
+                experts._replace(
+                    mean=variables[0], joint=(variables[1], experts.joint[1])
+                ),
+                by_hand.log_likelihood(FULL, times=500),
+                Noise(4),
+            )["bound"]
+        # Of each example, by what the encoders say of it alone.
+        gradient = tape.gradient(
+            bound, variables[objective.needs_joint_encoder]
+        ).numpy()
+        shape = (*gradient.shape[:-2], 500, by_hand.BATCH, by_hand.DIM)
+        gradient = np.moveaxis(gradient.reshape(shape), -3, 0)
+        return np.reshape(bound, (500, by_hand.BATCH)), gradient
 
     value, iwae = gradients("iwae")
     same, other = gradients(estimator)
@@ -139,17 +143,29 @@ def test_gradient_is_that_of_iwae(cls, estimator, num_samples):
 
 @each_class
 def test_more_samples_tighten_the_bound(cls):
-    values = []
-    for num_samples in (1, 50):
-        objective = make(cls, estimator="iwae", num_samples=num_samples)
-
-        @tf.function
-        def bound(step, objective=objective):
-            return run(objective, noise=Noise(0, step))["bound"]
-
-        steps = [bound(tf.constant(step)).numpy() for step in range(40)]
-        values.append(np.mean(steps))
+    values = [
+        run_often(
+            make(cls, estimator="iwae", num_samples=num_samples), 40, seed=0
+        ).mean()
+        for num_samples in (1, 50)
+    ]
     assert values[1] > values[0]
+
+
+@each_class
+@pytest.mark.parametrize("estimator", ["elbo", "dreg"])
+def test_xla_computes_the_same(cls, estimator):
+    objective = make(cls, beta=0.7, estimator=estimator)
+    mean = tf.constant(MEAN)
+
+    def compute():
+        with tf.GradientTape() as tape:
+            tape.watch(mean)
+            terms = run(objective, by_hand.PARTLY, mean=mean)
+        return terms, tape.gradient(terms["bound"], mean)
+
+    compiled = tf.function(compute, jit_compile=True, autograph=False)
+    assert_close(compiled(), compute(), rtol=1e-4, atol=1e-5)
 
 
 @each_class
