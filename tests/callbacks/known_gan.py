@@ -34,7 +34,8 @@ def make_gan(rates=(0.0, 0.0), **kwargs):
     )
     gan.build((None,))
     set_weights(gan)
-    gan.compile(*map(keras.optimizers.SGD, rates))
+    # Tracing a graph takes longer than the few steps of a test.
+    gan.compile(*map(keras.optimizers.SGD, rates), run_eagerly=True)
     return gan
 
 

@@ -38,7 +38,8 @@ def make_gan(conditional=True, rate=0.0, **kwargs):
     weights = [np.array([[1.0], [3.0]][: 1 + conditional]), np.zeros(1)]
     gan.generator.get_layer("gray").set_weights(weights)
     gan.ema_generator.get_layer("gray").set_weights(weights)
-    gan.compile(keras.optimizers.SGD(rate), keras.optimizers.SGD(rate))
+    rates = [keras.optimizers.SGD(rate) for _ in range(2)]
+    gan.compile(*rates, run_eagerly=True)
     return gan
 
 

@@ -19,7 +19,9 @@ def data(examples=32):
 def make_model(**kwargs):
     keras.utils.set_random_seed(0)
     model = kx.VAEModel({"a": 6, "b": 4}, 3)
-    model.compile(keras.optimizers.SGD(0.01), **kwargs)
+    model.compile(
+        keras.optimizers.SGD(0.01), **(kwargs or {"run_eagerly": True})
+    )
     return model
 
 
@@ -55,7 +57,7 @@ def test_without_the_divergence_the_posterior_is_free_of_the_prior():
     for callbacks in ([], [KLWarmUp(10_000)]):
         keras.utils.set_random_seed(0)
         model = kx.VAEModel({"a": 6, "b": 4}, 3)
-        model.compile(keras.optimizers.Adam(0.05))
+        model.compile(keras.optimizers.Adam(0.05), run_eagerly=True)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)
             history = model.fit(

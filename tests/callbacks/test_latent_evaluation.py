@@ -33,7 +33,7 @@ def data(examples=40):
 def make_model(**kwargs):
     keras.utils.set_random_seed(0)
     model = kx.VAEModel({"a": 6, "b": 4}, 3, **kwargs)
-    model.compile(keras.optimizers.Adam(0.02))
+    model.compile(keras.optimizers.Adam(0.02), run_eagerly=True)
     return model
 
 
@@ -190,6 +190,7 @@ def test_the_last_evaluation_counts_as_well():
 def test_a_model_that_collapses():
     x, _ = data()
     model = make_model(objective=kx.objectives.MVTCAE(beta=1e4))
+    model.compile(keras.optimizers.Adam(0.02))
     with pytest.warns(UserWarning, match="posterior has collapsed"):
         history = model.fit(
             x,

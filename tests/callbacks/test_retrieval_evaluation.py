@@ -26,7 +26,8 @@ def make_model(compiled=True, **kwargs):
     keras.utils.set_random_seed(3)
     model = EmbeddingModel({"image": 6, "text": 5}, 4)
     if compiled:
-        model.compile(optimizer=keras.optimizers.SGD(0.1), **kwargs)
+        options = kwargs or {"run_eagerly": True}
+        model.compile(keras.optimizers.SGD(0.1), **options)
     return model
 
 

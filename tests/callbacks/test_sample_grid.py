@@ -63,7 +63,7 @@ def test_training_is_left_as_it_was(tmp_path):
     for callbacks in ([], [SampleGrid(tmp_path, 2)]):
         keras.utils.set_random_seed(0)
         model = kx.VAEModel({"a": 6, "b": 4}, 3)
-        model.compile(keras.optimizers.SGD(0.1))
+        model.compile(keras.optimizers.SGD(0.1), run_eagerly=True)
         model.fit(
             {"a": x, "b": x[:, :4]}, epochs=2, verbose=0, callbacks=callbacks
         )

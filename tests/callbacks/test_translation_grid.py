@@ -65,7 +65,7 @@ def test_fit_writes_the_files(tmp_path):
     rng = np.random.default_rng(0)
     x = {"a": rng.normal(size=(8, 6)), "b": rng.normal(size=(8, 4))}
     model = kx.VAEModel({"a": 6, "b": 4}, 3)
-    model.compile(keras.optimizers.SGD(0.1))
+    model.compile(keras.optimizers.SGD(0.1), run_eagerly=True)
     grid = TranslationGrid(x, tmp_path, num_examples=2)
     model.fit(x, epochs=2, verbose=0, callbacks=[grid])
     assert sorted(path.name for path in tmp_path.iterdir()) == [
