@@ -11,3 +11,11 @@ if "PYTEST_XDIST_WORKER" in os.environ:
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
+
+
+def pytest_ignore_collect(collection_path, config):
+    """Import no file whose tests are all large where none is asked for."""
+    mark = "\npytestmark = pytest.mark.large\n"
+    if config.option.markexpr != "not large" or collection_path.is_dir():
+        return None
+    return mark in collection_path.read_text(encoding="utf-8") or None

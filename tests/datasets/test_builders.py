@@ -87,6 +87,7 @@ def test_tfds_reads_what_was_fetched(config, fetched, tmp_path):
         np.testing.assert_array_equal(value, example[modality])
 
 
+@pytest.mark.large
 def test_names_that_tfds_does_not_have():
     """Its own data sets register when they are first asked for."""
     pytest.importorskip("tensorflow_datasets")

@@ -16,6 +16,8 @@ from keras_xmodal.demo.questions import QUESTIONS, read_split
 from keras_xmodal.retrieval import ExactIndex
 from keras_xmodal_cli import main
 
+pytestmark = pytest.mark.large
+
 
 def command(*arguments):
     """A run of the command in a process of its own, as a user starts it."""

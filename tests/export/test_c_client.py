@@ -11,6 +11,8 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from tests.export.conftest import TEXTS, pictures, png
 
+pytestmark = pytest.mark.large
+
 SOURCE = pathlib.Path(__file__).parent / "client.c"
 
 

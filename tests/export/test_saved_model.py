@@ -132,6 +132,7 @@ print(json.dumps([answers, used]))
 """
 
 
+@pytest.mark.large
 def test_answers_in_a_process_without_keras(saved, model, tmp_path):
     files = []
     for i, picture in enumerate(pictures()):

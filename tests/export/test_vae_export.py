@@ -267,6 +267,7 @@ print(json.dumps([image.tolist(), used]))
 """
 
 
+@pytest.mark.large
 def test_answers_in_a_process_without_keras(saved_vae, model, tmp_path):
     script = tmp_path / "client.py"
     script.write_text(CLIENT)

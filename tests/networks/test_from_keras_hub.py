@@ -12,6 +12,8 @@ from keras_xmodal.networks import from_keras_hub
 from tests.helpers import assert_close
 from tests.networks.check_encoder import check_litert
 
+pytestmark = pytest.mark.large
+
 hub = pytest.importorskip("keras_hub").models
 
 RNG = np.random.default_rng(0)

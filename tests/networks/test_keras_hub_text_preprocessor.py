@@ -9,6 +9,8 @@ import tensorflow as tf
 from keras_xmodal.networks import KerasHubTextPreprocessor
 from tests.helpers import assert_close
 
+pytestmark = pytest.mark.large
+
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "red", "apple"]
 # The last is longer than the model: it is cut, and still has its end.
 TEXTS = ["Red apple", "pear", "", "red red red red apple"]
