@@ -13,6 +13,7 @@ import pathlib
 import sys
 import tempfile
 import time
+from concurrent import futures
 
 import jupytext
 import nbformat
@@ -38,17 +39,29 @@ def main(arguments=None):
     """
     options = parse(arguments)
     scripts = find_scripts(options.names)
-    failed = 0
-    for script in scripts:
-        start = time.perf_counter()
-        message = execute(script, options)
-        seconds = time.perf_counter() - start
-        state = "failed after" if message else "ran in"
-        print(f"{script.stem}: {state} {seconds:.0f} s", flush=True)
-        if message:
-            print(message, file=sys.stderr, flush=True)
-            failed += 1
-    return int(failed > 0)
+    with futures.ThreadPoolExecutor(options.jobs) as pool:
+        passed = list(pool.map(lambda script: run(script, options), scripts))
+    return int(not all(passed))
+
+
+def run(script, options):
+    """Run one tutorial and tell how long it took.
+
+    Args:
+        script: Path of the percent script.
+        options: What `parse` returns.
+
+    Returns:
+        Whether it passed.
+    """
+    start = time.perf_counter()
+    message = execute(script, options)
+    seconds = time.perf_counter() - start
+    state = "failed after" if message else "ran in"
+    print(f"{script.stem}: {state} {seconds:.0f} s", flush=True)
+    if message:
+        print(message, file=sys.stderr, flush=True)
+    return not message
 
 
 def parse(arguments):
@@ -73,7 +86,15 @@ def parse(arguments):
         default=1800,
         help="seconds that one cell may take (default: %(default)s)",
     )
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        default=1,
+        help="tutorials that run at a time (default: %(default)s)",
+    )
     options = parser.parse_args(arguments)
+    if options.jobs < 1:
+        parser.error(f"--jobs must be at least 1, not {options.jobs}")
     if options.fast and options.write:
         parser.error(
             "--write keeps the outputs of a full run: leave --fast out"

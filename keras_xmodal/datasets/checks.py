@@ -31,7 +31,7 @@ def check_name(name, choices):
         )
 
 
-def check_data_dir(data_dir):
+def check_data_dir(data_dir) -> pathlib.Path:
     """Check that a user passed a path, or nothing.
 
     Args:

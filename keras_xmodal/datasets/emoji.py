@@ -237,7 +237,7 @@ def rows(
             continue
         if "text" not in modalities:
             its_captions = its_captions[:1]
-        voices = (-1,) if recordings is None else recordings.get(index, ())
+        voices = (-1,) if recordings is None else recordings.get(index, [])
         found.extend(
             Row(index, spec.style, language, text, voice)
             for language, text in its_captions

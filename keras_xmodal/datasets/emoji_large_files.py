@@ -17,6 +17,7 @@ import hashlib
 import io
 import json
 import pathlib
+from collections.abc import Collection
 
 import numpy as np
 from PIL import Image
@@ -105,7 +106,7 @@ def prepare(
     for style, (package, source) in STYLES.items():
         files = packages[package.name]
         pictures = read_pictures(files, source, SIZE, index.keys())
-        keys = sorted(pictures, key=index.get)
+        keys = sorted(pictures, key=lambda hexcode: index[hexcode])
         arrays[f"{style}_images"] = np.stack([pictures[key] for key in keys])
         arrays[f"{style}_concepts"] = np.array([index[key] for key in keys])
         counts[style] = len(keys)
@@ -117,7 +118,7 @@ def prepare(
     counts.update(collections.Counter(splits.values()))
     if counts != EXPECTED:
         raise ValueError(f"{counts}, and expected {EXPECTED}")
-    np.savez_compressed(folder / "emoji.npz", **arrays)
+    np.savez_compressed(folder / "emoji.npz", **arrays)  # type: ignore
     text = json.dumps(concepts, ensure_ascii=False, indent=1)
     (folder / "concepts.json").write_text(text + "\n", encoding="utf-8")
 
@@ -215,7 +216,7 @@ def over_white(picture: Image.Image, size: int) -> np.ndarray:
 
 
 def read_pictures(
-    files: dict[str, bytes], folder: str, size: int, keep: set[str]
+    files: dict[str, bytes], folder: str, size: int, keep: Collection[str]
 ) -> dict[str, np.ndarray]:
     """Read the pictures of a style.
 

@@ -20,7 +20,9 @@ from keras_xmodal.datasets.load import load
 _CLASS = tfds.features.ClassLabel(num_classes=mnist.NUM_CLASSES)
 
 
-class _FetchedBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+class _FetchedBuilder(  # type: ignore[call-arg]
+    tfds.core.GeneratorBasedBuilder, skip_registration=True
+):
     """Base of the builders that read what `fetch` left in `manual_dir`."""
 
     VERSION = tfds.core.Version("1.0.0")

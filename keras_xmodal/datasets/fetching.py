@@ -61,7 +61,8 @@ def members(
     for member in archive:
         name = member.name.partition("/")[2]
         if member.isfile() and (name in paths or name.startswith(folders)):
-            files[name] = archive.extractfile(member).read()
+            content = archive.extractfile(member)
+            files[name] = content.read()  # type: ignore[union-attr]
     return files
 
 

@@ -56,15 +56,16 @@ def read_video(
             "`num_frames` must be a positive integer or None. Received: "
             f"num_frames={num_frames}"
         )
-    content = source
-    if not isinstance(source, bytes):
+    if isinstance(source, bytes):
+        content = source
+    else:
         content = pathlib.Path(source).read_bytes()
     wanted = None
     if num_frames is not None:
         length = sum(1 for _ in _frames(content))
         wanted = np.asarray(sample_frames(length, num_frames))
     # Two passes over a long clip, rather than all of its frames in memory.
-    chosen = set() if wanted is None else set(wanted.tolist())
+    chosen: set[int] = set() if wanted is None else set(wanted.tolist())
     frames = {
         index: frame
         for index, frame in enumerate(_frames(content))

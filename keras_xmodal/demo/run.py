@@ -1,6 +1,7 @@
 """`keras-xmodal demo`: from the bundled pictures to a served model."""
 
 import json
+import os
 import pathlib
 import shutil
 import time
@@ -22,7 +23,7 @@ from keras_xmodal.retrieval import ExactIndex
 
 
 def run(
-    output: str,
+    output: str | os.PathLike,
     epochs: int = recipe.EPOCHS,
     seed: int = 0,
     overwrite: bool = False,

@@ -35,7 +35,7 @@ class ContrastiveLoss(keras.losses.Loss):
 
     # Where `EmbeddingModel` starts its learned logits
     # `similarity / temperature + bias`. None: the loss takes the similarity.
-    initial_temperature = None
+    initial_temperature: float | None = None
     initial_bias = 0.0
 
     def __init__(

@@ -21,7 +21,7 @@ class MultimodalModel(keras.Model):
         **kwargs: Arguments of `keras.Model`.
     """
 
-    layer_arguments = ("encoders", "preprocessors")
+    layer_arguments: tuple[str, ...] = ("encoders", "preprocessors")
     modalities = ()
 
     def __init__(self, preprocessors=None, **kwargs):

@@ -1,5 +1,7 @@
 """Token embeddings in closed form, by latent semantic analysis."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import scipy
 
@@ -8,7 +10,7 @@ def lsa_embeddings(
     tokens: np.ndarray,
     vocabulary_size: int,
     embedding_dim: int,
-    translations: tuple = (),
+    translations: Sequence = (),
     penalty: float = 0.3,
 ) -> np.ndarray:
     """Embed tokens so that the average over a text is its LSA vector.
