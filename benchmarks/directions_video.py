@@ -26,7 +26,7 @@ from moving_digits import (
 from schedules import BATCH_SIZE, falling_rate
 
 import keras_xmodal as kx
-from keras_xmodal.datasets.emoji_motion import MOTIONS
+from keras_xmodal.datasets.collection.emoji_motion import MOTIONS
 
 layers = keras.layers
 

@@ -48,7 +48,7 @@ import numpy as np
 import tensorflow as tf
 
 import keras_xmodal as kx
-from keras_xmodal.datasets import mnist
+from keras_xmodal.datasets.collection import mnist
 from keras_xmodal.demo import recipe
 
 TASKS = ("ring", "grid", "stacked", "fashion", "emoji")

@@ -91,6 +91,11 @@ def file_of(obj):
     return pathlib.Path(inspect.getsourcefile(obj))
 
 
+def own_tests(obj):
+    file = file_of(obj).relative_to(PACKAGE)
+    return ROOT / "tests" / file.with_name(f"test_{file.name}")
+
+
 # Floors.
 
 
@@ -146,9 +151,7 @@ def test_public_symbols_have_a_test_file():
         for name, obj in PUBLIC.items()
         if not file_of(obj).name.startswith("_")
         and not is_base(obj)
-        and not (
-            ROOT / "tests" / name.split(".")[0] / f"test_{file_of(obj).name}"
-        ).exists()
+        and not own_tests(obj).exists()
     )
 
 

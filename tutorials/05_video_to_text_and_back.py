@@ -38,7 +38,7 @@ from IPython.display import HTML, display
 from keras import ops
 
 import keras_xmodal as kx
-from keras_xmodal.datasets import emoji, emoji_motion
+from keras_xmodal.datasets.collection import emoji, emoji_motion
 from keras_xmodal.demo.recipe import make_optimizer
 from keras_xmodal.ops.frames import sample_frames
 

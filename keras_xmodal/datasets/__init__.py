@@ -1,6 +1,6 @@
 """Data sets: the bundled sample, and how it is split into questions."""
 
-from keras_xmodal.datasets.fetch import fetch
+from keras_xmodal.datasets.fetching.fetch import fetch
 from keras_xmodal.datasets.from_csv import from_csv
 from keras_xmodal.datasets.from_tfds import from_tfds
 from keras_xmodal.datasets.load import load

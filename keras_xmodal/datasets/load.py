@@ -5,8 +5,8 @@ import os
 
 import tensorflow as tf
 
-from keras_xmodal.datasets import (
-    checks,
+from keras_xmodal.datasets import checks
+from keras_xmodal.datasets.collection import (
     emoji,
     emoji_large,
     emoji_motion,

@@ -10,8 +10,10 @@ from keras_xmodal.models.array_dataset import as_dataset
 from keras_xmodal.models.gan_networks import batch_shape
 from keras_xmodal.models.gan_steps import GANSteps
 from keras_xmodal.models.moving_average import clone
-from keras_xmodal.networks.dense_discriminator import DenseDiscriminator
-from keras_xmodal.networks.dense_generator import DenseGenerator
+from keras_xmodal.networks.adversarial.dense_discriminator import (
+    DenseDiscriminator,
+)
+from keras_xmodal.networks.adversarial.dense_generator import DenseGenerator
 
 _NETWORKS = ("generator", "discriminator", "condition_encoder", "augmenter")
 

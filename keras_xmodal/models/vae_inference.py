@@ -8,7 +8,7 @@ from keras import ops
 from keras_xmodal.models import checks, vae_checks
 from keras_xmodal.models.latent_mixture import draw_from_mixture, fit_mixture
 from keras_xmodal.models.vae_networks import VAENetworks, summarize
-from keras_xmodal.networks.text_decoder import TextDecoder
+from keras_xmodal.networks.text.text_decoder import TextDecoder
 from keras_xmodal.objectives.noise import Noise
 
 

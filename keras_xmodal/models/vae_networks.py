@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_xmodal.models import checks, vae_checks
 from keras_xmodal.models.multimodal_model import MultimodalModel
-from keras_xmodal.networks.text_decoder import TextDecoder
+from keras_xmodal.networks.text.text_decoder import TextDecoder
 from keras_xmodal.objectives.experts import Experts
 from keras_xmodal.objectives.objective import mean_over_available
 from keras_xmodal.ops.experts import select_component

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_xmodal.datasets.fetch import fetch
+from keras_xmodal.datasets.fetching.fetch import fetch
 from tests.datasets.registry import Packages, Registry
 
 

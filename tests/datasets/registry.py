@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_xmodal.datasets import (
+from keras_xmodal.datasets.fetching import (
     debian_package,
     emoji_large_files,
     fashion_mnist_files,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_xmodal.datasets import emoji
+from keras_xmodal.datasets.collection import emoji
 from keras_xmodal.datasets.load import load
 
 

@@ -1,0 +1,105 @@
+"""A package of Debian: installed, or fetched with `apt-get`; read."""
+
+import io
+import os
+import pathlib
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from typing import NamedTuple
+
+from keras_xmodal.datasets.fetching import commands
+
+ROOT = pathlib.Path("/")  # of installed packages
+
+
+class DebianPackage(NamedTuple):
+    """A package of Debian, and what is read of it.
+
+    The version is the distribution's: whoever uses the files verifies them.
+    `apt-get` verifies the package that it fetches.
+
+    Attributes:
+        name: Its name, such as `"dataset-fashion-mnist"`.
+        paths: Files and folders that are read, below `/`, such as
+            `"usr/share/datasets/fashion-mnist"`.
+    """
+
+    name: str
+    paths: tuple[str, ...]
+
+    def read(self, cache: pathlib.Path) -> dict[str, bytes]:
+        """Read the files of `paths`.
+
+        They come from the package in `cache`, or else the installed one, or
+        else one that is fetched and kept in `cache`.
+
+        Args:
+            cache: Folder that keeps the package.
+
+        Returns:
+            Dict from path below `/` to the content of the file.
+
+        Raises:
+            FileNotFoundError: If the package is not there, nor apt-get; or it
+                is, but dpkg-deb is not.
+            ConnectionError: If apt-get cannot fetch it.
+            ValueError: If what apt-get fetched cannot be read.
+        """
+        for path in sorted(cache.glob(f"{self.name}_*.deb")):
+            files = self._unpack(path)
+            if files:
+                return files
+        if all((ROOT / path).exists() for path in self.paths):
+            return self._read_installed()
+        path = self._fetch(cache)
+        files = self._unpack(path)
+        if not files:
+            raise ValueError(
+                f"{self.name} must be a whole Debian package with {self.paths}."
+                f" Received: {path}"
+            )
+        return files
+
+    def _read_installed(self):
+        files = {}
+        for start in self.paths:
+            start = ROOT / start
+            for path in [start, *start.rglob("*")]:
+                if path.is_file():
+                    files[path.relative_to(ROOT).as_posix()] = path.read_bytes()
+        return files
+
+    def _unpack(self, path):
+        """Files of `paths`; `None` if the package is damaged."""
+        program = shutil.which("dpkg-deb")
+        if program is None:
+            raise FileNotFoundError(
+                f"`dpkg-deb` must be on the PATH, to unpack {path}. It comes "
+                "with the package dpkg, for other systems than Debian too."
+            )
+        result = subprocess.run(
+            [program, "--fsys-tarfile", path], capture_output=True
+        )
+        if result.returncode:
+            return None
+        with tarfile.open(fileobj=io.BytesIO(result.stdout)) as archive:
+            return commands.members(archive, self.paths)
+
+    def _fetch(self, cache):
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(
+            dir=cache, prefix="partial-"
+        ) as folder:
+            commands.run(
+                ["apt-get", "download", self.name],
+                folder,
+                "Are the lists of packages there (`apt-get update`)? Or put "
+                f"the file {self.name}_<version>.deb, which this command gives "
+                f"on another machine, into {cache}.",
+            )
+            (fetched,) = pathlib.Path(folder).glob("*.deb")
+            path = cache / fetched.name
+            os.replace(fetched, path)
+        return path

