@@ -329,7 +329,7 @@ def same_dim(**shapes):
     return _same("the same dim", shapes, slice(-1, None))
 
 
-def embeddings(argument, value, dtype="float32"):
+def embeddings(argument, value, dtype="float32") -> np.ndarray:
     """Finite vectors of shape `(examples, dim)`, as floats of this dtype."""
     value = real_numbers(argument, value)
     if value.ndim != 2 or 0 in value.shape:
@@ -340,7 +340,7 @@ def embeddings(argument, value, dtype="float32"):
     return finite(argument, value.astype(dtype))
 
 
-def ids(argument, value, length=None):
+def ids(argument, value, length=None) -> np.ndarray:
     """Ids of shape `(examples,)`, of any dtype whose values can be equal.
 
     Objects that are all strings, or bytes of UTF-8, become a string array.

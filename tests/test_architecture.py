@@ -19,6 +19,7 @@ ROOT = pathlib.Path(__file__).parent.parent
 PACKAGE = ROOT / "keras_xmodal"
 FLOORS = {
     "checks": -1,  # Below all, for `ops` checks arguments too.
+    "types": -1,
     "_version": 0,
     "saving": 0,
     "ops": 0,

@@ -1,5 +1,7 @@
 """Whether images that were generated from captions show them."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from keras_xmodal import checks
@@ -12,8 +14,11 @@ _TIE = 1e-7
 
 
 def caption_r_precision(
-    image_embeddings, text_embeddings, caption_ids=None, num_candidates=100
-):
+    image_embeddings: np.ndarray,
+    text_embeddings: np.ndarray,
+    caption_ids: Sequence | np.ndarray | None = None,
+    num_candidates: int = 100,
+) -> dict[str, float]:
     """Share of generated images whose own caption is the nearest to them.
 
     This is what text-to-image papers call R-precision: of the caption that an

@@ -1,11 +1,17 @@
 """How many characters of texts are wrong."""
 
 import unicodedata
+from collections.abc import Sequence
+
+import numpy as np
 
 from keras_xmodal.metrics.edit_distance import total_edits
 
 
-def character_error_rate(references, predictions):
+def character_error_rate(
+    references: Sequence[str | bytes] | np.ndarray,
+    predictions: Sequence[str | bytes] | np.ndarray,
+) -> dict[str, float]:
     """Edits between texts, for each character of what they should be.
 
     The fewest characters to substitute, delete and insert, summed over all

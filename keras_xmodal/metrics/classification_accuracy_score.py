@@ -1,5 +1,7 @@
 """What a classifier learns from generated data."""
 
+from typing import Any
+
 import keras
 import numpy as np
 
@@ -8,16 +10,16 @@ from keras_xmodal.metrics.features import check_samples
 
 
 def classification_accuracy_score(
-    classifier,
-    generated,
-    generated_labels,
-    train,
-    train_labels,
-    test,
-    test_labels,
-    epochs=10,
-    batch_size=128,
-):
+    classifier: Any,
+    generated: np.ndarray,
+    generated_labels: np.ndarray,
+    train: np.ndarray,
+    train_labels: np.ndarray,
+    test: np.ndarray,
+    test_labels: np.ndarray,
+    epochs: int = 10,
+    batch_size: int = 128,
+) -> dict[str, float]:
     """Train a classifier on generated data, and test it on real data.
 
     The same classifier, from the same initial weights, is trained on real
@@ -85,14 +87,14 @@ def classification_accuracy_score(
     generated, train, test = check_samples(
         generated=generated, train=train, test=test
     )
-    labels = {
+    counted = {
         "generated_labels": (generated_labels, len(generated)),
         "train_labels": (train_labels, len(train)),
         "test_labels": (test_labels, len(test)),
     }
     labels = {
         argument: checks.class_ids(argument, values, num_samples)
-        for argument, (values, num_samples) in labels.items()
+        for argument, (values, num_samples) in counted.items()
     }
     models = _build(classifier), _build(classifier)
     if models[0] is models[1]:

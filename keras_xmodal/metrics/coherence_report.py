@@ -1,6 +1,8 @@
 """Whether modalities that a model generates agree with each other."""
 
 import itertools
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -9,14 +11,14 @@ from keras_xmodal.ops.experts import all_subsets
 
 
 def coherence_report(
-    model,
-    x,
-    labels,
-    classifiers,
-    num_generated=1000,
-    seed=0,
-    output="mean",
-):
+    model: Any,
+    x: Mapping[str, Any],
+    labels: np.ndarray,
+    classifiers: Mapping[str, Callable],
+    num_generated: int = 1000,
+    seed: int = 0,
+    output: str = "mean",
+) -> dict[str, Any]:
     """Measure joint and conditional coherence of a generative model.
 
     Classifiers, trained on real data, read what the model generates. The

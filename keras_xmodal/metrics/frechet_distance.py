@@ -5,7 +5,7 @@ import numpy as np
 from keras_xmodal.metrics.features import check_feature_pair
 
 
-def frechet_distance(real, generated):
+def frechet_distance(real: np.ndarray, generated: np.ndarray) -> float:
     """Measure how far two sets of features are apart, as Gaussians.
 
     This is the formula of the FID, `|m - m'|^2 + tr(C + C' - 2 (C C')^(1/2))`

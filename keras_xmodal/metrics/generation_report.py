@@ -1,6 +1,7 @@
 """Generated data beside real data, by the features of a named extractor."""
 
 import hashlib
+from typing import Any
 
 import keras
 import numpy as np
@@ -14,16 +15,16 @@ from keras_xmodal.metrics.manifold_report import manifold_report
 
 
 def generation_report(
-    real,
-    generated,
-    extractor,
-    reference=None,
-    num_neighbors=5,
-    num_subsets=100,
-    subset_size=1000,
-    batch_size=128,
-    seed=0,
-):
+    real: np.ndarray,
+    generated: np.ndarray,
+    extractor: keras.Model,
+    reference: np.ndarray | None = None,
+    num_neighbors: int = 5,
+    num_subsets: int = 100,
+    subset_size: int = 1000,
+    batch_size: int = 128,
+    seed: int = 0,
+) -> dict[str, Any]:
     """Compare generated with real data, and real with other real data.
 
     All numbers depend on the features, and the Frechet distance on the number
@@ -96,9 +97,9 @@ def generation_report(
     num_neighbors = checks.positive_integer("num_neighbors", num_neighbors)
     batch_size = checks.positive_integer("batch_size", batch_size)
     checks.instance_of("extractor", extractor, keras.Model, "a Keras model")
-    sets = {"real": real, "generated": generated, "reference": reference}
-    if reference is None:
-        del sets["reference"]
+    sets = {"real": real, "generated": generated}
+    if reference is not None:
+        sets["reference"] = reference
     sets = dict(zip(sets, check_samples(**sets), strict=True))
     rng = np.random.default_rng(seed)
     rows = {name: rng.permutation(len(value)) for name, value in sets.items()}

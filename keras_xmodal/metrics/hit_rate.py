@@ -42,7 +42,9 @@ class HitRate(RetrievalMetric):
         - Faghri et al., 2018, https://arxiv.org/abs/1707.05612, section 4
     """
 
-    def __init__(self, k, name=None, dtype=None):
+    def __init__(
+        self, k: int, name: str | None = None, dtype: str | None = None
+    ):
         self.k = checks.positive_integer("k", k)
         super().__init__(name=name or f"hit_rate_at_{self.k}", dtype=dtype)
 

@@ -6,7 +6,13 @@ from keras_xmodal import checks
 from keras_xmodal.metrics.features import check_feature_pair
 
 
-def kernel_distance(real, generated, num_subsets=100, subset_size=1000, seed=0):
+def kernel_distance(
+    real: np.ndarray,
+    generated: np.ndarray,
+    num_subsets: int = 100,
+    subset_size: int = 1000,
+    seed: int = 0,
+) -> dict[str, float]:
     """Measure how far two sets of features are apart, without bias.
 
     This is the formula of the KID on features of your choice: the squared

@@ -1,12 +1,15 @@
 """How much a latent space is used."""
 
+import numpy as np
 from keras import ops
 
 from keras_xmodal import checks
 from keras_xmodal.ops.gaussian import gaussian_kl
 
 
-def latent_report(mean, log_variance, threshold=0.01):
+def latent_report(
+    mean: np.ndarray, log_variance: np.ndarray, threshold: float = 0.01
+) -> dict[str, float]:
     """Measure which latent dimensions carry information.
 
     A dimension is active if the variance of its posterior means over the

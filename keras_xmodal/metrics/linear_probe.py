@@ -8,8 +8,12 @@ from keras_xmodal.metrics.ids import match_ids
 
 
 def linear_probe(
-    train_latents, train_labels, test_latents, test_labels, l2=1.0
-):
+    train_latents: np.ndarray,
+    train_labels: np.ndarray,
+    test_latents: np.ndarray,
+    test_labels: np.ndarray,
+    l2: float = 1.0,
+) -> dict[str, float]:
     """Classify latents by logistic regression.
 
     The latents are standardised, by mean and deviation of the training set;

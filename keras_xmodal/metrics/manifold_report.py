@@ -11,7 +11,9 @@ _MAX_DISTANCES = 2**22
 _MARGIN = 1 + 1e-9
 
 
-def manifold_report(real, generated, num_neighbors=5):
+def manifold_report(
+    real: np.ndarray, generated: np.ndarray, num_neighbors: int = 5
+) -> dict[str, float]:
     """Measure fidelity and diversity apart from each other.
 
     The ball of a sample reaches to its `num_neighbors`-th neighbour in its own

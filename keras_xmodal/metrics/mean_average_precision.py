@@ -41,7 +41,12 @@ class MeanAveragePrecision(RetrievalMetric):
           Retrieval, 2008, eq. 8.8
     """
 
-    def __init__(self, k=None, name=None, dtype=None):
+    def __init__(
+        self,
+        k: int | None = None,
+        name: str | None = None,
+        dtype: str | None = None,
+    ):
         self.k = checks.positive_integer("k", k, optional=True)
         default = "mean_average_precision" + (f"_at_{self.k}" if self.k else "")
         super().__init__(name=name or default, dtype=dtype)

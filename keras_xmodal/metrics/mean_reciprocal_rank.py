@@ -34,7 +34,9 @@ class MeanReciprocalRank(RetrievalMetric):
         - Voorhees, 1999, The TREC-8 question answering track report
     """
 
-    def __init__(self, name="mean_reciprocal_rank", dtype=None):
+    def __init__(
+        self, name: str = "mean_reciprocal_rank", dtype: str | None = None
+    ):
         super().__init__(name=name, dtype=dtype)
 
     def query_values(self, relevance, scores):

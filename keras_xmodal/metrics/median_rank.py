@@ -44,7 +44,12 @@ class MedianRank(RetrievalMetric):
         - Faghri et al., 2018, https://arxiv.org/abs/1707.05612, section 4
     """
 
-    def __init__(self, max_rank=10_000, name="median_rank", dtype=None):
+    def __init__(
+        self,
+        max_rank: int = 10_000,
+        name: str = "median_rank",
+        dtype: str | None = None,
+    ):
         self.max_rank = checks.positive_integer("max_rank", max_rank)
         super().__init__(name=name, dtype=dtype)
         # The last bin holds all ranks beyond `max_rank`.

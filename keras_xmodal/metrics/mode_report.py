@@ -11,8 +11,12 @@ _NUM_DEVIATIONS = 3
 
 
 def mode_report(
-    samples, num_modes=None, centres=None, deviation=None, probabilities=None
-):
+    samples: np.ndarray,
+    num_modes: int | None = None,
+    centres: np.ndarray | None = None,
+    deviation: float | None = None,
+    probabilities: np.ndarray | None = None,
+) -> dict[str, float]:
     """Count the modes that generated samples cover, and their imbalance.
 
     Three kinds of samples: modes, as a classifier reads them; the digits of

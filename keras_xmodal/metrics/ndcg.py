@@ -42,7 +42,12 @@ class NDCG(RetrievalMetric):
           IR techniques, with the discount `1 / log2(1 + rank)`
     """
 
-    def __init__(self, k=None, name=None, dtype=None):
+    def __init__(
+        self,
+        k: int | None = None,
+        name: str | None = None,
+        dtype: str | None = None,
+    ):
         self.k = checks.positive_integer("k", k, optional=True)
         default = "ndcg" + (f"_at_{self.k}" if self.k else "")
         super().__init__(name=name or default, dtype=dtype)

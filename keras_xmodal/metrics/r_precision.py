@@ -38,7 +38,7 @@ class RPrecision(RetrievalMetric):
         - Musgrave et al., 2020, https://arxiv.org/abs/2003.08505
     """
 
-    def __init__(self, name="r_precision", dtype=None):
+    def __init__(self, name: str = "r_precision", dtype: str | None = None):
         super().__init__(name=name, dtype=dtype)
 
     def query_values(self, relevance, scores):

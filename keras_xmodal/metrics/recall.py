@@ -41,7 +41,9 @@ class Recall(RetrievalMetric):
           Retrieval, 2008, eq. 8.2
     """
 
-    def __init__(self, k, name=None, dtype=None):
+    def __init__(
+        self, k: int, name: str | None = None, dtype: str | None = None
+    ):
         self.k = checks.positive_integer("k", k)
         super().__init__(name=name or f"recall_at_{self.k}", dtype=dtype)
 

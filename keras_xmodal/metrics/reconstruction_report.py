@@ -9,7 +9,12 @@ from keras_xmodal import checks
 _WINDOW = 11
 
 
-def reconstruction_report(x, reconstruction, value_range=1.0, padding_id=None):
+def reconstruction_report(
+    x: np.ndarray,
+    reconstruction: np.ndarray,
+    value_range: float = 1.0,
+    padding_id: int | None = None,
+) -> dict[str, float]:
     """Compare one modality with its reconstruction or translation.
 
     Integers on both sides are ids, such as tokens, and are counted; all else

@@ -42,7 +42,7 @@ class RetrievalMetric(keras.metrics.Mean):
         ```
     """
 
-    def __init__(self, name=None, dtype=None):
+    def __init__(self, name: str | None = None, dtype: str | None = None):
         super().__init__(name=name, dtype=dtype)
 
     def query_values(self, relevance, scores):

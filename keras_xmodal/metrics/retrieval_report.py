@@ -1,5 +1,7 @@
 """All retrieval numbers of a whole data set at once."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from keras import ops
 
@@ -12,13 +14,13 @@ _MAX_SCORES = 2**22
 
 
 def retrieval_report(
-    queries,
-    candidates,
-    query_ids=None,
-    candidate_ids=None,
-    ks=(1, 5, 10),
-    chunk_size=1024,
-):
+    queries: np.ndarray,
+    candidates: np.ndarray,
+    query_ids: Sequence | np.ndarray | None = None,
+    candidate_ids: Sequence | np.ndarray | None = None,
+    ks: Sequence[int] = (1, 5, 10),
+    chunk_size: int = 1024,
+) -> dict[str, float]:
     """Rank all candidates for every query and summarise the ranks.
 
     Candidates are ranked by their dot product with the query, the cosine
@@ -145,7 +147,9 @@ def _chance(num_relevant, num_candidates, k):
     return float(np.mean(1.0 - miss[inverse]))
 
 
-def _matched_ids(query_ids, candidate_ids, num_queries, num_candidates):
+def _matched_ids(
+    query_ids, candidate_ids, num_queries, num_candidates
+) -> tuple[np.ndarray, np.ndarray]:
     if (query_ids is None) != (candidate_ids is None):
         raise ValueError(
             "Give both `query_ids` and `candidate_ids`, or neither. "

@@ -8,8 +8,10 @@ for any logit.
 
 from keras import ops
 
+from keras_xmodal.types import Tensor, TensorLike
 
-def minimax(real, fake):
+
+def minimax(real: TensorLike, fake: TensorLike) -> tuple[Tensor, Tensor]:
     """The two-player game of 2014, in which both play for one value.
 
     The discriminator minimises `-V = softplus(-r) + softplus(f)`, and the
@@ -35,7 +37,7 @@ def minimax(real, fake):
     return _cross_entropy(real, fake), -ops.softplus(fake)
 
 
-def non_saturating(real, fake):
+def non_saturating(real: TensorLike, fake: TensorLike) -> tuple[Tensor, Tensor]:
     """As `minimax`, with a generator that maximises `log sigmoid(f)`.
 
     Args:
@@ -57,7 +59,7 @@ def non_saturating(real, fake):
     return _cross_entropy(real, fake), ops.softplus(-fake)
 
 
-def hinge(real, fake):
+def hinge(real: TensorLike, fake: TensorLike) -> tuple[Tensor, Tensor]:
     """Margins of 1 for the discriminator, no bound for the generator.
 
     Args:
@@ -79,7 +81,7 @@ def hinge(real, fake):
     return ops.relu(1.0 - real) + ops.relu(1.0 + fake), -fake
 
 
-def least_squares(real, fake):
+def least_squares(real: TensorLike, fake: TensorLike) -> tuple[Tensor, Tensor]:
     """Squared distance from 1 for real examples, from 0 for generated ones.
 
     Args:
@@ -102,7 +104,7 @@ def least_squares(real, fake):
     return 0.5 * squares, 0.5 * ops.square(fake - 1.0)
 
 
-def wasserstein(real, fake):
+def wasserstein(real: TensorLike, fake: TensorLike) -> tuple[Tensor, Tensor]:
     """The difference of means, a distance where D is 1-Lipschitz.
 
     Args:
@@ -123,7 +125,7 @@ def wasserstein(real, fake):
     return fake - real, -fake
 
 
-def relativistic(real, fake):
+def relativistic(real: TensorLike, fake: TensorLike) -> tuple[Tensor, Tensor]:
     """Each real example against the generated one beside it.
 
     The discriminator says which of the two is real, given the same condition,

@@ -3,12 +3,14 @@
 import numpy as np
 from keras import ops
 
+from keras_xmodal.types import Tensor, TensorLike
+
 # Below this, a probability of the blank counts as this: a sum of its logarithms
 # over hundreds of steps keeps its precision in float32.
 _SMALLEST = 1e-7
 
 
-def bigram_counts(tokens, vocabulary_size):
+def bigram_counts(tokens: TensorLike, vocabulary_size: int) -> Tensor:
     """Count the pairs of neighbouring tokens in texts.
 
     Token 0, padding, stands for the start and the end of a text as well: row 0
@@ -40,7 +42,7 @@ def bigram_counts(tokens, vocabulary_size):
     return ops.matmul(ops.transpose(first, (0, 2, 1)), second)
 
 
-def ctc_bigram_counts(logits):
+def ctc_bigram_counts(logits: TensorLike) -> Tensor:
     """Expected `bigram_counts` of what a CTC network reads.
 
     A path takes a label or the blank, 0, at each step, independently. The text

@@ -9,11 +9,15 @@ weight 0.
 
 from keras import ops
 
+from keras_xmodal.types import Tensor, TensorLike
+
 # Far below any logit, and finite: `0 * LARGE_NEGATIVE` is 0, not NaN.
 LARGE_NEGATIVE = -1e9
 
 
-def positives_from_ids(anchor_ids, candidate_ids=None):
+def positives_from_ids(
+    anchor_ids: TensorLike, candidate_ids: TensorLike | None = None
+) -> Tensor:
     """Mark the pairs whose ids are equal.
 
     Args:
@@ -36,7 +40,7 @@ def positives_from_ids(anchor_ids, candidate_ids=None):
     )
 
 
-def anchor_weights(positives, weights):
+def anchor_weights(positives: TensorLike, weights: TensorLike) -> Tensor:
     """Weight of each anchor: that of its heaviest positive pair.
 
     Args:
@@ -71,7 +75,9 @@ def _prepare(positives, logits, mask):
     return positives, negatives, logits
 
 
-def info_nce(positives, logits, mask=None):
+def info_nce(
+    positives: TensorLike, logits: TensorLike, mask: TensorLike | None = None
+) -> Tensor:
     """Cross-entropy of each anchor against its positives.
 
     `-1/|P(i)| * sum_{j in P(i)} log softmax(logits_i)_j`, the "outside"
@@ -107,7 +113,9 @@ def info_nce(positives, logits, mask=None):
     return ops.where(ops.squeeze(count, axis=-1) > 0, losses, 0.0)
 
 
-def sigmoid_contrastive(positives, logits, mask=None):
+def sigmoid_contrastive(
+    positives: TensorLike, logits: TensorLike, mask: TensorLike | None = None
+) -> Tensor:
     """Binary cross-entropy of every pair, summed over the candidates.
 
     `sum_j softplus(z_ij) - sum_{j in P(i)} z_ij`: each pair is one
@@ -150,7 +158,12 @@ def _zero_without_positive(positives, losses):
     return ops.where(ops.any(positives, axis=-1), losses, 0.0)
 
 
-def triplet_all_negatives(positives, similarities, margin, mask=None):
+def triplet_all_negatives(
+    positives: TensorLike,
+    similarities: TensorLike,
+    margin: float,
+    mask: TensorLike | None = None,
+) -> Tensor:
     """Sum of the hinges of all negatives: VSE's "sum of hinges".
 
     `sum_{n in N(i)} max(0, margin + s_in - s_ip)`, where `p` is the farthest
@@ -182,7 +195,12 @@ def triplet_all_negatives(positives, similarities, margin, mask=None):
     return _zero_without_positive(positives, losses)
 
 
-def triplet_hard_negative(positives, similarities, margin, mask=None):
+def triplet_hard_negative(
+    positives: TensorLike,
+    similarities: TensorLike,
+    margin: float,
+    mask: TensorLike | None = None,
+) -> Tensor:
     """Hinge of the nearest negative: VSE++'s "max of hinges".
 
     `max(0, margin + max_{n in N(i)} s_in - s_ip)`, where `p` is the farthest
@@ -216,7 +234,12 @@ def triplet_hard_negative(positives, similarities, margin, mask=None):
     return _zero_without_positive(positives, losses)
 
 
-def triplet_semi_hard_negative(positives, similarities, margin, mask=None):
+def triplet_semi_hard_negative(
+    positives: TensorLike,
+    similarities: TensorLike,
+    margin: float,
+    mask: TensorLike | None = None,
+) -> Tensor:
     """Hinge of the nearest negative that is farther than the positive.
 
     `max(0, margin + s_in - s_ip)` with `n` the nearest negative for which

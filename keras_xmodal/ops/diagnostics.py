@@ -3,9 +3,10 @@
 from keras import ops
 
 from keras_xmodal import checks
+from keras_xmodal.types import Tensor, TensorLike
 
 
-def alignment(x, y, exponent=2.0):
+def alignment(x: TensorLike, y: TensorLike, exponent: float = 2.0) -> Tensor:
     """Mean distance between the two embeddings of an item; 0 is best.
 
     Args:
@@ -34,7 +35,7 @@ def alignment(x, y, exponent=2.0):
     return ops.mean(ops.power(square, exponent / 2.0))
 
 
-def uniformity(x, t=2.0, chunk_size=1024):
+def uniformity(x: TensorLike, t: float = 2.0, chunk_size: int = 1024) -> Tensor:
     """Log of the mean Gaussian potential of all pairs; lower is more even.
 
     It is 0 for a collapsed model and approaches about -4 for embeddings that
@@ -93,7 +94,7 @@ def uniformity(x, t=2.0, chunk_size=1024):
     return ops.logsumexp(ops.concatenate(potentials)) - ops.log(num_pairs)
 
 
-def modality_gap(x, y):
+def modality_gap(x: TensorLike, y: TensorLike) -> Tensor:
     """Distance between the centres of two modalities.
 
     Args:

@@ -14,9 +14,10 @@ from keras import ops
 
 from keras_xmodal import checks
 from keras_xmodal.ops.gaussian import clip_log_variance, gaussian_log_prob
+from keras_xmodal.types import Tensor, TensorLike
 
 
-def all_subsets(num_modalities):
+def all_subsets(num_modalities: int) -> np.ndarray:
     """List the non-empty subsets of the modalities.
 
     Args:
@@ -44,7 +45,9 @@ def all_subsets(num_modalities):
     )
 
 
-def fill_missing(means, log_variances, mask=None):
+def fill_missing(
+    means: TensorLike, log_variances: TensorLike, mask: TensorLike | None = None
+) -> tuple[Tensor, Tensor]:
     """Put the standard normal in the place of missing experts.
 
     What is computed from the result is finite and has no gradient with respect
@@ -92,7 +95,12 @@ def _product(means, log_variances, mask, prior):
     return mean, -ops.log(precision)
 
 
-def product_of_experts(means, log_variances, mask=None, prior=True):
+def product_of_experts(
+    means: TensorLike,
+    log_variances: TensorLike,
+    mask: TensorLike | None = None,
+    prior: bool = True,
+) -> tuple[Tensor, Tensor]:
     """Multiply Gaussian experts: the precisions add up.
 
     `1/v = 1/v_0 + sum_m 1/v_m` and `mean = v sum_m mean_m / v_m`, over the
@@ -124,8 +132,12 @@ def product_of_experts(means, log_variances, mask=None, prior=True):
 
 
 def product_of_subsets(
-    means, log_variances, mask=None, subsets=None, prior=False
-):
+    means: TensorLike,
+    log_variances: TensorLike,
+    mask: TensorLike | None = None,
+    subsets: TensorLike | None = None,
+    prior: TensorLike | bool = False,
+) -> tuple[Tensor, Tensor, Tensor]:
     """Multiply the experts of every subset of the modalities, all at once.
 
     Args:
@@ -186,7 +198,12 @@ def _available(mask):
     )
 
 
-def mixture_log_prob(z, means, log_variances, mask=None):
+def mixture_log_prob(
+    z: TensorLike,
+    means: TensorLike,
+    log_variances: TensorLike,
+    mask: TensorLike | None = None,
+) -> Tensor:
     """Log-density of a uniform mixture of the Gaussians that are there.
 
     `log 1/C sum_c q_c(z)`, over the C available components of an example.
@@ -225,7 +242,7 @@ def mixture_log_prob(z, means, log_variances, mask=None):
     return ops.logsumexp(log_probs, axis=-2) - ops.log(count)
 
 
-def component_index(uniform, mask):
+def component_index(uniform: TensorLike, mask: TensorLike) -> Tensor:
     """Choose one of the available components for each example.
 
     Independent noise chooses at random. A stratified choice, equal shares of
@@ -256,7 +273,12 @@ def component_index(uniform, mask):
     return ops.cast(ops.argmax(ops.cast(reached, "int32"), axis=0), "int32")
 
 
-def select_component(uniform, means, log_variances, mask=None):
+def select_component(
+    uniform: TensorLike,
+    means: TensorLike,
+    log_variances: TensorLike,
+    mask: TensorLike | None = None,
+) -> tuple[Tensor, Tensor]:
     """Choose one of the available Gaussians for each example.
 
     A reparameterised sample of the result is a sample of the mixture, whose

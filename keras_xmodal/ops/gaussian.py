@@ -9,12 +9,14 @@ import math
 
 from keras import ops
 
+from keras_xmodal.types import Tensor, TensorLike
+
 # Standard deviations from 0.007 to 148: nothing that a latent space needs is
 # outside, and `exp` of a difference of two still fits into float32.
 LOG_VARIANCE_LIMIT = 10.0
 
 
-def clip_log_variance(log_variance):
+def clip_log_variance(log_variance: TensorLike) -> Tensor:
     """Keep log-variances in `[-10, 10]`, in float32.
 
     Outside, the gradient is zero.
@@ -36,7 +38,12 @@ def clip_log_variance(log_variance):
     )
 
 
-def gaussian_kl(mean, log_variance, other_mean=0.0, other_log_variance=0.0):
+def gaussian_kl(
+    mean: TensorLike,
+    log_variance: TensorLike,
+    other_mean: TensorLike | float = 0.0,
+    other_log_variance: TensorLike | float = 0.0,
+) -> Tensor:
     """Kullback-Leibler divergence of one Gaussian from another.
 
     `KL(q || p) = 1/2 sum (exp(d) - 1 - d + (m_q - m_p)^2 exp(-lv_p))` with
@@ -68,7 +75,9 @@ def gaussian_kl(mean, log_variance, other_mean=0.0, other_log_variance=0.0):
     return 0.5 * ops.sum(terms, axis=-1)
 
 
-def gaussian_log_prob(x, mean, log_variance):
+def gaussian_log_prob(
+    x: TensorLike, mean: TensorLike | float, log_variance: TensorLike | float
+) -> Tensor:
     """Log-density of a diagonal Gaussian.
 
     Args:
@@ -92,7 +101,9 @@ def gaussian_log_prob(x, mean, log_variance):
     )
 
 
-def sample_gaussian(mean, log_variance, noise):
+def sample_gaussian(
+    mean: TensorLike, log_variance: TensorLike, noise: TensorLike
+) -> Tensor:
     """Reparameterised sample: `mean + exp(log_variance / 2) * noise`.
 
     Args:

@@ -3,9 +3,10 @@
 from keras import ops
 
 from keras_xmodal.ops.noise import stateless_uniform
+from keras_xmodal.types import Tensor, TensorLike
 
 
-def stateless_gumbel(shape, seed):
+def stateless_gumbel(shape: tuple, seed: TensorLike | int) -> Tensor:
     """Draw standard Gumbel noise.
 
     The category of the largest sum of a logit and such noise is a sample of
@@ -30,7 +31,12 @@ def stateless_gumbel(shape, seed):
     return -ops.log(-ops.log(stateless_uniform(shape, seed)))
 
 
-def gumbel_softmax(logits, noise=None, temperature=1.0, hard=True):
+def gumbel_softmax(
+    logits: TensorLike,
+    noise: TensorLike | None = None,
+    temperature: float = 1.0,
+    hard: bool = True,
+) -> Tensor:
     """Draw one-hot vectors, exactly or nearly, that have a gradient.
 
     The softmax of `(logits + noise) / temperature` approaches the one-hot

@@ -11,10 +11,14 @@ Four estimators are the same bound with different gradients of the encoder:
   multiplied by its weight, `scale_gradient_later`. With K = 1 it is STL.
 """
 
+from collections.abc import Callable
+
 from keras import ops
 
+from keras_xmodal.types import Tensor, TensorLike
 
-def iwae_bound(log_weights):
+
+def iwae_bound(log_weights: TensorLike) -> Tensor:
     """Importance-weighted lower bound of the log-likelihood.
 
     `log 1/K sum_k exp(log_weights_k)`; with K = 1, the ELBO.
@@ -39,7 +43,7 @@ def iwae_bound(log_weights):
     return ops.logsumexp(log_weights, axis=0) - ops.log(count)
 
 
-def normalized_weights(log_weights):
+def normalized_weights(log_weights: TensorLike) -> Tensor:
     """Importance weights that add up to 1, as constants.
 
     Args:
@@ -63,7 +67,9 @@ def normalized_weights(log_weights):
     )
 
 
-def scale_gradient_later(z):
+def scale_gradient_later(
+    z: TensorLike,
+) -> tuple[Tensor, Callable[[TensorLike], None]]:
     """Let a tensor pass, and multiply its gradient by a factor given later.
 
     The doubly reparameterised gradient (DReG) weighs the gradient of each

@@ -10,11 +10,13 @@ import math
 
 from keras import ops
 
+from keras_xmodal.types import Tensor, TensorLike
+
 # The 32-bit constants as int32, whose products wrap around.
 _FIRST, _SECOND, _GOLDEN = -2048144789, -1028477387, -1640531527
 
 
-def fold_in(seed, value):
+def fold_in(seed: TensorLike | int, value: TensorLike | int) -> Tensor:
     """Derive a seed from another and a number.
 
     Args:
@@ -37,7 +39,7 @@ def fold_in(seed, value):
     return _mix(ops.bitwise_xor(_mix(seed), _mix(value + _GOLDEN)))
 
 
-def stateless_uniform(shape, seed):
+def stateless_uniform(shape: tuple, seed: TensorLike | int) -> Tensor:
     """Uniform noise in (0, 1).
 
     Args:
@@ -54,7 +56,7 @@ def stateless_uniform(shape, seed):
         True
     """
     seed = ops.cast(seed, "int32")
-    if len(seed.shape):
+    if len(ops.shape(seed)):
         # Each row counts its own elements from 0.
         row = shape[1:]
         seed = ops.expand_dims(seed, list(range(1, len(shape))))
@@ -66,7 +68,7 @@ def stateless_uniform(shape, seed):
     return (ops.cast(bits, "float32") + 0.5) / 2**23
 
 
-def stateless_normal(shape, seed):
+def stateless_normal(shape: tuple, seed: TensorLike | int) -> Tensor:
     """Standard normal noise.
 
     Args:

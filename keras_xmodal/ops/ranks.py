@@ -9,8 +9,10 @@ possible outcome for its query.
 
 from keras import ops
 
+from keras_xmodal.types import Tensor, TensorLike
 
-def best_rank(relevance, scores):
+
+def best_rank(relevance: TensorLike, scores: TensorLike) -> Tensor:
     """Rank of the best relevant candidate, by counting, ties pessimistic.
 
     The rank is one plus the number of irrelevant candidates whose score is at
@@ -40,7 +42,9 @@ def best_rank(relevance, scores):
     return 1.0 + ops.sum(ops.cast(ahead, "float32"), axis=-1)
 
 
-def sorted_relevance(relevance, scores, k=None):
+def sorted_relevance(
+    relevance: TensorLike, scores: TensorLike, k: int | None = None
+) -> Tensor:
     """Relevance of each query's candidates in rank order, ties pessimistic.
 
     With `k`, only the head of the ranking is found, in time linear in the
@@ -82,7 +86,7 @@ def sorted_relevance(relevance, scores, k=None):
     return ops.where(place < above, head_relevance, tied)
 
 
-def recall(relevance, scores, k):
+def recall(relevance: TensorLike, scores: TensorLike, k: int) -> Tensor:
     """Fraction of a query's relevant candidates among its first `k`.
 
     Args:
@@ -103,7 +107,9 @@ def recall(relevance, scores, k):
     return ops.divide_no_nan(found, ops.sum(relevance, axis=-1))
 
 
-def average_precision(relevance, scores, k=None):
+def average_precision(
+    relevance: TensorLike, scores: TensorLike, k: int | None = None
+) -> Tensor:
     """Precision, averaged over the places of the relevant candidates.
 
     With `k`, the sum runs over the first `k` places and is divided by
@@ -135,7 +141,7 @@ def average_precision(relevance, scores, k=None):
     return ops.divide_no_nan(ops.sum(hits * precision, axis=-1), possible)
 
 
-def r_precision(relevance, scores):
+def r_precision(relevance: TensorLike, scores: TensorLike) -> Tensor:
     """Precision among the first R, R being the query's relevant candidates.
 
     Args:
@@ -161,7 +167,9 @@ def r_precision(relevance, scores):
     return ops.divide_no_nan(ops.sum(hits, axis=-1), total[:, 0])
 
 
-def ndcg(relevance, scores, k=None):
+def ndcg(
+    relevance: TensorLike, scores: TensorLike, k: int | None = None
+) -> Tensor:
     """Normalised discounted cumulative gain; the gain is the relevance itself.
 
     For the exponential gain of Burges et al. (2005), pass `2**relevance - 1`.

@@ -3,9 +3,10 @@
 from keras import ops
 
 from keras_xmodal import checks
+from keras_xmodal.types import Tensor, TensorLike
 
 
-def l2_normalize(x, epsilon=1e-12):
+def l2_normalize(x: TensorLike, epsilon: float = 1e-12) -> Tensor:
     """Scale the last axis to unit length, in float32.
 
     Args:
@@ -26,7 +27,7 @@ def l2_normalize(x, epsilon=1e-12):
     return x * ops.rsqrt(ops.maximum(square, epsilon))
 
 
-def dot_similarity(anchors, candidates):
+def dot_similarity(anchors: TensorLike, candidates: TensorLike) -> Tensor:
     """Dot product of every anchor with every candidate.
 
     For L2-normalised embeddings this is the cosine similarity.
@@ -47,7 +48,9 @@ def dot_similarity(anchors, candidates):
     return ops.matmul(anchors, ops.transpose(candidates))
 
 
-def relative_representation(embeddings, anchors, temperature=0.05):
+def relative_representation(
+    embeddings: TensorLike, anchors: TensorLike, temperature: float = 0.05
+) -> Tensor:
     """Describe embeddings by the anchors that they are similar to.
 
     Where image and text were trained together, and speech and text, an image

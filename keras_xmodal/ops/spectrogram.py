@@ -5,9 +5,12 @@ import math
 from keras import ops
 
 from keras_xmodal.ops.noise import stateless_uniform
+from keras_xmodal.types import Tensor, TensorLike
 
 
-def mel_to_power(mel, mel_matrix, num_iterations=50):
+def mel_to_power(
+    mel: TensorLike, mel_matrix: TensorLike, num_iterations: int = 50
+) -> Tensor:
     """Power spectra, none negative, whose mel spectra are the given ones.
 
     There are fewer mel bins than frequencies. From an even spread, multiplying
@@ -51,14 +54,14 @@ def mel_to_power(mel, mel_matrix, num_iterations=50):
 
 
 def griffin_lim(
-    magnitudes,
-    sequence_length,
-    sequence_stride,
-    fft_length,
-    num_iterations=32,
-    momentum=0.99,
-    seed=0,
-):
+    magnitudes: TensorLike,
+    sequence_length: int,
+    sequence_stride: int,
+    fft_length: int,
+    num_iterations: int = 32,
+    momentum: float = 0.99,
+    seed: int = 0,
+) -> Tensor:
     """Find waveforms whose spectrograms have the given magnitudes.
 
     The phases start at random and become those of a waveform's spectrogram,

@@ -1,5 +1,9 @@
 """Exact nearest neighbours of any modality, kept in memory."""
 
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 
 from keras_xmodal import checks
@@ -38,7 +42,7 @@ class ExactIndex:
         ```
     """
 
-    def __init__(self, model=None):
+    def __init__(self, model: Any = None):
         if model is not None and not callable(getattr(model, "encode", None)):
             raise TypeError(
                 "`model` must have a method `encode(x, modality=...)`. "
@@ -66,7 +70,12 @@ class ExactIndex:
         """Number of rows of each modality."""
         return {name: len(rows) for name, rows in self._rows.items()}
 
-    def add(self, x, ids=None, modality: str | None = None) -> None:
+    def add(
+        self,
+        x: Mapping[str, Any] | np.ndarray,
+        ids: Sequence | np.ndarray | None = None,
+        modality: str | None = None,
+    ) -> None:
         """Add rows after those that are there: all of them or none.
 
         Args:
@@ -105,7 +114,9 @@ class ExactIndex:
         if ids.dtype.kind in "iu":
             self._next_id = max(self._next_id, int(ids.max()) + 1)
 
-    def remove(self, ids, modality: str | None = None) -> int:
+    def remove(
+        self, ids: Sequence | np.ndarray, modality: str | None = None
+    ) -> int:
         """Remove every row of these ids: all of them or none.
 
         Args:
@@ -143,7 +154,10 @@ class ExactIndex:
         return sum(int(gone.sum()) for gone in removed.values())
 
     def search(
-        self, queries, k: int = 10, modality: str | None = None
+        self,
+        queries: Mapping[str, Any] | np.ndarray,
+        k: int = 10,
+        modality: str | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Find the nearest rows of one modality for each query.
 
@@ -182,8 +196,8 @@ class ExactIndex:
                 f"`queries` must be of one modality. Received: {list(queries)}"
             )
         name = None if isinstance(queries, dict) else "queries"
-        queries = unit_embeddings(self.model, queries, name, "queries")
-        (queries,) = queries.values()
+        embedded = unit_embeddings(self.model, queries, name, "queries")
+        (queries,) = embedded.values()
         if queries.shape[1] != rows.dim:
             raise ValueError(
                 "`queries` must have the dim of the index. Received: queries "
@@ -192,7 +206,7 @@ class ExactIndex:
         found, scores = top_k(queries, rows.embeddings, k)
         return rows.ids[found], scores
 
-    def save(self, folder, overwrite: bool = False) -> None:
+    def save(self, folder: str | os.PathLike, overwrite: bool = False) -> None:
         """Write `index.npz` and, of a Keras model, `model.keras`.
 
         The folder appears when all is written. A model that is not a
@@ -209,7 +223,7 @@ class ExactIndex:
         storage.save(folder, self.model, self._rows, self._next_id, overwrite)
 
     @classmethod
-    def load(cls, folder, model=None) -> "ExactIndex":
+    def load(cls, folder: str | os.PathLike, model: Any = None) -> "ExactIndex":
         """Read an index that `save` wrote, and its model.
 
         Args:

@@ -5,7 +5,7 @@ import numpy as np
 from keras_xmodal import checks
 
 
-def unit_embeddings(model, x, modality, argument):
+def unit_embeddings(model, x, modality, argument) -> dict[str, np.ndarray]:
     """Encode raw examples, or take embeddings, and normalise them.
 
     Args:

@@ -1,6 +1,7 @@
 """Classify with names instead of labelled examples."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from keras import ops
@@ -58,7 +59,7 @@ class ZeroShotClassifier:
 
     def __init__(
         self,
-        model,
+        model: Any,
         class_names: Sequence[str],
         templates: Sequence[str] = ("{}",),
         modality: str = "text",
@@ -90,7 +91,7 @@ class ZeroShotClassifier:
         )
         self.class_embeddings = self._embed(embeddings.mean(axis=1), "prompts")
 
-    def predict_scores(self, x) -> np.ndarray:
+    def predict_scores(self, x: Mapping[str, Any] | np.ndarray) -> np.ndarray:
         """Cosine similarity of each example with each class.
 
         Args:
@@ -116,7 +117,7 @@ class ZeroShotClassifier:
         scores = embeddings.astype("float64") @ self.class_embeddings.T
         return scores.astype("float32")
 
-    def predict(self, x) -> np.ndarray:
+    def predict(self, x: Mapping[str, Any] | np.ndarray) -> np.ndarray:
         """Number of the nearest class; of equally near ones, the first.
 
         Args:
@@ -128,7 +129,9 @@ class ZeroShotClassifier:
         """
         return self.predict_scores(x).argmax(axis=1)
 
-    def evaluate(self, x, y) -> dict:
+    def evaluate(
+        self, x: Mapping[str, Any] | np.ndarray, y: Sequence | np.ndarray
+    ) -> dict:
         """Compare the predictions with the true classes.
 
         Precision, recall and F1 are macro averages over the classes that
