@@ -45,7 +45,7 @@ class GradientPenalty(Penalty):
 
     location = "between"
 
-    def __init__(self, weight=10.0, name="gradient_penalty"):
+    def __init__(self, weight: float = 10.0, name: str = "gradient_penalty"):
         super().__init__(weight, name)
 
     def call(self, squared_norm):

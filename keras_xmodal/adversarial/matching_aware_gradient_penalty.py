@@ -44,7 +44,9 @@ class MatchingAwareGradientPenalty(Penalty):
     location = "real"
     of_condition = True
 
-    def __init__(self, weight=2.0, name="matching_aware_gradient_penalty"):
+    def __init__(
+        self, weight: float = 2.0, name: str = "matching_aware_gradient_penalty"
+    ):
         super().__init__(weight, name)
 
     def call(self, squared_norm):

@@ -35,7 +35,7 @@ class Penalty:
     location = "real"
     of_condition = False
 
-    def __init__(self, weight=1.0, name="penalty"):
+    def __init__(self, weight: float = 1.0, name: str = "penalty"):
         self.weight = checks.not_negative("weight", weight)
         self.name = name
 

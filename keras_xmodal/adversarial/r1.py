@@ -38,7 +38,7 @@ class R1(Penalty):
 
     location = "real"
 
-    def __init__(self, weight=1.0, name="r1"):
+    def __init__(self, weight: float = 1.0, name: str = "r1"):
         super().__init__(weight, name)
 
     def call(self, squared_norm):

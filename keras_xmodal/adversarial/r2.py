@@ -39,7 +39,7 @@ class R2(Penalty):
 
     location = "fake"
 
-    def __init__(self, weight=1.0, name="r2"):
+    def __init__(self, weight: float = 1.0, name: str = "r2"):
         super().__init__(weight, name)
 
     def call(self, squared_norm):

@@ -1,5 +1,9 @@
 """Pictures of what a GAN generates from conditions."""
 
+import os
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import numpy as np
 
@@ -71,14 +75,14 @@ class ConditionalSampleGrid(PictureCallback):
 
     def __init__(
         self,
-        folder,
-        conditions=None,
-        num_samples=8,
-        frequency=1,
-        seed=0,
-        captions=None,
-        value_range=(-1.0, 1.0),
-        log_dir=None,
+        folder: str | os.PathLike,
+        conditions: Any = None,
+        num_samples: int = 8,
+        frequency: int = 1,
+        seed: int = 0,
+        captions: Sequence[str] | None = None,
+        value_range: tuple[float, float] = (-1.0, 1.0),
+        log_dir: str | os.PathLike | None = None,
     ):
         super().__init__(folder, frequency, log_dir=log_dir)
         self.conditions = check_conditions(conditions)

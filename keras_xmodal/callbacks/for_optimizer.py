@@ -42,7 +42,7 @@ class ForOptimizer(keras.callbacks.Callback):
         ```
     """
 
-    def __init__(self, name, callback):
+    def __init__(self, name: str, callback: keras.callbacks.Callback):
         super().__init__()
         self.name = checks.string("name", name)
         self.callback = checks.instance_of(

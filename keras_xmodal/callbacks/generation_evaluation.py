@@ -1,6 +1,9 @@
 """The quality of generated targets, after each epoch."""
 
+from typing import Any
+
 import keras
+import numpy as np
 
 from keras_xmodal import checks
 from keras_xmodal.callbacks.conditions import take
@@ -87,17 +90,17 @@ class GenerationEvaluation(GenerationCallback):
 
     def __init__(
         self,
-        targets,
-        extractor,
-        conditions=None,
-        num_samples=None,
-        frequency=1,
-        prefix="",
-        seed=0,
-        batch_size=128,
-        num_neighbors=5,
-        num_subsets=100,
-        subset_size=1000,
+        targets: np.ndarray,
+        extractor: keras.Model,
+        conditions: Any = None,
+        num_samples: int | None = None,
+        frequency: int = 1,
+        prefix: str = "",
+        seed: int = 0,
+        batch_size: int = 128,
+        num_neighbors: int = 5,
+        num_subsets: int = 100,
+        subset_size: int = 1000,
     ):
         num_samples = checks.positive_integer(
             "num_samples", num_samples, optional=True

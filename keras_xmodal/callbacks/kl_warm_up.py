@@ -41,7 +41,7 @@ class KLWarmUp(WeightSchedule):
         - Bowman et al., 2016, https://arxiv.org/abs/1511.06349, section 3.1
     """
 
-    def __init__(self, num_steps):
+    def __init__(self, num_steps: int):
         self.num_steps = checks.positive_integer("num_steps", num_steps)
         super().__init__("kl_weight", self._weight)
 

@@ -1,6 +1,8 @@
 """The use of the latent space, after each epoch."""
 
 import warnings
+from collections.abc import Mapping
+from typing import Any
 
 import keras
 import numpy as np
@@ -64,10 +66,15 @@ class LatentEvaluation(keras.callbacks.Callback):
     """
 
     def __init__(
-        self, x, labels=None, frequency=1, prefix="val_", batch_size=256
+        self,
+        x: Mapping[str, Any] | np.ndarray,
+        labels: np.ndarray | None = None,
+        frequency: int = 1,
+        prefix: str = "val_",
+        batch_size: int = 256,
     ):
         super().__init__()
-        self.x = (
+        self.x: Any = (
             checks.examples("x", x) if isinstance(x, dict) else np.asarray(x)
         )
         size = len(next(iter(self.x.values())) if self._names() else self.x)

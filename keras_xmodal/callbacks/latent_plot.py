@@ -1,6 +1,9 @@
 """Pictures of a latent space."""
 
+import os
 import warnings
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -55,12 +58,12 @@ class LatentPlot(PictureCallback):
 
     def __init__(
         self,
-        x,
-        folder,
-        labels=None,
-        frequency=1,
-        log_dir=None,
-        batch_size=256,
+        x: Mapping[str, Any],
+        folder: str | os.PathLike,
+        labels: np.ndarray | None = None,
+        frequency: int = 1,
+        log_dir: str | os.PathLike | None = None,
+        batch_size: int = 256,
     ):
         super().__init__(folder, frequency, log_dir=log_dir)
         self.x = (

@@ -1,6 +1,7 @@
 """How diverse generated targets are, after each epoch."""
 
 import warnings
+from typing import Any
 
 import keras
 import numpy as np
@@ -77,15 +78,15 @@ class ModeCollapseMonitor(GenerationCallback):
 
     def __init__(
         self,
-        targets,
-        conditions=None,
-        extractor=None,
-        num_samples=256,
-        threshold=0.1,
-        frequency=1,
-        prefix="",
-        seed=0,
-        batch_size=128,
+        targets: np.ndarray,
+        conditions: Any = None,
+        extractor: keras.Model | None = None,
+        num_samples: int = 256,
+        threshold: float = 0.1,
+        frequency: int = 1,
+        prefix: str = "",
+        seed: int = 0,
+        batch_size: int = 128,
     ):
         self.num_samples = checks.positive_integer("num_samples", num_samples)
         super().__init__(

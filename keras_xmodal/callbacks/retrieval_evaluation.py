@@ -2,6 +2,8 @@
 
 import itertools
 import warnings
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -80,13 +82,13 @@ class RetrievalEvaluation(keras.callbacks.Callback):
 
     def __init__(
         self,
-        dataset,
-        pairs=None,
-        ks=(1, 5, 10),
-        frequency=1,
-        prefix="val_",
-        diagnostics=True,
-        batch_size=256,
+        dataset: Any,
+        pairs: Sequence[tuple[str, str]] | None = None,
+        ks: Sequence[int] = (1, 5, 10),
+        frequency: int = 1,
+        prefix: str = "val_",
+        diagnostics: bool = True,
+        batch_size: int = 256,
     ):
         super().__init__()
         check_dataset(dataset)

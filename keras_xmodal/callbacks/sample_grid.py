@@ -1,5 +1,8 @@
 """Pictures of what a model generates from nothing."""
 
+import os
+from collections.abc import Callable, Mapping
+
 from keras_xmodal import checks
 from keras_xmodal.callbacks import drawing
 from keras_xmodal.callbacks.picture_callback import PictureCallback
@@ -54,12 +57,12 @@ class SampleGrid(PictureCallback):
 
     def __init__(
         self,
-        folder,
-        num_examples=8,
-        frequency=1,
-        seed=0,
-        to_text=None,
-        log_dir=None,
+        folder: str | os.PathLike,
+        num_examples: int = 8,
+        frequency: int = 1,
+        seed: int = 0,
+        to_text: Mapping[str, Callable] | None = None,
+        log_dir: str | os.PathLike | None = None,
     ):
         super().__init__(folder, frequency, to_text, log_dir)
         self.num_examples = checks.positive_integer(

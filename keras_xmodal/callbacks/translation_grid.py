@@ -1,5 +1,9 @@
 """Pictures of what a model makes of one modality in the others."""
 
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from keras_xmodal import checks
 from keras_xmodal.callbacks import drawing
 from keras_xmodal.callbacks.picture_callback import PictureCallback
@@ -56,12 +60,12 @@ class TranslationGrid(PictureCallback):
 
     def __init__(
         self,
-        x,
-        folder,
-        num_examples=8,
-        frequency=1,
-        to_text=None,
-        log_dir=None,
+        x: Mapping[str, Any],
+        folder: str | os.PathLike,
+        num_examples: int = 8,
+        frequency: int = 1,
+        to_text: Mapping[str, Callable] | None = None,
+        log_dir: str | os.PathLike | None = None,
     ):
         super().__init__(folder, frequency, to_text, log_dir)
         num_examples = checks.positive_integer("num_examples", num_examples)

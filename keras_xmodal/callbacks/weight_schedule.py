@@ -1,6 +1,7 @@
 """Weights of the objective that change during training."""
 
 import math
+from collections.abc import Callable
 
 import keras
 
@@ -54,7 +55,7 @@ class WeightSchedule(keras.callbacks.Callback):
         - Fu et al., 2019, https://arxiv.org/abs/1903.10145, cyclical weights
     """
 
-    def __init__(self, name, schedule):
+    def __init__(self, name: str, schedule: Callable):
         super().__init__()
         if not callable(schedule):
             raise TypeError(

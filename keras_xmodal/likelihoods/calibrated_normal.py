@@ -45,7 +45,7 @@ class CalibratedNormal(Likelihood):
           sigma-VAE
     """
 
-    def __init__(self, min_scale=1e-3):
+    def __init__(self, min_scale: float = 1e-3):
         self.min_scale = checks.positive("min_scale", min_scale)
 
     def scale(self, x, parameters, missing=None):

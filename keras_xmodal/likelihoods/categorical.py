@@ -43,7 +43,7 @@ class Categorical(Likelihood):
 
     data_dtype = "int32"
 
-    def __init__(self, num_classes):
+    def __init__(self, num_classes: int):
         self.num_classes = checks.positive_integer("num_classes", num_classes)
 
     @property

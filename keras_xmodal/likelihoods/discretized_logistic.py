@@ -57,7 +57,12 @@ class DiscretizedLogistic(Likelihood):
 
     support = "in [0, 1]"
 
-    def __init__(self, num_levels=256, min_log_scale=-7.0, max_log_scale=7.0):
+    def __init__(
+        self,
+        num_levels: int = 256,
+        min_log_scale: float = -7.0,
+        max_log_scale: float = 7.0,
+    ):
         self.num_levels = checks.integer("num_levels", num_levels, least=2)
         self.min_log_scale, self.max_log_scale = log_scale_bounds(
             min_log_scale, max_log_scale

@@ -43,7 +43,7 @@ class HeteroscedasticNormal(Likelihood):
         - Kingma & Welling, 2014, https://arxiv.org/abs/1312.6114, appendix C.2
     """
 
-    def __init__(self, min_log_scale=-6.0, max_log_scale=6.0):
+    def __init__(self, min_log_scale: float = -6.0, max_log_scale: float = 6.0):
         self.min_log_scale, self.max_log_scale = log_scale_bounds(
             min_log_scale, max_log_scale
         )

@@ -41,7 +41,7 @@ class Laplace(Likelihood):
         - Shi et al., 2019, https://arxiv.org/abs/1911.03393
     """
 
-    def __init__(self, scale=0.75):
+    def __init__(self, scale: float = 0.75):
         self.scale = checks.positive("scale", scale)
 
     def element_log_prob(self, x, parameters):

@@ -41,7 +41,7 @@ class Normal(Likelihood):
         - Kingma & Welling, 2014, https://arxiv.org/abs/1312.6114, appendix C.2
     """
 
-    def __init__(self, scale=1.0):
+    def __init__(self, scale: float = 1.0):
         self.scale = checks.positive("scale", scale)
 
     def element_log_prob(self, x, parameters):

@@ -44,7 +44,7 @@ class TokenSequence(Categorical):
         - Bowman et al., 2016, https://arxiv.org/abs/1511.06349
     """
 
-    def __init__(self, vocabulary_size, padding_id=0):
+    def __init__(self, vocabulary_size: int, padding_id: int | None = 0):
         size = checks.positive_integer("vocabulary_size", vocabulary_size)
         super().__init__(num_classes=size)
         self.padding_id = checks.integer(

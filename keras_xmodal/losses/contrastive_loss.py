@@ -40,10 +40,10 @@ class ContrastiveLoss(keras.losses.Loss):
 
     def __init__(
         self,
-        symmetric=True,
-        reduction="mean_with_sample_weight",
-        name=None,
-        dtype=None,
+        symmetric: bool = True,
+        reduction: str = "mean_with_sample_weight",
+        name: str | None = None,
+        dtype: str | keras.DTypePolicy | None = None,
     ):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
         self.symmetric = bool(symmetric)

@@ -1,5 +1,7 @@
 """The softmax contrastive loss of CLIP."""
 
+import keras
+
 from keras_xmodal import saving
 from keras_xmodal.losses.contrastive_loss import ContrastiveLoss
 from keras_xmodal.ops import contrastive
@@ -52,10 +54,10 @@ class InfoNCE(ContrastiveLoss):
 
     def __init__(
         self,
-        symmetric=True,
-        reduction="mean_with_sample_weight",
-        name="info_nce",
-        dtype=None,
+        symmetric: bool = True,
+        reduction: str = "mean_with_sample_weight",
+        name: str = "info_nce",
+        dtype: str | keras.DTypePolicy | None = None,
     ):
         super().__init__(
             symmetric=symmetric, reduction=reduction, name=name, dtype=dtype

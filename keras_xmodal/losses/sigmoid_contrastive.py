@@ -1,5 +1,7 @@
 """The sigmoid contrastive loss of SigLIP."""
 
+import keras
+
 from keras_xmodal import saving
 from keras_xmodal.losses.contrastive_loss import ContrastiveLoss
 from keras_xmodal.ops import contrastive
@@ -50,9 +52,9 @@ class SigmoidContrastive(ContrastiveLoss):
 
     def __init__(
         self,
-        reduction="mean_with_sample_weight",
-        name="sigmoid_contrastive",
-        dtype=None,
+        reduction: str = "mean_with_sample_weight",
+        name: str = "sigmoid_contrastive",
+        dtype: str | keras.DTypePolicy | None = None,
     ):
         super().__init__(
             symmetric=False, reduction=reduction, name=name, dtype=dtype

@@ -1,5 +1,7 @@
 """The sum-of-hinges triplet loss of VSE."""
 
+import keras
+
 from keras_xmodal import saving
 from keras_xmodal.losses.triplet_loss import TripletLoss
 from keras_xmodal.ops import contrastive
@@ -49,11 +51,11 @@ class TripletAllNegatives(TripletLoss):
 
     def __init__(
         self,
-        margin=0.2,
-        symmetric=True,
-        reduction="mean_with_sample_weight",
-        name="triplet_all_negatives",
-        dtype=None,
+        margin: float = 0.2,
+        symmetric: bool = True,
+        reduction: str = "mean_with_sample_weight",
+        name: str = "triplet_all_negatives",
+        dtype: str | keras.DTypePolicy | None = None,
     ):
         super().__init__(
             margin=margin,

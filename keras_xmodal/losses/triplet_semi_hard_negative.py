@@ -1,5 +1,7 @@
 """The semi-hard triplet loss of FaceNet."""
 
+import keras
+
 from keras_xmodal import saving
 from keras_xmodal.losses.triplet_loss import TripletLoss
 from keras_xmodal.ops import contrastive
@@ -49,11 +51,11 @@ class TripletSemiHardNegative(TripletLoss):
 
     def __init__(
         self,
-        margin=0.2,
-        symmetric=True,
-        reduction="mean_with_sample_weight",
-        name="triplet_semi_hard_negative",
-        dtype=None,
+        margin: float = 0.2,
+        symmetric: bool = True,
+        reduction: str = "mean_with_sample_weight",
+        name: str = "triplet_semi_hard_negative",
+        dtype: str | keras.DTypePolicy | None = None,
     ):
         super().__init__(
             margin=margin,

@@ -1,5 +1,7 @@
 """How real a picture, spectrogram or clip is, by convolutions."""
 
+from collections.abc import Sequence
+
 import keras
 
 from keras_xmodal.layers import MinibatchStandardDeviation, ProjectionLogit
@@ -59,10 +61,10 @@ class ConvDiscriminator(keras.Model):
 
     def __init__(
         self,
-        filters=(32, 64, 128),
-        num_blocks=1,
-        minibatch_deviation=False,
-        dtype=None,
+        filters: Sequence[int] = (32, 64, 128),
+        num_blocks: int = 1,
+        minibatch_deviation: bool = False,
+        dtype: str | keras.DTypePolicy | None = None,
         **kwargs,
     ):
         checks.check_positive_integers("filters", filters)

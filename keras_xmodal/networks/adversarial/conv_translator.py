@@ -1,5 +1,7 @@
 """Pictures, spectrograms and clips made of others, by convolutions."""
 
+from collections.abc import Sequence
+
 import keras
 
 from keras_xmodal.networks import checks
@@ -60,11 +62,11 @@ class ConvTranslator(keras.Model):
 
     def __init__(
         self,
-        filters=(32, 64),
-        num_blocks=4,
-        output_channels=3,
-        activation="tanh",
-        dtype=None,
+        filters: Sequence[int] = (32, 64),
+        num_blocks: int = 4,
+        output_channels: int = 3,
+        activation: str = "tanh",
+        dtype: str | keras.DTypePolicy | None = None,
         **kwargs,
     ):
         checks.check_positive_integers("filters", filters)

@@ -1,5 +1,7 @@
 """How real a vector is, by dense layers."""
 
+from collections.abc import Sequence
+
 import keras
 
 from keras_xmodal.networks.adversarial.dense_network import DenseNetwork
@@ -40,7 +42,12 @@ class DenseDiscriminator(DenseNetwork):
         - Mirza and Osindero, 2014, https://arxiv.org/abs/1411.1784, figure 1
     """
 
-    def __init__(self, hidden_units=(128, 64), dtype=None, **kwargs):
+    def __init__(
+        self,
+        hidden_units: Sequence[int] = (128, 64),
+        dtype: str | keras.DTypePolicy | None = None,
+        **kwargs,
+    ):
         output_layer = keras.layers.Dense(1, dtype="float32", name="logit")
         super().__init__(
             hidden_units, "leaky_relu", output_layer, dtype=dtype, **kwargs

@@ -1,5 +1,7 @@
 """Texts as the token ids of a KerasHub tokenizer."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
@@ -55,7 +57,7 @@ class KerasHubTextPreprocessor(keras.layers.Layer):
         ```
     """  # noqa: E501
 
-    def __init__(self, preprocessor, **kwargs):
+    def __init__(self, preprocessor: Any, **kwargs):
         super().__init__(**kwargs)
         keras_hub = import_keras_hub("KerasHubTextPreprocessor")
         if (

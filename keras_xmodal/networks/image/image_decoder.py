@@ -1,6 +1,7 @@
 """Vectors as pictures, by a compact convolutional network."""
 
 import math
+from collections.abc import Sequence
 
 import keras
 from keras import ops
@@ -64,12 +65,12 @@ class ImageDecoder(keras.Model):
 
     def __init__(
         self,
-        image_size=(32, 32),
-        channels=3,
-        filters=(128, 64, 32),
-        num_blocks=0,
-        linear_path=True,
-        dtype=None,
+        image_size: Sequence[int] = (32, 32),
+        channels: int = 3,
+        filters: Sequence[int] = (128, 64, 32),
+        num_blocks: int = 0,
+        linear_path: bool = True,
+        dtype: str | keras.DTypePolicy | None = None,
         **kwargs,
     ):
         _validate_arguments(

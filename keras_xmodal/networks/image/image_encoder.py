@@ -1,6 +1,7 @@
 """Pictures as vectors, by a compact convolutional network."""
 
 import math
+from collections.abc import Sequence
 
 import keras
 
@@ -68,16 +69,16 @@ class ImageEncoder(keras.Model):
 
     def __init__(
         self,
-        image_size=(32, 32),
-        filters=(64, 96),
-        num_blocks=0,
-        num_orientations=8,
-        cell_size=4,
-        linear_path=True,
-        pooling="flatten",
-        output_dim=None,
-        dropout=0.2,
-        dtype=None,
+        image_size: Sequence[int] = (32, 32),
+        filters: Sequence[int] = (64, 96),
+        num_blocks: int = 0,
+        num_orientations: int = 8,
+        cell_size: int = 4,
+        linear_path: bool = True,
+        pooling: str = "flatten",
+        output_dim: int | None = None,
+        dropout: float = 0.2,
+        dtype: str | keras.DTypePolicy | None = None,
         **kwargs,
     ):
         _validate_arguments(

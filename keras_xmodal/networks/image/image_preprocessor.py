@@ -1,5 +1,7 @@
 """Pictures as they come, made into what an image encoder takes."""
 
+from collections.abc import Sequence
+
 import keras
 import tensorflow as tf
 from keras import ops
@@ -58,7 +60,12 @@ class ImagePreprocessor(keras.layers.Layer):
         ```
     """
 
-    def __init__(self, image_size=(32, 32), augmentation=None, **kwargs):
+    def __init__(
+        self,
+        image_size: Sequence[int] = (32, 32),
+        augmentation: keras.layers.Layer | None = None,
+        **kwargs,
+    ):
         # Half precision would spoil what is meant as float32.
         super().__init__(autocast=False, **kwargs)
         if (

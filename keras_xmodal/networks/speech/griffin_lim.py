@@ -62,10 +62,10 @@ class GriffinLim(keras.layers.Layer):
 
     def __init__(
         self,
-        preprocessor,
-        num_iterations=32,
-        momentum=0.99,
-        peak=0.95,
+        preprocessor: keras.layers.Layer,
+        num_iterations: int = 32,
+        momentum: float = 0.99,
+        peak: float = 0.95,
         **kwargs,
     ):
         super().__init__(autocast=False, **kwargs)

@@ -1,5 +1,7 @@
 """Spectrograms as vectors, by convolutions and attention over time."""
 
+from collections.abc import Sequence
+
 import keras
 from keras import ops
 
@@ -105,19 +107,19 @@ class SpeechEncoder(keras.Model):
 
     def __init__(
         self,
-        num_frames=100,
-        num_mel_bins=40,
-        filters=(64, 128),
-        kernel_size=5,
-        hidden_dim=128,
-        num_layers=2,
-        num_heads=4,
-        intermediate_dim=None,
-        output_dim=None,
-        return_sequences=False,
-        augmentation=None,
-        dropout=0.1,
-        dtype=None,
+        num_frames: int = 100,
+        num_mel_bins: int = 40,
+        filters: Sequence[int] = (64, 128),
+        kernel_size: int = 5,
+        hidden_dim: int = 128,
+        num_layers: int = 2,
+        num_heads: int = 4,
+        intermediate_dim: int | None = None,
+        output_dim: int | None = None,
+        return_sequences: bool = False,
+        augmentation: keras.layers.Layer | None = None,
+        dropout: float = 0.1,
+        dtype: str | keras.DTypePolicy | None = None,
         **kwargs,
     ):
         _validate_arguments(

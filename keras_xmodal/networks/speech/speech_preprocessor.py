@@ -108,17 +108,17 @@ class SpeechPreprocessor(keras.layers.Layer):
 
     def __init__(
         self,
-        sampling_rate=8000,
-        duration=1.0,
-        num_mel_bins=40,
-        frame_length=0.025,
-        frame_step=0.01,
-        fft_length=None,
-        min_frequency=20.0,
-        max_frequency=None,
-        dynamic_range=60.0,
-        input_sampling_rate=None,
-        augmentation=None,
+        sampling_rate: int = 8000,
+        duration: float = 1.0,
+        num_mel_bins: int = 40,
+        frame_length: float = 0.025,
+        frame_step: float = 0.01,
+        fft_length: int | None = None,
+        min_frequency: float = 20.0,
+        max_frequency: float | None = None,
+        dynamic_range: float = 60.0,
+        input_sampling_rate: int | None = None,
+        augmentation: keras.layers.Layer | None = None,
         **kwargs,
     ):
         # Half precision would spoil what is meant as float32.

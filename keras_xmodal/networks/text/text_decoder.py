@@ -95,17 +95,17 @@ class TextDecoder(keras.Model):
 
     def __init__(
         self,
-        vocabulary_size,
-        sequence_length,
-        hidden_dim=128,
-        num_layers=2,
-        num_heads=4,
-        intermediate_dim=None,
-        dropout=0.1,
-        token_dropout=0.0,
-        start_id=0,
-        end_id=None,
-        dtype=None,
+        vocabulary_size: int,
+        sequence_length: int,
+        hidden_dim: int = 128,
+        num_layers: int = 2,
+        num_heads: int = 4,
+        intermediate_dim: int | None = None,
+        dropout: float = 0.1,
+        token_dropout: float = 0.0,
+        start_id: int = 0,
+        end_id: int | None = None,
+        dtype: str | keras.DTypePolicy | None = None,
         **kwargs,
     ):
         _validate_sizes(

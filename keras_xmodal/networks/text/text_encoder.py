@@ -1,5 +1,7 @@
 """Texts as bags of tokens."""
 
+from collections.abc import Sequence
+
 import keras
 from keras import ops
 
@@ -60,14 +62,14 @@ class TextEncoder(keras.Model):
 
     def __init__(
         self,
-        vocabulary_size,
-        embedding_dim=256,
-        hidden_dims=(),
-        embedding_scale=1.0,
-        trainable_embeddings=True,
-        token_dropout=0.0,
-        dropout=0.0,
-        dtype=None,
+        vocabulary_size: int,
+        embedding_dim: int = 256,
+        hidden_dims: Sequence[int] = (),
+        embedding_scale: float = 1.0,
+        trainable_embeddings: bool = True,
+        token_dropout: float = 0.0,
+        dropout: float = 0.0,
+        dtype: str | keras.DTypePolicy | None = None,
         **kwargs,
     ):
         _validate_arguments(

@@ -1,5 +1,7 @@
 """Texts in any language, made into token ids."""
 
+from collections.abc import Sequence
+
 import keras
 import tensorflow as tf
 
@@ -92,13 +94,13 @@ class TextPreprocessor(keras.layers.TextVectorization):
 
     def __init__(
         self,
-        max_tokens=None,
-        split="whitespace",
-        ngrams=None,
-        sequence_length=None,
-        vocabulary=None,
-        drop_unknown=True,
-        end_token=False,
+        max_tokens: int | None = None,
+        split: str = "whitespace",
+        ngrams: Sequence[int] | None = None,
+        sequence_length: int | None = None,
+        vocabulary: Sequence[str] | None = None,
+        drop_unknown: bool = True,
+        end_token: bool = False,
         **kwargs,
     ):
         _validate_arguments(max_tokens, split, ngrams, sequence_length)

@@ -57,14 +57,14 @@ class TransformerTextEncoder(keras.Model):
 
     def __init__(
         self,
-        vocabulary_size,
-        sequence_length=64,
-        hidden_dim=128,
-        num_layers=2,
-        num_heads=4,
-        intermediate_dim=None,
-        dropout=0.1,
-        dtype=None,
+        vocabulary_size: int,
+        sequence_length: int = 64,
+        hidden_dim: int = 128,
+        num_layers: int = 2,
+        num_heads: int = 4,
+        intermediate_dim: int | None = None,
+        dropout: float = 0.1,
+        dtype: str | keras.DTypePolicy | None = None,
         **kwargs,
     ):
         _validate_arguments(

@@ -1,6 +1,7 @@
 """Vectors as clips, by a compact convolutional network."""
 
 import math
+from collections.abc import Sequence
 
 import keras
 from keras import ops
@@ -66,13 +67,13 @@ class VideoDecoder(keras.Model):
 
     def __init__(
         self,
-        num_frames=8,
-        image_size=(32, 32),
-        channels=3,
-        filters=(64, 32, 16),
-        num_blocks=0,
-        linear_path=True,
-        dtype=None,
+        num_frames: int = 8,
+        image_size: Sequence[int] = (32, 32),
+        channels: int = 3,
+        filters: Sequence[int] = (64, 32, 16),
+        num_blocks: int = 0,
+        linear_path: bool = True,
+        dtype: str | keras.DTypePolicy | None = None,
         **kwargs,
     ):
         frames.check_image_size(image_size)

@@ -1,5 +1,7 @@
 """Clips as vectors, by convolutions over each frame and attention over time."""
 
+from collections.abc import Sequence
+
 import keras
 from keras import ops
 
@@ -73,17 +75,17 @@ class VideoEncoder(keras.Model):
 
     def __init__(
         self,
-        num_frames=8,
-        image_size=(32, 32),
-        filters=(32, 64, 64),
-        num_blocks=0,
-        hidden_dim=128,
-        num_layers=2,
-        num_heads=4,
-        intermediate_dim=None,
-        output_dim=None,
-        dropout=0.1,
-        dtype=None,
+        num_frames: int = 8,
+        image_size: Sequence[int] = (32, 32),
+        filters: Sequence[int] = (32, 64, 64),
+        num_blocks: int = 0,
+        hidden_dim: int = 128,
+        num_layers: int = 2,
+        num_heads: int = 4,
+        intermediate_dim: int | None = None,
+        output_dim: int | None = None,
+        dropout: float = 0.1,
+        dtype: str | keras.DTypePolicy | None = None,
         **kwargs,
     ):
         _validate_arguments(

@@ -1,5 +1,7 @@
 """Clips as they come, made into what a video encoder takes."""
 
+from collections.abc import Sequence
+
 import keras
 import tensorflow as tf
 from keras import ops
@@ -75,7 +77,11 @@ class VideoPreprocessor(keras.layers.Layer):
     """
 
     def __init__(
-        self, num_frames=8, image_size=(32, 32), augmentation=None, **kwargs
+        self,
+        num_frames: int = 8,
+        image_size: Sequence[int] = (32, 32),
+        augmentation: keras.layers.Layer | None = None,
+        **kwargs,
     ):
         # Half precision would spoil what is meant as float32.
         super().__init__(autocast=False, **kwargs)
