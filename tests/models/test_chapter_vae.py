@@ -22,7 +22,7 @@ def chapter_encode(x, kernel):
 def make_model():
     keras.utils.set_random_seed(1)
     model = kx.VAEModel(32, 16, 8, seed=1)
-    model.compile(keras.optimizers.Adam(0.01))
+    model.compile(keras.optimizers.Adam(0.01), run_eagerly=True)
     return model
 
 

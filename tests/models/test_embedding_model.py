@@ -115,7 +115,8 @@ def test_evaluate_reports_the_loss_of_the_model():
 def fit_and_get_weights(x, ids, sample_weight):
     keras.utils.set_random_seed(0)
     model = make_model()
-    model.compile("sgd")
+    # Tracing a graph takes longer than the few steps of most tests here.
+    model.compile("sgd", run_eagerly=True)
     history = model.fit(
         x, ids, epochs=3, batch_size=8, sample_weight=sample_weight, verbose=0
     )
@@ -169,7 +170,7 @@ def test_three_modalities_with_declared_pairs():
     model = kx.EmbeddingModel(
         dims, 5, pairs=[("image", "text"), ("image", "speech")]
     )
-    model.compile("adam")
+    model.compile("adam", run_eagerly=True)
     x = {k: RNG.normal(size=(8, d)) for k, d in dims.items()}
     history = model.fit(x, verbose=0).history
     parts = history["image_text_loss"][0], history["image_speech_loss"][0]
@@ -214,7 +215,9 @@ def test_temperature_starts_where_the_loss_says_unless_told():
 
 def test_what_was_learned_survives_a_new_compile():
     model, x = make_model(), make_data()
-    model.compile(keras.optimizers.SGD(0.1), "sigmoid_contrastive")
+    model.compile(
+        keras.optimizers.SGD(0.1), "sigmoid_contrastive", run_eagerly=True
+    )
     model.fit(x, IDS, epochs=2, verbose=0)
     learned = model.logit_scales["image_text"].get_weights()
     model.compile("adam", "info_nce")
@@ -264,7 +267,7 @@ def test_frozen_encoder_stays_and_runs_in_inference_mode():
     model = kx.EmbeddingModel(
         encoders={"image": frozen, "text": text_encoder()}, embedding_dim=4
     )
-    model.compile("adam")
+    model.compile("adam", run_eagerly=True)
     x = make_data()
     before = frozen.get_weights()
     model.fit(x, IDS, epochs=2, verbose=0)
@@ -278,7 +281,7 @@ def test_frozen_encoder_stays_and_runs_in_inference_mode():
 def test_partly_frozen_encoder_is_still_so_after_loading(tmp_path):
     model, x = make_model(), make_data()
     model.encoders["image"].layers[0].trainable = False
-    model.compile("adam")
+    model.compile("adam", run_eagerly=True)
     model.fit(x, IDS, verbose=0)
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
@@ -295,7 +298,7 @@ def test_partly_frozen_library_encoder_is_still_so_after_loading(tmp_path):
     model = kx.EmbeddingModel(
         encoders={"image": encoder, "text": text_encoder()}, embedding_dim=4
     )
-    model.compile("adam")
+    model.compile("adam", run_eagerly=True)
     x = make_data()
     model.fit(x, IDS, verbose=0)
     model.save(tmp_path / "model.keras")

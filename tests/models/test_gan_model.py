@@ -26,6 +26,10 @@ LOSSES = [
 
 def make_gan(compile_options=None, **kwargs):
     keras.utils.set_random_seed(3)
+    # Tracing a graph takes longer than the few steps of most tests here.
+    compile_options = dict(compile_options or {})
+    if not compile_options.get("jit_compile"):
+        compile_options.setdefault("run_eagerly", True)
     options = {
         "generator": kx.networks.DenseGenerator(3, (16,)),
         "discriminator": kx.networks.DenseDiscriminator((16,)),
@@ -37,7 +41,7 @@ def make_gan(compile_options=None, **kwargs):
     gan.compile(
         keras.optimizers.Adam(0.01, beta_1=0.5),
         keras.optimizers.Adam(0.02, beta_1=0.5),
-        **(compile_options or {}),
+        **compile_options,
     )
     return gan
 
@@ -108,7 +112,8 @@ def test_learns_what_a_condition_says():
     labels = RNG.integers(2, size=2000)
     y = np.where(labels[:, None], 0.8, 0.2) + 0.02 * RNG.normal(size=(2000, 3))
     gan = make_gan(
-        condition_encoder=keras.layers.CategoryEncoding(2, "one_hot")
+        {"run_eagerly": False},
+        condition_encoder=keras.layers.CategoryEncoding(2, "one_hot"),
     )
     gan.fit(labels, y.astype("float32"), batch_size=100, epochs=15, verbose=0)
     for label, mean in ((0, 0.2), (1, 0.8)):
@@ -233,7 +238,10 @@ def test_examples_of_no_weight_change_nothing():
     assert_close(trained(X[:3], Y[:3]), expected, atol=1e-6)
 
 
-def test_saves_and_resumes_exactly(tmp_path):
+@pytest.mark.parametrize(
+    "run_eagerly", [True, pytest.param(False, marks=pytest.mark.large)]
+)
+def test_saves_and_resumes_exactly(run_eagerly, tmp_path):
     def make():
         keras.utils.set_random_seed(3)
 
@@ -244,6 +252,7 @@ def test_saves_and_resumes_exactly(tmp_path):
             {
                 "loss": kx.adversarial.Hinge(),
                 "penalties": [kx.adversarial.R1(0.3)],
+                "run_eagerly": run_eagerly,
             },
             generator=functional(3, "sigmoid", *layers(), sizes=(4, 6)),
             discriminator=functional(1, None, *layers(), sizes=(3, 6)),
@@ -287,7 +296,7 @@ def test_saves_what_layers_keep_between_steps(tmp_path):
             ]
         )
         return make_gan(
-            {"loss": "hinge", "discriminator_steps": 2, "run_eagerly": True},
+            {"loss": "hinge", "discriminator_steps": 2},
             generator=kx.networks.ConvGenerator((8, 8, 1), (4,)),
             discriminator=discriminator,
             augmenter=kx.layers.AdaptiveAugmentation(adaptation_speed=200),
@@ -295,14 +304,14 @@ def test_saves_what_layers_keep_between_steps(tmp_path):
         )
 
     gan = make()
-    history = train(gan, images, None, epochs=2)
+    history = train(gan, images, None, epochs=1)
     assert history["augmentation"][-1] > 0
     gan.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
-    histories = [train(m, images, None, epochs=2) for m in (gan, loaded)]
+    histories = [train(m, images, None, epochs=1) for m in (gan, loaded)]
     assert histories[0] == histories[1]
     whole = make()
-    train(whole, images, None, epochs=4)
+    train(whole, images, None, epochs=2)
     for other in (loaded, whole):
         assert_close(other.get_weights(), gan.get_weights(), atol=0)
 
@@ -358,7 +367,8 @@ tf.config.set_logical_device_configuration(
 )
 from tests.models.test_gan_model import X, Y, make_gan
 def trained():
-    gan = make_gan({"loss": "relativistic", "discriminator_steps": 2})
+    options = {"discriminator_steps": 2, "run_eagerly": False}
+    gan = make_gan({"loss": "relativistic", **options})
     data = tf.data.Dataset.from_tensor_slices((X, Y)).batch(16)
     gan.fit(data, epochs=2, verbose=0)
     return gan.get_weights()
