@@ -74,10 +74,10 @@ class LatentEvaluation(keras.callbacks.Callback):
         batch_size: int = 256,
     ):
         super().__init__()
-        self.x: Any = (
+        self.x = (
             checks.examples("x", x) if isinstance(x, dict) else np.asarray(x)
         )
-        size = len(next(iter(self.x.values())) if self._names() else self.x)
+        size = len(next(iter(x.values())) if isinstance(x, dict) else x)
         self.labels = None
         if labels is not None:
             self.labels = checks.ids("labels", labels, size)
