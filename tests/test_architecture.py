@@ -21,6 +21,8 @@ FLOORS = {
     "checks": -1,  # Below all, for `ops` checks arguments too.
     "types": -1,
     "_version": 0,
+    "files": 0,
+    "media": 1,
     "saving": 0,
     "ops": 0,
     "layers": 1,
@@ -42,7 +44,7 @@ PUBLIC = {
     f"{name}.{symbol}": getattr(module, symbol)
     for name in SUBPACKAGES
     for module in [importlib.import_module(f"keras_xmodal.{name}")]
-    for symbol in module.__all__
+    for symbol in getattr(module, "__all__", ())
 }
 MODULES = {
     path: ast.parse(path.read_text())

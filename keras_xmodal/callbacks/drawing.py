@@ -3,11 +3,8 @@
 Matplotlib is imported when something is drawn, not before.
 """
 
-import contextlib
 import io
-import os
 import textwrap
-import uuid
 import warnings
 
 import numpy as np
@@ -160,23 +157,6 @@ def to_png(figure):
         warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
         figure.savefig(buffer, format="png", dpi=100)
     return buffer.getvalue()
-
-
-def write_file(path, content):
-    """Write a file that is complete or not there; one of its name is replaced.
-
-    Args:
-        path: `pathlib.Path`, in a folder that exists.
-        content: Bytes.
-    """
-    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        beside.write_bytes(content)
-        os.replace(beside, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            beside.unlink()
-        raise
 
 
 def _figure(width, height):

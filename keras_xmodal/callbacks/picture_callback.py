@@ -5,7 +5,7 @@ import importlib.util
 import keras
 import tensorflow as tf
 
-from keras_xmodal import checks
+from keras_xmodal import checks, files
 from keras_xmodal.callbacks import drawing
 
 
@@ -60,7 +60,7 @@ class PictureCallback(keras.callbacks.Callback):
             return
         picture = drawing.to_png(figure)
         name = f"{self.title}_{epoch + 1:04d}.png"
-        drawing.write_file(self.folder / name, picture)
+        files.write(self.folder / name, picture)
         if self._writer is not None:
             pixels = tf.io.decode_png(picture, channels=3)
             with self._writer.as_default():

@@ -4,9 +4,9 @@ from keras_xmodal.datasets.fetching.fetch import fetch
 from keras_xmodal.datasets.from_csv import from_csv
 from keras_xmodal.datasets.from_tfds import from_tfds
 from keras_xmodal.datasets.load import load
-from keras_xmodal.datasets.read_video import read_video
-from keras_xmodal.datasets.write_gif import write_gif
-from keras_xmodal.datasets.write_wav import write_wav
+from keras_xmodal.media.gif import write_gif
+from keras_xmodal.media.video import read_video
+from keras_xmodal.media.wav import write_wav
 
 __all__ = [
     "fetch",

@@ -8,11 +8,10 @@ import warnings
 import numpy as np
 import tensorflow as tf
 
+from keras_xmodal.media.image import is_whole_image
+from keras_xmodal.media.wav import is_whole_wav
+
 _PICTURES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
-# PCM, floats, A-law, mu-law and WAVE_FORMAT_EXTENSIBLE.
-_WAV_FORMATS = (1, 3, 6, 7, 0xFFFE)
-# What programs write that do not know the length yet is this or more.
-_STREAM_SIZE = 0x7FFFF000
 # Which broken files are named, so that thousands are not.
 _NAMED = (1, 2, 3, 4, 5, 10, 100, 1000, 10_000, 100_000)
 
@@ -107,9 +106,12 @@ def check_content(content, path):
     """
     suffix = os.path.splitext(path)[1].lower()
     if suffix in _PICTURES:
-        rule, sound = "a whole JPEG, PNG, GIF, BMP or WebP picture", _is_picture
+        rule, sound = (
+            "a whole JPEG, PNG, GIF, BMP or WebP picture",
+            is_whole_image,
+        )
     elif suffix == ".wav":
-        rule, sound = "a whole WAV file with samples", _is_wav
+        rule, sound = "a whole WAV file with samples", is_whole_wav
     else:
         rule, sound = "a file that is not empty", bool
     if not sound(content):
@@ -117,42 +119,3 @@ def check_content(content, path):
             f"The file must be {rule}. Received: {path!r}, {len(content)} "
             f"bytes that begin with {content[:16]!r}"
         )
-
-
-def _is_picture(content):
-    # `decode_image` of TensorFlow 2.21 ends the process at an animation.
-    if (
-        content[8:16] == b"WEBPVP8X"
-        and content[20:21] > b""
-        and (content[20] & 2)
-    ):
-        return False
-    try:
-        tf.io.decode_image(content, expand_animations=False)
-    except tf.errors.InvalidArgumentError:
-        return False
-    return True
-
-
-def _is_wav(content):
-    if content[:4] != b"RIFF" or content[8:12] != b"WAVE":
-        return False
-    length = int.from_bytes(content[4:8], "little")
-    known, start = False, 12
-    while start + 8 <= len(content):
-        name = content[start : start + 4]
-        size = int.from_bytes(content[start + 4 : start + 8], "little")
-        start += 8
-        if name == b"fmt ":
-            code = int.from_bytes(content[start : start + 2], "little")
-            known = size >= 16 and code in _WAV_FORMATS
-        if name == b"data":
-            present = len(content) - start
-            # A stream, whose header was never filled in.
-            unknown = not length or length >= _STREAM_SIZE
-            empty = unknown or length + 8 <= start
-            if size >= _STREAM_SIZE or (not size and empty):
-                size = present
-            return known and 0 < size <= present
-        start += size + size % 2
-    return False

@@ -3,13 +3,12 @@
 import json
 import os
 import pathlib
-import shutil
 import time
 
 import keras
 import numpy as np
 
-from keras_xmodal import export
+from keras_xmodal import export, files
 from keras_xmodal.callbacks import RetrievalEvaluation
 from keras_xmodal.demo import figures, recipe
 from keras_xmodal.demo.questions import (
@@ -47,19 +46,11 @@ def run(
     """
     output = pathlib.Path(output)
     _check_output(output, overwrite)
-    # Everything is written beside, and moved when it is complete.
-    folder = output.with_name(f"{output.name}.incomplete")
-    shutil.rmtree(folder, ignore_errors=True)
-    try:
+    with files.new_folder(output, replace=True) as folder:
         report = _run_in(folder, epochs, seed, quiet)
         (folder / "report.json").write_text(
             json.dumps(report, indent=2) + "\n", encoding="utf-8"
         )
-        if output.exists():
-            shutil.rmtree(output)
-        folder.rename(output)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
     report["output"] = str(output)
     return report
 

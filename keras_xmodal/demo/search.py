@@ -4,7 +4,7 @@ import pathlib
 
 import tensorflow as tf
 
-from keras_xmodal.networks.decode_picture import decode_picture
+from keras_xmodal.media.image import decode_image
 from keras_xmodal.retrieval import ExactIndex
 
 PICTURE_SUFFIXES = {".png", ".jpg", ".jpeg", ".gif", ".bmp"}
@@ -65,7 +65,7 @@ def read_picture(path: pathlib.Path):
     """
     content = path.read_bytes()
     try:
-        picture = decode_picture(content)
+        picture = decode_image(content)
     except tf.errors.InvalidArgumentError as error:
         raise ValueError(
             "the picture must be a PNG, JPEG, GIF, BMP or still WebP file. "

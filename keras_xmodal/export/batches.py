@@ -3,9 +3,9 @@
 import numpy as np
 import tensorflow as tf
 
-from keras_xmodal.datasets.write_gif import encode_gif
 from keras_xmodal.export import samples
 from keras_xmodal.export.towers import preprocess
+from keras_xmodal.media.gif import encode_gif
 from keras_xmodal.networks import SpeechPreprocessor
 
 

@@ -9,8 +9,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_xmodal import files
 from keras_xmodal.export import archive, report
-from keras_xmodal.export.atomic_folder import atomic_folder
 from keras_xmodal.export.endpoints import find_endpoints
 from keras_xmodal.export.float32_twin import float32_twin, is_float32
 from keras_xmodal.export.saved_model import check_arguments
@@ -122,7 +122,7 @@ def litert(
         tolerance = _TOLERANCES[quantization]
         if not is_float32(model):
             tolerance = max(tolerance, 2e-2)
-    with atomic_folder(path) as folder:
+    with files.new_folder(path) as folder:
         twin = float32_twin(model, archive.sample_inputs(model, towers))
         vocabularies = _write_vocabularies(model, towers, folder)
         runners, facts = {}, {}

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_xmodal.datasets.write_wav import encode_wav
+from keras_xmodal.media.wav import encode_wav
 
 NUM_SAMPLES = 4
 # For dimensions that a model leaves open, such as the length of a sequence.

@@ -5,8 +5,8 @@ import os
 import numpy as np
 import tensorflow as tf
 
+from keras_xmodal import checks, files
 from keras_xmodal.export import archive, report, samples
-from keras_xmodal.export.atomic_folder import atomic_folder, check_new
 from keras_xmodal.export.endpoints import find_endpoints
 from keras_xmodal.export.float32_twin import is_float32
 from keras_xmodal.export.towers import find_towers
@@ -149,7 +149,7 @@ def saved_model(
     default = next((e for e in endpoints[:2] if e.raw), endpoints[0])
     if tolerance is None:
         tolerance = 1e-5 if is_float32(model) else 2e-2
-    with atomic_folder(path) as folder:
+    with files.new_folder(path) as folder:
         archive.write_archive(model, endpoints, folder, default.name)
         comparison = report.compare(
             model,
@@ -195,10 +195,6 @@ def check_arguments(model, path, evaluation, batch_size):
             "`VAEModel`. "
             f"Received: model of type {type(model).__name__}"
         )
-    check_new(path)
-    if not isinstance(batch_size, int) or batch_size < 1:
-        raise ValueError(
-            "`batch_size` must be a positive integer. "
-            f"Received: batch_size={batch_size}"
-        )
+    files.check_new(path)
+    checks.positive_integer("batch_size", batch_size)
     return samples.check_evaluation(model, evaluation)

@@ -7,10 +7,10 @@ import keras
 import tensorflow as tf
 
 from keras_xmodal.export import samples
+from keras_xmodal.media.image import decode_image
 from keras_xmodal.models import GANModel
 from keras_xmodal.models.checks import check_modalities
 from keras_xmodal.networks import SpeechPreprocessor
-from keras_xmodal.networks.decode_picture import decode_picture
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Tower:
         channels = self.tensor.shape[-1]
 
         def decode(content):
-            image = decode_picture(content, channels)
+            image = decode_image(content, channels)
             image.set_shape((None, None, channels))
             image = image[tf.newaxis]  # pictures may differ in size
             return preprocess(model, self.modality, image)[0]

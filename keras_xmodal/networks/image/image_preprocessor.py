@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_xmodal.networks.decode_picture import decode_picture
+from keras_xmodal.media.image import decode_image
 from keras_xmodal.saving import register
 
 
@@ -165,7 +165,7 @@ class ImagePreprocessor(keras.layers.Layer):
 
     def _decode_one(self, content, name="`contents`"):
         try:
-            image = decode_picture(content)
+            image = decode_image(content)
         except tf.errors.InvalidArgumentError as error:
             raise tf.errors.InvalidArgumentError(
                 None,

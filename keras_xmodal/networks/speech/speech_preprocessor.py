@@ -4,8 +4,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from keras_xmodal.media.wav import decode_wav
 from keras_xmodal.networks import checks
-from keras_xmodal.networks.decode_wav import decode_wav
 from keras_xmodal.networks.speech.mel_spectrogram import mel_spectrogram
 from keras_xmodal.networks.speech.resample import num_input_samples, resample
 from keras_xmodal.saving import register

@@ -34,7 +34,7 @@ def test_what_was_fetched_can_be_loaded(name, registry, tmp_path):
     for split in _DATA_SETS[name].SPLITS:
         assert len(list(load(name, split, data_dir=folder))) > 0
     # Packages are kept, and what was written on the way is gone.
-    assert not list(folder.glob("partial-*"))
+    assert not list(folder.glob(".*"))
     assert all(
         list(folder.glob(package.name.lstrip("@").replace("/", "-") + "[-_]*"))
         for source in _SOURCES[name]
@@ -118,7 +118,7 @@ def test_an_interrupted_preparation_leaves_nothing_half_made(
         with pytest.raises(KeyboardInterrupt):
             fetch("emoji_large", tmp_path)
     assert not (tmp_path / "emoji_large").exists()
-    assert not list(tmp_path.glob("partial-*"))
+    assert not list(tmp_path.glob(".*"))
     registry.calls()
     fetch("emoji_large", tmp_path)
     assert not registry.calls()

@@ -109,7 +109,7 @@ def test_files_that_hold_no_clip(frames):
 def test_wrong_arguments(frames, tmp_path):
     with pytest.raises(TypeError, match="`source` must be a path or bytes"):
         read_video(frames)
-    for num_frames in (0, -2, 1.5):
+    for num_frames in (0, -2):
         with pytest.raises(ValueError, match="`num_frames` must be"):
             read_video(b"GIF89a", num_frames)
     with pytest.raises(FileNotFoundError):

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from keras_xmodal.networks.decode_picture import decode_picture
+from keras_xmodal.media.image import decode_image, is_whole_image
 
 
 def write(kind, num_frames=1):
@@ -23,7 +23,7 @@ def write(kind, num_frames=1):
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP", "WEBP"])
 def test_still_pictures(kind):
-    assert decode_picture(write(kind), 3).shape == (6, 8, 3)
+    assert decode_image(write(kind), 3).shape == (6, 8, 3)
 
 
 def test_still_webp_with_opacity_is_no_animation():
@@ -32,11 +32,11 @@ def test_still_webp_with_opacity_is_no_animation():
     picture.save(file, "WEBP")
     content = file.getvalue()
     assert content[8:16] == b"WEBPVP8X"
-    assert decode_picture(content).shape == (6, 8, 4)
+    assert decode_image(content).shape == (6, 8, 4)
 
 
 def test_first_frame_of_a_gif():
-    assert np.max(decode_picture(write("GIF", 3), 3)) < 40
+    assert np.max(decode_image(write("GIF", 3), 3)) < 40
 
 
 def test_animated_webp_is_an_error_and_not_the_end_of_the_process():
@@ -46,12 +46,20 @@ def test_animated_webp_is_an_error_and_not_the_end_of_the_process():
         tf.errors.InvalidArgumentError, match="Received: an animated WebP"
     )
     with error:
-        decode_picture(content)
+        decode_image(content)
     with error:
-        tf.function(decode_picture)(tf.constant(content))
+        tf.function(decode_image)(tf.constant(content))
 
 
 @pytest.mark.parametrize("content", [b"", b"RIFF", b"nothing"])
 def test_no_picture(content):
     with pytest.raises(tf.errors.InvalidArgumentError):
-        decode_picture(content)
+        decode_image(content)
+    assert not is_whole_image(content)
+
+
+def test_whole_pictures():
+    for content in (write("JPEG"), write("WEBP"), write("PNG")):
+        assert is_whole_image(content)
+        assert not is_whole_image(content[: len(content) // 2])
+    assert not is_whole_image(write("WEBP", 3))

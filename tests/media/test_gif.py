@@ -82,5 +82,5 @@ def test_wrong_frames(frames, change, error, match, tmp_path):
 
 @pytest.mark.parametrize("frames_per_second", [0, -1, 51, float("nan")])
 def test_wrong_speed(frames, frames_per_second, tmp_path):
-    with pytest.raises(ValueError, match="`frames_per_second` must be above"):
+    with pytest.raises(ValueError, match="`frames_per_second` must be in"):
         write_gif(tmp_path / "clip.gif", frames, frames_per_second)

@@ -1,7 +1,12 @@
-"""The bytes of WAV files, made into waveforms."""
+"""WAV files: decoded in graphs and out of them, checked, written."""
+
+import functools
+import os
 
 import numpy as np
 import tensorflow as tf
+
+from keras_xmodal import checks, files
 
 _PCM, _FLOAT, _ALAW, _MULAW, _EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
 # What programs write that do not know the length yet is this or more.
@@ -61,11 +66,11 @@ def decode_wav(
     # A header can be read beyond the end: no slice fails before its check.
     octets = tf.pad(octets, [[0, 64]])
 
-    checks = []
+    assertions = []
 
     def check(condition, rule, evidence, *values):
         rule = f"`{name}` must {rule}"
-        checks.append(_check(condition, rule, evidence, values))
+        assertions.append(_check(condition, rule, evidence, values))
 
     riff = tf.constant(list(b"RIFF"), tf.uint8)
     wave = tf.constant(list(b"WAVE"), tf.uint8)
@@ -128,7 +133,7 @@ def decode_wav(
     count = data_size // tf.maximum(block, 1)
     check(count > 0, "hold samples", "a chunk `data` of {} bytes", data_size)
     # A graph runs nothing that uses them before it has checked all.
-    octets = _after(checks, octets)
+    octets = _after(assertions, octets)
     data = octets[data_at : data_at + count * block]
     # (samples * channels,)
     values = tf.switch_case(
@@ -143,7 +148,66 @@ def decode_wav(
     values = tf.reshape(values, tf.stack([-1, channels]))
     waveform = tf.reduce_mean(values, axis=1)
     sampling_rate = tf.cast(sampling_rate, tf.int32)
-    return _after(checks, waveform), _after(checks, sampling_rate)
+    return _after(assertions, waveform), _after(assertions, sampling_rate)
+
+
+def write_wav(
+    path: str | os.PathLike, waveform: np.ndarray, sampling_rate: int
+) -> None:
+    """Write a waveform as a WAV file of 16-bit PCM, one channel.
+
+    The file appears complete or not at all; one of its name is replaced.
+
+    Args:
+        path: Path of the file, in a folder that exists.
+        waveform: Float array or tensor of shape `(samples,)`, in [-1, 1];
+            what is beyond is clipped.
+        sampling_rate: Positive integer, in Hz.
+
+    Raises:
+        ValueError: If the waveform has another rank, no samples or values
+            that are not finite, or the sampling rate is not positive.
+
+    Example:
+        ```python
+        import keras_xmodal as kx
+        import numpy as np
+
+        tone = 0.5 * np.sin(2 * np.pi * 440 * np.arange(8000) / 8000)
+        kx.datasets.write_wav("tone.wav", tone, 8000)
+        ```
+    """
+    content = encode_wav(waveform, sampling_rate)
+    files.write(checks.path("path", path), content)
+
+
+def encode_wav(waveform: np.ndarray, sampling_rate: int) -> bytes:
+    """Make the content of a WAV file, as `write_wav` writes it."""
+    waveform = np.asarray(waveform, "float32")
+    checks.shape("waveform", waveform.shape, ("samples",))
+    if not len(waveform):
+        raise ValueError(
+            "`waveform` must have at least one sample. Received: none"
+        )
+    checks.finite("waveform", waveform)
+    rate = checks.positive_integer("sampling_rate", sampling_rate)
+    return tf.audio.encode_wav(waveform[:, None], rate).numpy()
+
+
+def is_whole_wav(content: bytes) -> bool:
+    """Whether `decode_wav` reads it."""
+    try:
+        _traced_decoder()(content)
+    except tf.errors.InvalidArgumentError:
+        return False
+    return True
+
+
+@functools.cache
+def _traced_decoder():
+    """As a graph, which is faster than one operation after another."""
+    spec = tf.TensorSpec((), tf.string)
+    return tf.function(decode_wav, input_signature=[spec])
 
 
 def _check(condition, rule, evidence, values):
@@ -162,10 +226,10 @@ def _check(condition, rule, evidence, values):
     return None
 
 
-def _after(checks, tensor):
+def _after(assertions, tensor):
     if tf.executing_eagerly():
         return tensor
-    with tf.control_dependencies(checks):
+    with tf.control_dependencies(assertions):
         return tf.identity(tensor)
 
 

@@ -1,11 +1,11 @@
-"""Pictures from the bytes of their files."""
+"""Files of pictures: decoded in graphs and out of them, checked."""
 
 import tensorflow as tf
 
 _ANIMATION = 2  # The bit of a WebP file's flags.
 
 
-def decode_picture(content, channels=0):
+def decode_image(content, channels=0):
     """Decode a JPEG, PNG, GIF, BMP or still WebP file; of a GIF, one frame.
 
     TensorFlow 2.21 writes past its memory where it decodes an animated WebP
@@ -38,3 +38,12 @@ def decode_picture(content, channels=0):
         return tf.io.decode_image(
             tf.identity(content), channels, expand_animations=False
         )
+
+
+def is_whole_image(content: bytes) -> bool:
+    """Whether `decode_image` reads it."""
+    try:
+        decode_image(tf.constant(content))
+    except tf.errors.InvalidArgumentError:
+        return False
+    return True

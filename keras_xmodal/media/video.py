@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from keras_xmodal import checks
 from keras_xmodal.ops.frames import sample_frames
 
 
@@ -49,13 +50,9 @@ def read_video(
             "`source` must be a path or bytes. Received: source of type "
             f"{type(source).__name__}"
         )
-    if num_frames is not None and (
-        not isinstance(num_frames, int) or num_frames < 1
-    ):
-        raise ValueError(
-            "`num_frames` must be a positive integer or None. Received: "
-            f"num_frames={num_frames}"
-        )
+    num_frames = checks.positive_integer(
+        "num_frames", num_frames, optional=True
+    )
     if isinstance(source, bytes):
         content = source
     else:

@@ -1,4 +1,4 @@
-"""Bytes of WAV files into waveforms."""
+"""WAV files into waveforms, and back."""
 
 import io
 import struct
@@ -9,6 +9,8 @@ import pytest
 import scipy.io.wavfile
 import tensorflow as tf
 
+from keras_xmodal.datasets import write_wav
+from keras_xmodal.media.wav import is_whole_wav
 from keras_xmodal.networks import decode_wav
 from tests.helpers import assert_close
 
@@ -46,6 +48,7 @@ def decode(content):
     graph_waveform, graph_rate = GRAPH(content)
     assert_close(graph_waveform, waveform, atol=0)
     assert int(graph_rate) == int(rate)
+    assert is_whole_wav(content)
     return waveform.numpy(), int(rate)
 
 
@@ -54,6 +57,7 @@ def check_error(content, match):
         decode_wav(content)
     with pytest.raises(tf.errors.InvalidArgumentError, match=match):
         GRAPH(content)
+    assert not is_whole_wav(content)
 
 
 @pytest.mark.parametrize("channels", [1, 2, 5])
@@ -222,3 +226,43 @@ def test_a_damaged_header_is_read_or_named():
         except tf.errors.InvalidArgumentError as error:
             outcomes.append("`content` must " in str(error))
     assert all(outcomes)
+
+
+def test_scipy_reads_what_was_written(tmp_path):
+    waveform = np.random.default_rng(0).uniform(-1, 1, 801)
+    path = tmp_path / "a.wav"
+    write_wav(path, tf.constant(waveform), 16000)
+    rate, values = scipy.io.wavfile.read(path)
+    assert rate == 16000
+    assert values.dtype == np.int16
+    assert_close(values / 2**15, waveform, atol=0.6 / 2**15)
+
+
+def test_what_is_beyond_is_clipped(tmp_path):
+    write_wav(str(tmp_path / "a.wav"), [2.0, -3.0, 1.0, 0.0], 8000)
+    _, values = scipy.io.wavfile.read(tmp_path / "a.wav")
+    assert values.tolist() == [32767, -32768, 32767, 0]
+
+
+def test_a_file_is_replaced_and_nothing_lies_beside_it(tmp_path):
+    path = tmp_path / "a.wav"
+    path.write_bytes(b"old")
+    write_wav(path, np.zeros(5), 8000)
+    assert path.read_bytes()[:4] == b"RIFF"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("waveform", "rate", "match"),
+    [
+        (0.0, 8000, "`waveform` must have shape"),
+        (np.zeros((2, 5)), 8000, "`waveform` must have shape"),
+        ([], 8000, "`waveform` must have at least one sample"),
+        ([0.0, np.nan], 8000, r"finite\. .* in 1 of 2"),
+        ([0.0], 0, "`sampling_rate` must be a positive"),
+    ],
+)
+def test_nothing_wrong_is_written(waveform, rate, match, tmp_path):
+    with pytest.raises(ValueError, match=match):
+        write_wav(tmp_path / "a.wav", waveform, rate)
+    assert not list(tmp_path.iterdir())

@@ -1,10 +1,10 @@
-"""Clips as files that a person can look at."""
+"""Clips as GIF files."""
 
 import os
-import pathlib
-import uuid
 
 import numpy as np
+
+from keras_xmodal import checks, files
 
 
 def write_gif(
@@ -41,30 +41,14 @@ def write_gif(
         ```
     """
     content = encode_gif(frames, frames_per_second)
-    path = pathlib.Path(path)
-    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        beside.write_bytes(content)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    files.write(checks.path("path", path), content)
 
 
 def encode_gif(frames: np.ndarray, frames_per_second: float = 8) -> bytes:
-    """Encode a clip as `write_gif` does.
-
-    Args:
-        frames: As for `write_gif`.
-        frames_per_second: As for `write_gif`.
-
-    Returns:
-        The content of a GIF file.
-    """
-    if not 0 < frames_per_second <= 50:
-        raise ValueError(
-            "`frames_per_second` must be above 0 and at most 50. Received: "
-            f"frames_per_second={frames_per_second}"
-        )
+    """Make the content of a GIF file, as `write_gif` writes it."""
+    frames_per_second = checks.in_range(
+        "frames_per_second", frames_per_second, 0, 50, "(]"
+    )
     frames = _to_uint8(np.asarray(frames))
     # The format counts the time in 16 bits.
     hundredths = min(round(100 / frames_per_second), 2**16 - 1)
