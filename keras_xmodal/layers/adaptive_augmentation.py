@@ -4,7 +4,7 @@ from keras import ops
 
 from keras_xmodal import checks
 from keras_xmodal.layers.diff_augment import DiffAugment
-from keras_xmodal.ops.noise import fold_in, stateless_uniform
+from keras_xmodal.ops.noise import Noise
 from keras_xmodal.saving import register
 
 
@@ -93,5 +93,5 @@ class AdaptiveAugmentation(DiffAugment):
         self.probability.assign(ops.clip(probability, 0.0, 1.0))
 
     def _applied(self, seed):
-        draws = stateless_uniform((ops.shape(seed)[0], 5), fold_in(seed, 1))
+        draws = Noise(seed).stream(1).uniform((ops.shape(seed)[0], 5))
         return draws < self.probability

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_xmodal import checks
-from keras_xmodal.ops.noise import stateless_uniform
+from keras_xmodal.ops.noise import Noise
 from keras_xmodal.saving import register
 
 _POLICIES = ("color", "translation", "cutout")
@@ -71,9 +71,6 @@ class DiffAugment(keras.layers.Layer):
         - Zhao et al., 2020, https://arxiv.org/abs/2006.10738, section 3.3
     """
 
-    # A model passes seeds that it derives from its own and the step.
-    takes_seed = True
-
     def __init__(
         self,
         policy=_POLICIES,
@@ -106,7 +103,7 @@ class DiffAugment(keras.layers.Layer):
             return x
         shape = ops.shape(x)
         dtype = keras.backend.result_type(x.dtype, "float32")
-        draws = stateless_uniform((shape[0], 7), seed)
+        draws = Noise(seed).uniform((shape[0], 7))
         draws = ops.unstack(ops.cast(draws, dtype), 7, axis=1)
         applied = ops.unstack(ops.cast(self._applied(seed), dtype), 5, axis=1)
         middle = sum(self.value_range) / 2

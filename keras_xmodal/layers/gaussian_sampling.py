@@ -4,12 +4,13 @@ import keras
 from keras import ops
 
 from keras_xmodal import checks
+from keras_xmodal.layers.saved_seed_generator import SavedSeedGenerator
 from keras_xmodal.ops.gaussian import sample_gaussian
 from keras_xmodal.saving import register
 
 
 @register
-class GaussianSampling(keras.layers.Layer):
+class GaussianSampling(SavedSeedGenerator, keras.layers.Layer):
     """Draw from a diagonal Gaussian: `mean + exp(log_variance / 2) * noise`.
 
     It draws in training and in inference alike; the mean itself is the layer's

@@ -1,17 +1,16 @@
 """One-hot vectors drawn from logits, with a gradient."""
 
 import keras
-import numpy as np
 from keras import ops
 
 from keras_xmodal import checks
+from keras_xmodal.layers.random_layer import RandomLayer
 from keras_xmodal.ops.gumbel import gumbel_softmax, stateless_gumbel
-from keras_xmodal.ops.noise import fold_in
 from keras_xmodal.saving import register
 
 
 @register
-class GumbelSoftmax(keras.layers.Layer):
+class GumbelSoftmax(RandomLayer):
     """Draw categories as one-hot vectors that a gradient passes through.
 
     It ends a generator of tokens: a discriminator compares one-hot vectors with
@@ -58,7 +57,6 @@ class GumbelSoftmax(keras.layers.Layer):
         ```python
         import keras
         import keras_xmodal as kx
-        import numpy as np
 
         z, condition = keras.Input((16,)), keras.Input((10,))
         logits = kx.networks.ConvGenerator((8, 30), activation=None)
@@ -76,18 +74,9 @@ class GumbelSoftmax(keras.layers.Layer):
 
     def __init__(self, temperature=1.0, hard=True, seed=None, **kwargs):
         # As bfloat16, noise would often draw two categories at once.
-        super().__init__(autocast=False, **kwargs)
+        super().__init__(seed, autocast=False, **kwargs)
         self.temperature = checks.positive("temperature", temperature)
         self.hard = hard
-        self.seed = int(np.random.randint(2**31)) if seed is None else seed
-        self.step = self.add_weight(
-            shape=(),
-            initializer="zeros",
-            dtype="int64",
-            trainable=False,
-            aggregation="only_first_replica",
-            name="step",
-        )
 
     def build(self, input_shape):
         expected = ("batch", ..., "classes")
@@ -97,9 +86,7 @@ class GumbelSoftmax(keras.layers.Layer):
     def call(self, x, seed=None, training=False):
         shape = ops.shape(x)
         if seed is None and training:
-            rows = ops.arange(shape[0], dtype="int32")
-            seed = fold_in(fold_in(self.seed, self.step.value), rows)
-            self.step.assign_add(1)
+            seed = self.noise_of_rows(shape[0]).seed
         noise = None if seed is None else stateless_gumbel(shape, seed)
         return gumbel_softmax(x, noise, self.temperature, self.hard)
 

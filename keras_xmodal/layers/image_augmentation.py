@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_xmodal import checks
+from keras_xmodal.layers.saved_seed_generator import SavedSeedGenerator
 from keras_xmodal.saving import register
 
 # How much of each, between 0 (none) and the largest value that makes sense.
@@ -28,7 +29,7 @@ _LIMITS = {
 
 
 @register
-class ImageAugmentation(keras.layers.Layer):
+class ImageAugmentation(SavedSeedGenerator, keras.layers.Layer):
     """Move, bend and recolour pictures at random, each in its own way.
 
     All geometric changes are one affine map, so that a picture is sampled

@@ -4,12 +4,13 @@ import keras
 from keras import ops
 
 from keras_xmodal.layers.product_of_experts import joint_spec, stack
+from keras_xmodal.layers.saved_seed_generator import SavedSeedGenerator
 from keras_xmodal.ops.experts import select_component
 from keras_xmodal.saving import register
 
 
 @register
-class MixtureOfExperts(keras.layers.Layer):
+class MixtureOfExperts(SavedSeedGenerator, keras.layers.Layer):
     """Choose one Gaussian expert for each example, at random.
 
     A mixture is no Gaussian, so it has no mean and variance to return: the

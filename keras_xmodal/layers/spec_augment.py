@@ -1,11 +1,11 @@
 """Random masks on spectrograms."""
 
 import keras
-import numpy as np
 from keras import ops
 
 from keras_xmodal import checks
-from keras_xmodal.ops.noise import fold_in, stateless_uniform
+from keras_xmodal.layers.random_layer import RandomLayer
+from keras_xmodal.ops.noise import Noise
 from keras_xmodal.saving import register
 
 _SIZES = (
@@ -17,7 +17,7 @@ _SIZES = (
 
 
 @register
-class SpecAugment(keras.layers.Layer):
+class SpecAugment(RandomLayer):
     """Hide bands of frequencies and stretches of time, in training.
 
     The width of each mask is uniform in 0 to its maximum, its place uniform in
@@ -62,7 +62,6 @@ class SpecAugment(keras.layers.Layer):
     Example:
         ```python
         import keras_xmodal as kx
-        import numpy as np
 
         layer = kx.layers.SpecAugment(max_frequency_mask=8, seed=1)
         spectrograms = np.ones((4, 100, 40), "float32")
@@ -75,9 +74,6 @@ class SpecAugment(keras.layers.Layer):
           depend on the length)
     """
 
-    # A model passes seeds that it derives from its own and the step.
-    takes_seed = True
-
     def __init__(
         self,
         num_frequency_masks=2,
@@ -89,7 +85,7 @@ class SpecAugment(keras.layers.Layer):
         seed=None,
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        super().__init__(seed, **kwargs)
         self.num_frequency_masks = num_frequency_masks
         self.max_frequency_mask = max_frequency_mask
         self.num_time_masks = num_time_masks
@@ -101,15 +97,6 @@ class SpecAugment(keras.layers.Layer):
             "max_time_ratio", max_time_ratio, 0, 1
         )
         self.mask_value = mask_value
-        self.seed = int(np.random.randint(2**31)) if seed is None else seed
-        self.step = self.add_weight(
-            shape=(),
-            initializer="zeros",
-            dtype="int64",
-            trainable=False,
-            aggregation="only_first_replica",
-            name="step",
-        )
 
     def build(self, input_shape):
         sizes = ("batch", "frames", "bins")
@@ -127,12 +114,9 @@ class SpecAugment(keras.layers.Layer):
         if seed is None and not training:
             return x
         batch_size, frames, bins = ops.shape(x)[:3]
-        if seed is None:
-            rows = ops.arange(batch_size, dtype="int32")
-            seed = fold_in(fold_in(self.seed, self.step.value), rows)
-            self.step.assign_add(1)
+        noise = self.noise_of_rows(batch_size) if seed is None else Noise(seed)
         count = self.num_frequency_masks + self.num_time_masks
-        draws = stateless_uniform((batch_size, 2, count), seed)
+        draws = noise.uniform((batch_size, 2, count))
         draws = draws[..., None]  # (batch, 2, masks, 1)
         split = self.num_frequency_masks
         longest = ops.cast(

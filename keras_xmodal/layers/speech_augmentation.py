@@ -1,16 +1,15 @@
 """Random changes of waveforms that leave what is said alone."""
 
 import keras
-import numpy as np
 from keras import ops
 
 from keras_xmodal import checks
-from keras_xmodal.ops.noise import fold_in, stateless_normal, stateless_uniform
+from keras_xmodal.layers.random_layer import RandomLayer
 from keras_xmodal.saving import register
 
 
 @register
-class SpeechAugmentation(keras.layers.Layer):
+class SpeechAugmentation(RandomLayer):
     """Play waveforms faster or slower, shift them and add noise.
 
     Each waveform draws its speed, log-uniformly from `1 / (1 + speed)` to
@@ -67,19 +66,10 @@ class SpeechAugmentation(keras.layers.Layer):
         self, time_shift=0.05, noise=0.1, speed=0.0, seed=None, **kwargs
     ):
         # Bfloat16 is coarser than 8-bit sound.
-        super().__init__(autocast=False, **kwargs)
+        super().__init__(seed, autocast=False, **kwargs)
         self.time_shift = checks.in_range("time_shift", time_shift, 0, 1)
         self.noise = checks.not_negative("noise", noise)
         self.speed = checks.in_range("speed", speed, 0, 1)
-        self.seed = int(np.random.randint(2**31)) if seed is None else seed
-        self.step = self.add_weight(
-            shape=(),
-            initializer="zeros",
-            dtype="int64",
-            trainable=False,
-            aggregation="only_first_replica",
-            name="step",
-        )
 
     def build(self, input_shape):
         checks.shape("waveforms", input_shape, ("batch", "samples"))
@@ -90,11 +80,9 @@ class SpeechAugmentation(keras.layers.Layer):
         if not training:
             return waveforms
         batch_size, length = ops.shape(waveforms)
-        rows = ops.arange(batch_size, dtype="int32")
-        seed = fold_in(fold_in(self.seed, self.step.value), rows)
-        self.step.assign_add(1)
+        amounts, hiss = self.noise_of_rows(batch_size).streams(2)
         # Noise, shift and speed of each.
-        draws = stateless_uniform((batch_size, 3), fold_in(seed, 1))
+        draws = amounts.uniform((batch_size, 3))
         if self.time_shift or self.speed:
             limit = self.time_shift * ops.cast(length, "float32")
             shift = ops.round((2.0 * draws[:, 1:2] - 1.0) * limit)
@@ -103,7 +91,7 @@ class SpeechAugmentation(keras.layers.Layer):
             waveforms = _at(waveforms, speed * (place - shift))
         if self.noise:
             rms = ops.sqrt(ops.mean(waveforms**2, axis=1, keepdims=True))
-            noise = stateless_normal((batch_size, length), fold_in(seed, 2))
+            noise = hiss.normal((batch_size, length))
             waveforms = waveforms + self.noise * draws[:, :1] * rms * noise
         return waveforms
 

@@ -9,7 +9,7 @@ from keras_xmodal.models import checks, vae_checks
 from keras_xmodal.models.latent_mixture import draw_from_mixture, fit_mixture
 from keras_xmodal.models.vae_networks import VAENetworks, summarize
 from keras_xmodal.networks.text.text_decoder import TextDecoder
-from keras_xmodal.objectives.noise import Noise
+from keras_xmodal.ops.noise import Noise
 
 
 class VAEInference(VAENetworks):
@@ -330,11 +330,11 @@ class VAEInference(VAENetworks):
                 return decoder.generate(
                     ops.concatenate(latents, axis=-1),
                     temperature=None if output == "mode" else 1.0,
-                    seed=noise.seed(),
+                    seed=noise.stream(1).seed,
                 )
             parameters = self._decode(name, z, context)
             if output == "sample":
-                return likelihood.sample(parameters, seed=noise.seed())
+                return likelihood.sample(parameters, seed=noise.stream(1).seed)
             return getattr(likelihood, output)(parameters)
 
         x, present = self._examples(conditions) if conditions else ({}, {})

@@ -9,7 +9,7 @@ from keras_xmodal import objectives, saving
 from keras_xmodal.likelihoods import Likelihood
 from keras_xmodal.models import checks, vae_checks
 from keras_xmodal.models.vae_inference import VAEInference
-from keras_xmodal.objectives.noise import Noise
+from keras_xmodal.ops.noise import Noise
 
 
 @saving.register

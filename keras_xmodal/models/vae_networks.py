@@ -266,11 +266,12 @@ def summarize(posterior, output="mean", noise=None):
     """
     means, log_variances, available = posterior
     if output == "sample":
+        component, latents = noise.streams(2)
         shape = ops.shape(means)[1:]
         mean, log_variance = select_component(
-            noise.uniform(shape[:1]), means, log_variances, available
+            component.uniform(shape[:1]), means, log_variances, available
         )
-        return sample_gaussian(mean, log_variance, noise.normal(shape))
+        return sample_gaussian(mean, log_variance, latents.normal(shape))
     available = ops.expand_dims(available, -1)
     mean = mean_over_available(means, available)
     if output == "mean":

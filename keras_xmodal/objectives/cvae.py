@@ -103,7 +103,8 @@ class CVAE(Objective):
 
     def elbo(self, experts, log_likelihood, noise, free_bits):
         mean, log_variance = (x[0] for x in self.posterior(experts)[:2])
-        z = sample_gaussian(mean, log_variance, noise.normal(ops.shape(mean)))
+        latents = noise.stream(1).normal(ops.shape(mean))
+        z = sample_gaussian(mean, log_variance, latents)
         values = log_likelihood(z)
         kl, divergence = kl_with_free_bits(
             mean, log_variance, free_bits, self.prior(experts)

@@ -70,7 +70,8 @@ class JMVAE(Objective):
 
     def elbo(self, experts, log_likelihood, noise, free_bits):
         mean, log_variance = experts.joint
-        z = sample_gaussian(mean, log_variance, noise.normal(ops.shape(mean)))
+        latents = noise.stream(1).normal(ops.shape(mean))
+        z = sample_gaussian(mean, log_variance, latents)
         values = log_likelihood(z)
         kl, divergence = kl_with_free_bits(mean, log_variance, free_bits)
         imitation = kl_to_experts(mean, log_variance, experts)

@@ -66,7 +66,8 @@ class MMVAE(Objective):
 
     def elbo(self, experts, log_likelihood, noise, free_bits):
         mean, log_variance, mask = self.posterior(experts)
-        z = sample_gaussian(mean, log_variance, noise.normal(ops.shape(mean)))
+        latents = noise.stream(1).normal(ops.shape(mean))
+        z = sample_gaussian(mean, log_variance, latents)
         values = log_likelihood(z)  # (modalities, experts, batch)
         values = mean_over_available(
             ops.moveaxis(values, 1, 0), ops.expand_dims(mask, 1)

@@ -84,13 +84,13 @@ class MMVAEPlus(Objective):
         return *filled, experts.mask
 
     def elbo(self, experts, log_likelihood, noise, free_bits):
+        shared, private, auxiliary = noise.streams(3)
         mean, log_variance, mask = self.posterior(experts)
-        z = sample_gaussian(mean, log_variance, noise.normal(ops.shape(mean)))
+        z = sample_gaussian(mean, log_variance, shared.normal(ops.shape(mean)))
         own = self._private(experts)
-        w = sample_gaussian(*own, noise.normal(ops.shape(own[0])))
-        values = log_likelihood(
-            z, private=self._own_or_auxiliary(w[None], experts, noise)[:, 0]
-        )
+        w = sample_gaussian(*own, private.normal(ops.shape(own[0])))
+        w = self._own_or_auxiliary(w[None], experts, auxiliary)
+        values = log_likelihood(z, private=w[:, 0])
         values = mean_over_available(
             ops.moveaxis(values, 1, 0), ops.expand_dims(mask, 1)
         )
@@ -109,10 +109,11 @@ class MMVAEPlus(Objective):
 
     def importance_weighted(self, experts, log_likelihood, noise, beta):
         available = experts.mask
-        z, posterior, weigh = self.draw(self.posterior(experts), noise)
-        w, own, weigh_private = self.draw(self._private(experts), noise)
+        shared, private, auxiliary = noise.streams(3)
+        z, posterior, weigh = self.draw(self.posterior(experts), shared)
+        w, own, weigh_private = self.draw(self._private(experts), private)
         values = log_likelihood(
-            z, private=self._own_or_auxiliary(w, experts, noise)
+            z, private=self._own_or_auxiliary(w, experts, auxiliary)
         )  # (modalities, samples, experts, batch)
         log_ratio = (
             gaussian_log_prob(z, 0.0, 0.0)
@@ -133,16 +134,17 @@ class MMVAEPlus(Objective):
         }
 
     def log_marginal(self, experts, log_likelihood, noise, num_samples):
+        shared, private = noise.streams(2)
         means, log_variances, available = self.posterior(experts)
         shape = (num_samples, *ops.shape(means))
-        z = sample_gaussian(means, log_variances, noise.normal(shape))
+        z = sample_gaussian(means, log_variances, shared.normal(shape))
         # Every modality's own private latent, for each sample of the shared.
         own = [x[:, None, None] for x in self._private(experts)]
         shape = (
             *(ops.shape(means)[0], *shape[:-1]),
             self.private_dim,
         )
-        w = sample_gaussian(*own, noise.normal(shape))
+        w = sample_gaussian(*own, private.normal(shape))
         ratios = gaussian_log_prob(w, 0.0, 0.0) - gaussian_log_prob(w, *own)
         log_weights = (
             ops.sum(log_likelihood(z, private=w) + ratios, axis=0)

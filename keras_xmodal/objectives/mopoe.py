@@ -73,12 +73,13 @@ class MoPoE(Objective):
         )
 
     def elbo(self, experts, log_likelihood, noise, free_bits):
+        component, latents = noise.streams(2)
         means, log_variances, available = self.posterior(experts)
         shape = ops.shape(means)[1:]
         mean, log_variance = select_component(
-            noise.uniform(shape[:1]), means, log_variances, available
+            component.uniform(shape[:1]), means, log_variances, available
         )
-        z = sample_gaussian(mean, log_variance, noise.normal(shape))
+        z = sample_gaussian(mean, log_variance, latents.normal(shape))
         values = log_likelihood(z)
         kl, divergence = kl_with_free_bits(means, log_variances, free_bits)
         return {

@@ -71,9 +71,9 @@ class MVAE(Objective):
         return mean[None], log_variance[None], available
 
     def elbo(self, experts, log_likelihood, noise, free_bits):
-        subsets, needed = self._subsets(experts.mask, noise)
+        subsets, needed, latents = self._subsets(experts.mask, noise)
         mean, log_variance = self._products(experts, subsets)
-        z = sample_gaussian(mean, log_variance, noise.normal(ops.shape(mean)))
+        z = sample_gaussian(mean, log_variance, latents.normal(ops.shape(mean)))
         values = log_likelihood(z, needed=needed)
         kl, divergence = kl_with_free_bits(mean, log_variance, free_bits)
         return {
@@ -86,8 +86,10 @@ class MVAE(Objective):
         }
 
     def importance_weighted(self, experts, log_likelihood, noise, beta):
-        subsets, needed = self._subsets(experts.mask, noise)
-        z, posterior, weigh = self.draw(self._products(experts, subsets), noise)
+        subsets, needed, latents = self._subsets(experts.mask, noise)
+        z, posterior, weigh = self.draw(
+            self._products(experts, subsets), latents
+        )
         values = log_likelihood(z, needed=needed)
         log_ratio = gaussian_log_prob(z, 0.0, 0.0) - gaussian_log_prob(
             z, *posterior
@@ -105,8 +107,9 @@ class MVAE(Objective):
     def _subsets(self, mask, noise):
         """All together, each alone, some at random; of those that are there.
 
-        Returns them, `(modalities, subsets, batch)`, and `(modalities,
-        subsets)`: whether any example may have the modality in the subset.
+        Returns them, `(modalities, subsets, batch)`, `(modalities, subsets)`:
+        whether any example may have the modality in the subset, and the
+        stream of the latents.
         """
         num_modalities = mask.shape[0]
         fixed = np.ones((num_modalities, 1), bool)
@@ -114,11 +117,13 @@ class MVAE(Objective):
             fixed = np.hstack([fixed, np.eye(num_modalities, dtype=bool)])
         random = np.ones((num_modalities, self.num_subsets), bool)
         subsets = ops.logical_and(fixed[:, :, None], mask[:, None])
+        *drawn, latents = noise.streams(1 + bool(self.num_subsets))
         if self.num_subsets:
             shape = (*random.shape, ops.shape(mask)[1])
-            drawn = ops.logical_and(noise.uniform(shape) < 0.5, mask[:, None])
+            drawn = drawn[0].uniform(shape) < 0.5
+            drawn = ops.logical_and(drawn, mask[:, None])
             subsets = ops.concatenate([subsets, drawn], axis=1)
-        return subsets, np.hstack([fixed, random])
+        return subsets, np.hstack([fixed, random]), latents
 
     def _products(self, experts, subsets):
         return product_of_experts(

@@ -57,7 +57,8 @@ class Objective:
             others being 0; `frozen=True` stops gradients to the decoders;
             `private` are latents of each modality, `(modalities, ..., batch,
             private_dim)`.
-        noise: Source of noise, with `normal(shape)` and `uniform(shape)`.
+        noise: Source of noise: `noise.stream(1).normal(shape)`, with other
+            numbers for other uses.
         kl_weight: Scalar by which a warm-up multiplies `beta`.
         free_bits: Scalar, nats of each latent dimension that cost nothing,
             with the estimator `"elbo"`.
@@ -171,7 +172,7 @@ class Objective:
         """
         posterior = self.training_posterior(experts)
         available = posterior[2]
-        z, posterior, weigh = self.draw(posterior, noise)
+        z, posterior, weigh = self.draw(posterior, noise.stream(1))
         values = log_likelihood(z)  # (modalities, samples, components, batch)
         log_weights, log_ratio = self.log_weights(
             values, z, posterior, experts, beta
@@ -214,7 +215,7 @@ class Objective:
 
         Args:
             posterior: As `posterior` returns it.
-            noise: As for the call.
+            noise: A stream of the noise.
 
         Returns:
             Tuple of the samples `(samples, components, batch, dim)`; of the
@@ -262,7 +263,8 @@ class Objective:
         """
         means, log_variances, available = self.posterior(experts)
         shape = (num_samples, *ops.shape(means))
-        z = sample_gaussian(means, log_variances, noise.normal(shape))
+        latents = noise.stream(1).normal(shape)
+        z = sample_gaussian(means, log_variances, latents)
         log_ratio = gaussian_log_prob(z, *self.prior(experts))
         log_ratio = log_ratio - mixture_log_prob(
             z, means, log_variances, available

@@ -73,13 +73,14 @@ class TELBO(Objective):
         return joint_posterior(experts)
 
     def elbo(self, experts, log_likelihood, noise, free_bits):
+        joint, single = noise.streams(2)
         mean, log_variance = experts.joint
-        z = sample_gaussian(mean, log_variance, noise.normal(ops.shape(mean)))
+        z = sample_gaussian(mean, log_variance, joint.normal(ops.shape(mean)))
         values = log_likelihood(z)
         kl, divergence = kl_with_free_bits(mean, log_variance, free_bits)
 
         mean, log_variance = self._experts(experts)
-        z = sample_gaussian(mean, log_variance, noise.normal(ops.shape(mean)))
+        z = sample_gaussian(mean, log_variance, single.normal(ops.shape(mean)))
         alone = self._alone(log_likelihood, z)
         _, divergences = kl_with_free_bits(mean, log_variance, free_bits)
         divergences = ops.where(experts.mask, divergences, 0.0)
@@ -94,7 +95,7 @@ class TELBO(Objective):
         terms = super().importance_weighted(
             experts, log_likelihood, noise, beta
         )
-        z, posterior, weigh = self.draw(self._experts(experts), noise)
+        z, posterior, weigh = self.draw(self._experts(experts), noise.stream(2))
         alone = self._alone(log_likelihood, z)  # (samples, modalities, batch)
         log_ratio = gaussian_log_prob(z, 0.0, 0.0)
         log_ratio = log_ratio - gaussian_log_prob(z, *posterior)

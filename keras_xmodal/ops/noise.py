@@ -8,6 +8,7 @@ answers a seed with the same sample in every batch.
 
 import math
 
+import tensorflow as tf
 from keras import ops
 
 from keras_xmodal.types import Tensor, TensorLike
@@ -93,6 +94,65 @@ def stateless_normal(shape: tuple, seed: TensorLike | int) -> Tensor:
     )
     angle = 2 * math.pi * stateless_uniform(shape, fold_in(seed, 2))
     return radius * ops.cos(angle)
+
+
+class Noise:
+    """Noise that a seed, a step and rows decide: the one source of all of it.
+
+    A source gives the same noise at each draw, so each use takes a stream of
+    its own, and gives it a name:
+
+        component, latents = noise.streams(2)
+
+    Args:
+        seed: Integer, or integer tensor: a scalar, or one seed for each row.
+        step: Integer or scalar integer tensor, the number of the step; None
+            where the seed alone decides.
+
+    Attributes:
+        seed: Int32 tensor, what `stateless_normal` and its like take.
+
+    Example:
+        >>> latents, masks = Noise(7, step=3).streams(2)
+        >>> latents.rows(64).normal((64, 8)).shape
+        TensorShape([64, 8])
+    """
+
+    def __init__(self, seed, step=None):
+        self.seed = seed if step is None else fold_in(seed, step)
+
+    def stream(self, number):
+        """The source of a number, other noise than that of other numbers."""
+        return Noise(fold_in(self.seed, number))
+
+    def streams(self, count):
+        """Tuple of the streams from 1 to `count`."""
+        return tuple(self.stream(number) for number in range(1, count + 1))
+
+    def rows(self, num_rows, first_row=0):
+        """The source of each row, whose noise does not depend on other rows.
+
+        Replicas hold consecutive rows of a batch, and draw what one device
+        would draw for it.
+
+        Args:
+            num_rows: Integer or scalar tensor, rows of this replica.
+            first_row: Integer or scalar tensor, the number of the batch's first
+                row.
+        """
+        context = tf.distribute.get_replica_context()
+        replica = context.replica_id_in_sync_group if context else 0
+        first_row = first_row + replica * num_rows
+        rows = first_row + ops.arange(num_rows, dtype="int32")
+        return Noise(fold_in(self.seed, rows))
+
+    def uniform(self, shape):
+        """Uniform noise in (0, 1), as `stateless_uniform`."""
+        return stateless_uniform(shape, self.seed)
+
+    def normal(self, shape):
+        """Standard normal noise, as `stateless_normal`."""
+        return stateless_normal(shape, self.seed)
 
 
 def _size(shape):

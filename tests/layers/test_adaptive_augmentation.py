@@ -33,7 +33,6 @@ def test_layer(tmp_path):
         IMAGES.shape,
         tmp_path,
     )
-    assert layer.takes_seed
     assert not layer.trainable_weights
 
 

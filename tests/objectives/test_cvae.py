@@ -4,7 +4,7 @@ import scipy.special
 import scipy.stats
 
 from keras_xmodal.objectives import CVAE
-from keras_xmodal.objectives.noise import Noise
+from keras_xmodal.ops.noise import Noise
 from tests.objectives import by_hand
 from tests.objectives.by_hand import BATCH, DIM, FULL
 
@@ -30,9 +30,9 @@ def test_elbo_by_hand(mask):
     terms = CVAE("b", beta=0.7)(
         by_hand.experts(mask),
         by_hand.log_likelihood(only_target(mask)),
-        Noise(3),
+        Noise(3, 0),
     )
-    noise = Noise(3).normal((BATCH, DIM)).numpy()
+    noise = Noise(3, 0).stream(1).normal((BATCH, DIM)).numpy()
     z = MEAN + np.sqrt(VARIANCE) * noise
     values = by_hand.log_likelihood_by_hand(z, only_target(mask)).sum(0)
     for example in range(BATCH):
@@ -51,9 +51,9 @@ def test_importance_weighted_bound_by_hand():
     terms = CVAE("b", estimator="iwae", num_samples=5)(
         by_hand.experts(FULL),
         by_hand.log_likelihood(only_target(FULL)),
-        Noise(3),
+        Noise(3, 0),
     )
-    noise = Noise(3).normal((5, 1, BATCH, DIM)).numpy()[:, 0]
+    noise = Noise(3, 0).stream(1).normal((5, 1, BATCH, DIM)).numpy()[:, 0]
     z = MEAN + np.sqrt(VARIANCE) * noise
     mask = only_target(FULL)[:, None]
     log_weights = by_hand.log_likelihood_by_hand(z, mask).sum(0)

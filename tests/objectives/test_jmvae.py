@@ -4,7 +4,7 @@ import scipy.special
 import scipy.stats
 
 from keras_xmodal.objectives import JMVAE
-from keras_xmodal.objectives.noise import Noise
+from keras_xmodal.ops.noise import Noise
 from tests.objectives import by_hand
 from tests.objectives.by_hand import BATCH, DIM, FULL, LOG_VARIANCE, MEAN
 
@@ -17,9 +17,9 @@ both_masks = pytest.mark.parametrize(
 @both_masks
 def test_elbo_by_hand(mask):
     terms = JMVAE(beta=0.7, alpha=0.3)(
-        by_hand.experts(mask), by_hand.log_likelihood(mask), Noise(3)
+        by_hand.experts(mask), by_hand.log_likelihood(mask), Noise(3, 0)
     )
-    noise = Noise(3).normal((BATCH, DIM)).numpy()
+    noise = Noise(3, 0).stream(1).normal((BATCH, DIM)).numpy()
     z = MEAN_ALL + np.sqrt(VARIANCE_ALL) * noise
     values = by_hand.log_likelihood_by_hand(z, mask)
     kl = by_hand.kl(MEAN_ALL, VARIANCE_ALL)
@@ -33,9 +33,9 @@ def test_elbo_by_hand(mask):
 def test_importance_weighted_bound_by_hand(mask):
     objective = JMVAE(beta=0.7, estimator="iwae", num_samples=5, alpha=0.3)
     terms = objective(
-        by_hand.experts(mask), by_hand.log_likelihood(mask), Noise(3)
+        by_hand.experts(mask), by_hand.log_likelihood(mask), Noise(3, 0)
     )
-    noise = Noise(3).normal((5, 1, BATCH, DIM)).numpy()[:, 0]
+    noise = Noise(3, 0).stream(1).normal((5, 1, BATCH, DIM)).numpy()[:, 0]
     z = MEAN_ALL + np.sqrt(VARIANCE_ALL) * noise
 
     def log_prob(mean, variance):

@@ -4,7 +4,7 @@ import scipy.special
 import tensorflow as tf
 
 from keras_xmodal.objectives import MMVAE
-from keras_xmodal.objectives.noise import Noise
+from keras_xmodal.ops.noise import Noise
 from tests.objectives import by_hand
 from tests.objectives.by_hand import BATCH, DIM, FULL, LOG_VARIANCE, MEAN, M
 
@@ -17,9 +17,9 @@ def test_importance_weighted_bound_by_hand(mask, num_samples):
     terms = MMVAE(num_samples=num_samples)(
         by_hand.experts(mask),
         by_hand.log_likelihood(mask),
-        Noise(3),
+        Noise(3, 0),
     )
-    noise = Noise(3).normal((num_samples, M, BATCH, DIM))
+    noise = Noise(3, 0).stream(1).normal((num_samples, M, BATCH, DIM))
     components = [
         [
             (m, MEAN[m, example], VARIANCE[m, example])
@@ -37,9 +37,9 @@ def test_elbo_by_hand():
     terms = MMVAE(beta=0.7, estimator="elbo")(
         by_hand.experts(mask),
         by_hand.log_likelihood(mask),
-        Noise(3),
+        Noise(3, 0),
     )
-    noise = Noise(3).normal((M, BATCH, DIM))
+    noise = Noise(3, 0).stream(1).normal((M, BATCH, DIM))
     z = MEAN + np.sqrt(VARIANCE) * noise.numpy()
     values = by_hand.log_likelihood_by_hand(z, mask[:, None]).sum(0)
     bounds = values - 0.7 * by_hand.kl(MEAN, VARIANCE)
@@ -55,11 +55,11 @@ def test_dreg_gradient_by_definition():
         bound = MMVAE(estimator="dreg", num_samples=6)(
             by_hand.experts(FULL, mean=mean),
             by_hand.log_likelihood(FULL),
-            Noise(3),
+            Noise(3, 0),
         )["bound"]
     gradient = tape.gradient(bound, mean)
 
-    noise = Noise(3).normal((6, M, BATCH, DIM))
+    noise = Noise(3, 0).stream(1).normal((6, M, BATCH, DIM))
     z = MEAN + np.sqrt(VARIANCE) * noise.numpy()
     z = tf.constant(z)
     with tf.GradientTape() as tape:

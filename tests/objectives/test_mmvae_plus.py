@@ -4,7 +4,7 @@ import scipy.special
 import scipy.stats
 
 from keras_xmodal.objectives import MMVAEPlus
-from keras_xmodal.objectives.noise import Noise
+from keras_xmodal.ops.noise import Noise
 from tests.objectives import by_hand
 from tests.objectives.by_hand import (
     BATCH,
@@ -34,12 +34,12 @@ def test_importance_weighted_bound_by_hand(mask):
     num_samples, beta = 4, 0.7
     objective = MMVAEPlus(DIM, beta, num_samples=num_samples)
     terms = objective(
-        by_hand.experts(mask), by_hand.log_likelihood(mask), Noise(3)
+        by_hand.experts(mask), by_hand.log_likelihood(mask), Noise(3, 0)
     )
-    noise = Noise(3)
+    noise = Noise(3, 0).streams(3)
     shape = (num_samples, M, BATCH, DIM)
-    u_noise, w_noise = (noise.normal(shape).numpy() for _ in range(2))
-    v_noise = noise.normal((M, *shape)).numpy()
+    u_noise, w_noise = (n.normal(shape).numpy() for n in noise[:2])
+    v_noise = noise[2].normal((M, *shape)).numpy()
     for example in range(BATCH):
         there = np.flatnonzero(mask[:, example])
         bounds = []
@@ -74,7 +74,7 @@ def test_importance_weighted_bound_by_hand(mask):
 @both_masks
 def test_elbo_is_that_of_each_expert(mask):
     terms = MMVAEPlus(DIM, beta=0.7, estimator="elbo")(
-        by_hand.experts(mask), by_hand.log_likelihood(mask), Noise(3)
+        by_hand.experts(mask), by_hand.log_likelihood(mask), Noise(3, 0)
     )
     kl = by_hand.kl(MEAN, SCALE**2) + by_hand.kl(W_MEAN, W_SCALE**2)
     expected = (kl * mask).sum(0) / mask.sum(0)
@@ -92,7 +92,7 @@ def test_auxiliary_prior_learns_and_private_latents_do_not_leak():
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(private)
         terms = MMVAEPlus(DIM)(
-            experts, lambda z, **k: only_first(z, **k), Noise(3)
+            experts, lambda z, **k: only_first(z, **k), Noise(3, 0)
         )
         first = terms["log_likelihood"][0]
     gradient = tape.gradient(first, private[0]).numpy()

@@ -5,7 +5,7 @@ import pytest
 
 from keras_xmodal.objectives import MoPoE
 from keras_xmodal.objectives.experts import Experts
-from keras_xmodal.objectives.noise import Noise
+from keras_xmodal.ops.noise import Noise
 from tests.objectives import by_hand
 from tests.objectives.by_hand import BATCH, DIM, FULL, LOG_VARIANCE, MEAN, M
 
@@ -30,13 +30,13 @@ def components(mask):
 
 @pytest.mark.parametrize("mask", [FULL, by_hand.PARTLY], ids=["full", "partly"])
 def test_elbo_by_hand(mask):
-    source = Noise(3)
+    source = Noise(3, 0)
     terms = MoPoE(beta=0.7)(
         by_hand.experts(mask), by_hand.log_likelihood(mask), source
     )
-    source = Noise(3)
-    uniform = source.uniform((BATCH,))
-    noise = source.normal((BATCH, DIM)).numpy()
+    component, latents = Noise(3, 0).streams(2)
+    uniform = component.uniform((BATCH,))
+    noise = latents.normal((BATCH, DIM)).numpy()
     z, kl = np.zeros((BATCH, DIM)), np.zeros(BATCH)
     for example, gaussians in enumerate(components(mask)):
         place = int(float(uniform[example]) * len(gaussians))
@@ -56,9 +56,9 @@ def test_importance_weighted_bound_by_hand(mask):
     terms = MoPoE(estimator="iwae", num_samples=5)(
         by_hand.experts(mask),
         by_hand.log_likelihood(mask),
-        Noise(3),
+        Noise(3, 0),
     )
-    noise = Noise(3).normal((5, len(SUBSETS), BATCH, DIM))
+    noise = Noise(3, 0).stream(1).normal((5, len(SUBSETS), BATCH, DIM))
     expected = by_hand.importance_weighted(
         components(mask), noise.numpy(), mask
     )

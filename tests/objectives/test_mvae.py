@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from keras_xmodal.objectives import MVAE
-from keras_xmodal.objectives.noise import Noise
+from keras_xmodal.ops.noise import Noise
 from tests.objectives import by_hand
 from tests.objectives.by_hand import BATCH, DIM, FULL, M
 
@@ -26,12 +26,12 @@ def test_elbo_by_hand(mask, num_subsets):
     terms = objective(
         by_hand.experts(mask),
         by_hand.log_likelihood(mask),
-        Noise(3),
+        Noise(3, 0),
     )
-    source = Noise(3)
+    *random, latents = Noise(3, 0).streams(1 + bool(num_subsets))
     drawn = np.zeros((M, 0, BATCH), bool)
     if num_subsets:
-        drawn = source.uniform((M, num_subsets, BATCH)) < 0.5
+        drawn = random[0].uniform((M, num_subsets, BATCH)) < 0.5
     subsets = np.concatenate(
         [
             np.ones((M, 1, BATCH), bool),
@@ -40,7 +40,7 @@ def test_elbo_by_hand(mask, num_subsets):
         ],
         axis=1,
     )
-    noise = source.normal((1 + M + num_subsets, BATCH, DIM)).numpy()
+    noise = latents.normal((1 + M + num_subsets, BATCH, DIM)).numpy()
     results = [
         bound(subsets[:, i] & mask, noise[i], mask, 0.7)
         for i in range(len(noise))

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from keras_xmodal.objectives import MVTCAE
-from keras_xmodal.objectives.noise import Noise
+from keras_xmodal.ops.noise import Noise
 from tests.objectives import by_hand
 from tests.objectives.by_hand import BATCH, DIM, FULL, LOG_VARIANCE, MEAN
 
@@ -12,9 +12,9 @@ def test_elbo_by_hand(mask):
     terms = MVTCAE(beta=2.5, alpha=0.9)(
         by_hand.experts(mask),
         by_hand.log_likelihood(mask),
-        Noise(3),
+        Noise(3, 0),
     )
-    noise = Noise(3).normal((BATCH, DIM)).numpy()
+    noise = Noise(3, 0).stream(1).normal((BATCH, DIM)).numpy()
     for example in range(BATCH):
         rows = np.flatnonzero(mask[:, example])
         mean, variance = by_hand.product((rows, example), prior=False)

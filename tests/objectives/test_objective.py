@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from keras_xmodal import objectives
-from keras_xmodal.objectives.noise import Noise
+from keras_xmodal.ops.noise import Noise
 from tests.helpers import assert_close, check_config
 from tests.objectives import by_hand
 from tests.objectives.by_hand import FULL, MEAN
@@ -30,7 +30,7 @@ def run(objective, mask=FULL, noise=None, times=1, **kwargs):
     return objective(
         by_hand.experts(mask, times=times, **kwargs),
         by_hand.log_likelihood(mask, times),
-        noise or Noise(1),
+        noise or Noise(1, 0),
     )
 
 
@@ -123,7 +123,7 @@ def test_gradient_is_that_of_iwae(cls, estimator, num_samples):
                     mean=variables[0], joint=(variables[1], experts.joint[1])
                 ),
                 by_hand.log_likelihood(FULL, times=500),
-                Noise(4),
+                Noise(4, 0),
             )["bound"]
         # Of each example, by what the encoders say of it alone.
         gradient = tape.gradient(
@@ -176,27 +176,27 @@ def test_warm_up_multiplies_beta(cls, estimator):
         by_hand.log_likelihood(FULL),
     )
     half = make(cls, beta=0.6, estimator=estimator)(
-        *arguments, Noise(1), kl_weight=0.5
+        *arguments, Noise(1, 0), kl_weight=0.5
     )
-    plain = make(cls, beta=0.3, estimator=estimator)(*arguments, Noise(1))
+    plain = make(cls, beta=0.3, estimator=estimator)(*arguments, Noise(1, 0))
     np.testing.assert_allclose(half["bound"], plain["bound"], rtol=1e-6)
     weightless = make(cls, beta=0.0, estimator=estimator)
-    other = weightless(*arguments, Noise(1))
+    other = weightless(*arguments, Noise(1, 0))
     assert (other["bound"] > plain["bound"]).numpy().any()
 
 
 @each_class
 def test_free_bits_cost_nothing(cls):
     objective = make(cls, beta=2.0, estimator="elbo")
-    arguments = by_hand.experts(FULL), by_hand.log_likelihood(FULL), Noise(1)
-    plain = objective(*arguments[:2], Noise(1))
+    arguments = by_hand.experts(FULL), by_hand.log_likelihood(FULL), Noise(1, 0)
+    plain = objective(*arguments[:2], Noise(1, 0))
     mean = tf.constant(MEAN)
     with tf.GradientTape() as tape:
         tape.watch(mean)
         free = objective(
             by_hand.experts(FULL, mean=mean),
             lambda z, **_: 0.0 * arguments[1](z),
-            Noise(1),
+            Noise(1, 0),
             free_bits=100.0,
         )
     assert (free["bound"] < plain["bound"]).numpy().all()

@@ -5,7 +5,7 @@ import tensorflow as tf
 
 import keras_xmodal as kx
 from keras_xmodal.objectives import TELBO
-from keras_xmodal.objectives.noise import Noise
+from keras_xmodal.ops.noise import Noise
 from tests.objectives import by_hand
 from tests.objectives.by_hand import BATCH, DIM, FULL, LOG_VARIANCE, MEAN, M
 
@@ -15,14 +15,14 @@ VARIANCE = np.exp(LOG_VARIANCE)
 @pytest.mark.parametrize("mask", [FULL, by_hand.PARTLY], ids=["full", "partly"])
 def test_elbo_by_hand(mask):
     terms = TELBO(beta=0.7, gamma=0.5)(
-        by_hand.experts(mask), by_hand.log_likelihood(mask), Noise(3)
+        by_hand.experts(mask), by_hand.log_likelihood(mask), Noise(3, 0)
     )
-    noise = Noise(3)
+    joint, single = Noise(3, 0).streams(2)
     mean, variance = by_hand.JOINT[0], np.exp(by_hand.JOINT[1])
-    z = mean + np.sqrt(variance) * noise.normal((BATCH, DIM)).numpy()
+    z = mean + np.sqrt(variance) * joint.normal((BATCH, DIM)).numpy()
     kl = by_hand.kl(mean, variance)
     expected = by_hand.log_likelihood_by_hand(z, mask).sum(0) - 0.7 * kl
-    z = MEAN + np.sqrt(VARIANCE) * noise.normal((M, BATCH, DIM)).numpy()
+    z = MEAN + np.sqrt(VARIANCE) * single.normal((M, BATCH, DIM)).numpy()
     for m in range(M):
         alone = by_hand.log_likelihood_by_hand(z[m], mask)[m]
         divergence = by_hand.kl(MEAN[m], VARIANCE[m])
@@ -36,7 +36,7 @@ def test_importance_weighted_with_one_sample_estimates_the_elbo():
         bound = TELBO(estimator=estimator, gamma=0.5)(
             by_hand.experts(by_hand.PARTLY, times=600),
             by_hand.log_likelihood(by_hand.PARTLY, times=600),
-            Noise(1),
+            Noise(1, 0),
         )["bound"]
         return np.reshape(bound, (600, BATCH))
 

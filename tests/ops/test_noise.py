@@ -4,6 +4,7 @@ import scipy.stats
 import tensorflow as tf
 
 from keras_xmodal.ops.noise import (
+    Noise,
     fold_in,
     stateless_normal,
     stateless_uniform,
@@ -67,3 +68,25 @@ def test_folded_seeds_differ():
         [[int(fold_in(a, b)) for a in range(30)] for b in range(30)]
     )
     assert len(np.unique(seeds)) == 900
+
+
+def test_streams_are_the_integers_they_say():
+    noise = Noise(7, step=3)
+    first, second = noise.streams(2)
+    expected = stateless_normal((4,), fold_in(fold_in(7, 3), 2))
+    np.testing.assert_array_equal(second.normal((4,)), expected)
+    np.testing.assert_array_equal(noise.stream(1).seed, first.seed)
+    np.testing.assert_array_equal(Noise(7).seed, 7)
+    uniform = stateless_uniform((4,), first.seed)
+    np.testing.assert_array_equal(first.uniform((4,)), uniform)
+    assert not np.array_equal(first.uniform((4,)), second.uniform((4,)))
+
+
+def test_rows_do_not_depend_on_others():
+    noise = Noise(7, step=3)
+    batch = noise.rows(6).uniform((6, 5)).numpy()
+    part = noise.rows(2, first_row=4).uniform((2, 5)).numpy()
+    np.testing.assert_array_equal(batch[4:], part)
+    np.testing.assert_array_equal(
+        batch[1], stateless_uniform((5,), fold_in(fold_in(7, 3), 1))
+    )

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_xmodal.layers.saved_seed_generator import SavedSeedGenerator
 from keras_xmodal.networks.text.causal_block import CausalBlock
 from keras_xmodal.ops.noise import fold_in, stateless_uniform
 from keras_xmodal.saving import register
@@ -11,7 +12,7 @@ IMPOSSIBLE = -1e9  # log-probability
 
 
 @register
-class TextDecoder(keras.Model):
+class TextDecoder(SavedSeedGenerator, keras.Model):
     """Write a text of which a vector says what it is about, token by token.
 
     A causal transformer: pre-norm blocks over the tokens so far, learned

@@ -1,0 +1,36 @@
+"""What layers with noise of their own share."""
+
+import keras
+import numpy as np
+
+from keras_xmodal.ops.noise import Noise
+
+
+class RandomLayer(keras.layers.Layer):
+    """Base of layers whose noise a seed and the step of training decide.
+
+    Args:
+        seed: Integer. Defaults to a random one.
+        **kwargs: Arguments of `keras.layers.Layer`.
+
+    Attributes:
+        step: Scalar variable, the number of batches in training.
+    """
+
+    def __init__(self, seed=None, **kwargs):
+        super().__init__(**kwargs)
+        self.seed = int(np.random.randint(2**31)) if seed is None else seed
+        self.step = self.add_weight(
+            shape=(),
+            initializer="zeros",
+            dtype="int64",
+            trainable=False,
+            aggregation="only_first_replica",
+            name="step",
+        )
+
+    def noise_of_rows(self, num_rows):
+        """`Noise` of this step, a seed for each row; the step is over."""
+        noise = Noise(self.seed, self.step.value).rows(num_rows)
+        self.step.assign_add(1)
+        return noise
