@@ -40,7 +40,7 @@ from keras import ops
 import keras_xmodal as kx
 from keras_xmodal.datasets.collection import emoji, emoji_motion
 from keras_xmodal.demo.recipe import make_optimizer
-from keras_xmodal.ops.frames import sample_frames
+from keras_xmodal.ops import sample_frames
 
 # With KERAS_XMODAL_FAST=1 everything runs as it is, for fewer steps.
 FAST = os.environ.get("KERAS_XMODAL_FAST") == "1"

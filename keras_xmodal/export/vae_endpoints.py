@@ -6,7 +6,8 @@ from keras import ops
 from keras_xmodal.export.endpoint import Endpoint
 from keras_xmodal.models.vae_networks import summarize
 from keras_xmodal.networks import TextDecoder
-from keras_xmodal.ops import sample_gaussian, stateless_normal
+from keras_xmodal.ops.gaussian import sample_gaussian
+from keras_xmodal.ops.noise import stateless_normal
 
 
 def vae_endpoints(model, towers, sampling):

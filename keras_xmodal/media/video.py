@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from keras_xmodal import checks
-from keras_xmodal.ops.frames import sample_frames
+from keras_xmodal.ops.sample_frames import sample_frames
 
 
 def read_video(

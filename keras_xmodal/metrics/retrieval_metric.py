@@ -34,7 +34,7 @@ class RetrievalMetric(keras.metrics.Mean):
 
         class MeanRank(kx.metrics.RetrievalMetric):
             def query_values(self, relevance, scores):
-                return kx.ops.ranks.best_rank(relevance, scores)
+                return kx.ops.best_rank(relevance, scores)
 
         metric = MeanRank()
         metric.update_state([0, 1], [[0.9, 0.1], [0.9, 0.1]])

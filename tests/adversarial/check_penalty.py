@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 import keras_xmodal as kx
+from keras_xmodal.ops import noise as noise_ops
 from tests.helpers import check_config
 
 RNG = np.random.default_rng(0)
@@ -64,7 +65,7 @@ def _squared_norms(gan, penalty):
     fake = gan.generator([gan._noise(5, draw=2), X]).numpy()
     points = {"real": Y, "fake": fake}
     if penalty.location == "between":
-        share = kx.ops.stateless_uniform((5, 1), gan._seeds(5, 3)).numpy()
+        share = noise_ops.stateless_uniform((5, 1), gan._seeds(5, 3)).numpy()
         points["between"] = share * Y + (1 - share) * fake
     point, step = points[penalty.location], 1e-2
     inputs = [(point, X)]

@@ -15,6 +15,7 @@ from ai_edge_litert.interpreter import Interpreter
 import keras_xmodal as kx
 from keras_xmodal import export
 from keras_xmodal.networks import ImagePreprocessor, TextPreprocessor
+from keras_xmodal.ops import noise as noise_ops
 from tests.export.conftest import TEXTS, pictures, png
 
 DIM = 5
@@ -148,7 +149,7 @@ def encode(model, raw):
 
 def sample(model, raw):
     mean, deviation = encode(model, raw)
-    noise = kx.ops.stateless_normal((len(SEEDS), DIM), SEEDS).numpy()
+    noise = noise_ops.stateless_normal((len(SEEDS), DIM), SEEDS).numpy()
     return mean + deviation * noise
 
 

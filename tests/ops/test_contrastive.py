@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax
 
-from keras_xmodal import ops
-from keras_xmodal.ops import contrastive
+from keras_xmodal.ops import contrastive as ops
 
 RNG = np.random.default_rng(0)
 LOGITS = RNG.normal(size=(5, 7)).astype("float32")
@@ -12,13 +11,11 @@ POSITIVES[np.arange(5), np.arange(5)] = True
 POSITIVES[0, 6] = True  # A second positive of the first anchor.
 
 FUNCTIONS = [
-    contrastive.info_nce,
-    contrastive.sigmoid_contrastive,
-    lambda p, s, mask=None: contrastive.triplet_all_negatives(p, s, 0.2, mask),
-    lambda p, s, mask=None: contrastive.triplet_hard_negative(p, s, 0.2, mask),
-    lambda p, s, mask=None: contrastive.triplet_semi_hard_negative(
-        p, s, 0.2, mask
-    ),
+    ops.info_nce,
+    ops.sigmoid_contrastive,
+    lambda p, s, mask=None: ops.triplet_all_negatives(p, s, 0.2, mask),
+    lambda p, s, mask=None: ops.triplet_hard_negative(p, s, 0.2, mask),
+    lambda p, s, mask=None: ops.triplet_semi_hard_negative(p, s, 0.2, mask),
 ]
 each_function = pytest.mark.parametrize("function", FUNCTIONS)
 

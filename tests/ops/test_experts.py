@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from scipy import special, stats
 
-from keras_xmodal import ops
+from keras_xmodal.ops import experts as ops
 
 EXPERTS, BATCH, DIM = 3, 6, 2
 

@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 from scipy import integrate, stats
 
-from keras_xmodal import ops
+from keras_xmodal.ops import gaussian as ops
 
 RNG = np.random.default_rng(0)
 MEAN, LOG_VARIANCE, OTHER_MEAN, OTHER_LOG_VARIANCE = RNG.normal(

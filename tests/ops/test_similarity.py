@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_xmodal import ops
+from keras_xmodal.ops import similarity as ops
 
 
 def test_l2_normalize_gives_unit_length_in_float32():

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from keras import ops
 
-from keras_xmodal.ops import griffin_lim, mel_to_power
+from keras_xmodal.ops.spectrogram import griffin_lim, mel_to_power
 from tests.helpers import assert_close
 
 

@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_xmodal.networks import checks
 from keras_xmodal.networks.image.image_preprocessor import ImagePreprocessor
-from keras_xmodal.ops.frames import sample_frames
+from keras_xmodal.ops.sample_frames import sample_frames
 from keras_xmodal.saving import register
 
 

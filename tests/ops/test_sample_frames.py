@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_xmodal.ops.frames import sample_frames
+from keras_xmodal.ops.sample_frames import sample_frames
 
 
 @pytest.mark.parametrize(
