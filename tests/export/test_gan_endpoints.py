@@ -71,7 +71,9 @@ def test_a_saved_model_generates_what_keras_does(gan, tmp_path):
     np.testing.assert_allclose(alone["image"], expected[1:2], atol=1e-5)
 
 
-@pytest.mark.parametrize("dtype", [None, "mixed_bfloat16"])
+@pytest.mark.parametrize(
+    "dtype", [None, pytest.param("mixed_bfloat16", marks=pytest.mark.large)]
+)
 def test_litert_generates_what_keras_does(dtype, tmp_path):
     gan = make_gan(dtype, condition="text", target="image")
     gan.build((None, 6))

@@ -80,7 +80,11 @@ def test_vocabulary_lets_a_client_tokenise(lite, model):
 
 
 @pytest.mark.parametrize(
-    ("quantization", "atol"), [("float16", 2e-3), ("dynamic", 3e-2)]
+    ("quantization", "atol"),
+    [
+        ("dynamic", 3e-2),
+        pytest.param("float16", 2e-3, marks=pytest.mark.large),
+    ],
 )
 def test_quantization(quantization, atol, tmp_path):
     keras.utils.set_random_seed(0)
@@ -100,7 +104,13 @@ def test_quantization(quantization, atol, tmp_path):
     assert sizes[quantization] < ratio * sizes[None]
 
 
-@pytest.mark.parametrize("dtype", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize(
+    "dtype",
+    [
+        "mixed_float16",
+        pytest.param("mixed_bfloat16", marks=pytest.mark.large),
+    ],
+)
 def test_mixed_precision_is_copied_into_float32(dtype, tmp_path, evaluation):
     model = make_model(dtype)
     report = export.litert(model, tmp_path / "a")
@@ -151,7 +161,11 @@ def model_with(*layers):
 @pytest.mark.parametrize(
     ("layers", "operator"),
     [
-        ([keras.layers.LSTM(4)], "TensorListReserve"),
+        pytest.param(
+            [keras.layers.LSTM(4)],
+            "TensorListReserve",
+            marks=pytest.mark.large,
+        ),
         (
             [
                 keras.layers.Lambda(keras.ops.erf),
@@ -169,6 +183,7 @@ def test_encoder_that_litert_cannot_run(layers, operator, tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.large
 def test_unrolled_recurrent_encoder(tmp_path):
     model = model_with(keras.layers.GRU(4, unroll=True))
     assert export.litert(model, tmp_path / "a")["max_abs_error"] <= 1e-5
@@ -190,19 +205,33 @@ def test_existing_path_stays(model, tmp_path):
     assert (tmp_path / "a").read_text() == "mine"
 
 
-def test_failed_comparison_leaves_nothing(tmp_path, monkeypatch):
-    for dim, dtype, rule in (
-        (32, "float32", "'embed' must return outputs of shapes"),
-        (16, "float64", "'embed' must return outputs of shapes"),
+@pytest.mark.parametrize(
+    ("dim", "dtype", "rule"),
+    [
         (16, "float32", "'embed' must equal Keras to within"),
-    ):
+        pytest.param(
+            32,
+            "float32",
+            "'embed' must return outputs of shapes",
+            marks=pytest.mark.large,
+        ),
+        pytest.param(
+            16,
+            "float64",
+            "'embed' must return outputs of shapes",
+            marks=pytest.mark.large,
+        ),
+    ],
+)
+def test_failed_comparison_leaves_nothing(
+    dim, dtype, rule, tmp_path, monkeypatch
+):
+    def run(inputs):
+        return {"embedding": np.ones((len(inputs["x"]), dim), dtype)}
 
-        def run(inputs, dim=dim, dtype=dtype):
-            return {"embedding": np.ones((len(inputs["x"]), dim), dtype)}
-
-        monkeypatch.setattr(litert_module, "_runner", lambda *_, run=run: run)
-        with pytest.raises(RuntimeError, match=rule):
-            export.litert(kx.EmbeddingModel(32, 16), tmp_path / "a")
+    monkeypatch.setattr(litert_module, "_runner", lambda *_: run)
+    with pytest.raises(RuntimeError, match=rule):
+        export.litert(kx.EmbeddingModel(32, 16), tmp_path / "a")
     assert os.listdir(tmp_path) == []
 
 

@@ -356,7 +356,9 @@ def test_parts_on_a_device_make_a_translation(lite_vae, x):
     )
 
 
-@pytest.mark.parametrize("form", ["saved_model", "litert"])
+@pytest.mark.parametrize(
+    "form", ["saved_model", pytest.param("litert", marks=pytest.mark.large)]
+)
 def test_private_latents_and_conditions(form, tmp_path):
     write = getattr(export, form)
     objectives = {
@@ -374,6 +376,7 @@ def test_private_latents_and_conditions(form, tmp_path):
             assert len(found) == 7
 
 
+@pytest.mark.large
 def test_model_of_one_tensor(tmp_path):
     model = kx.VAEModel(6, 3, 4)
     export.saved_model(model, tmp_path / "a")
@@ -398,6 +401,7 @@ def test_model_of_one_tensor(tmp_path):
     assert report["endpoints"]["translate"]["num_examples"] == 3
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("dtype", ["mixed_float16", "mixed_bfloat16"])
 def test_mixed_precision(dtype, x, tmp_path):
     model, twin = (
@@ -423,6 +427,7 @@ def test_mixed_precision(dtype, x, tmp_path):
     np.testing.assert_array_equal(tokens, twin.decoders["text"].generate(z))
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("quantization", ["float16", "dynamic"])
 def test_quantization(quantization, tmp_path):
     objective = kx.objectives.CVAE("a")
@@ -434,6 +439,7 @@ def test_quantization(quantization, tmp_path):
     assert sizes[quantization] < 0.65 * sizes[None]
 
 
+@pytest.mark.large
 def test_weights_are_written_once(tmp_path):
     model = kx.VAEModel({"a": 512, "b": 256}, 64)
     export.saved_model(model, tmp_path / "a")
@@ -441,6 +447,7 @@ def test_weights_are_written_once(tmp_path):
     assert file.stat().st_size < 1.1 * 4 * model.count_params()
 
 
+@pytest.mark.large
 def test_model_from_a_file(tmp_path):
     x = np.random.default_rng(0).random((3, 4), "float32")
     model = kx.VAEModel({"a": 5, "b": 4}, 3, objective=kx.objectives.CVAE("a"))
@@ -459,8 +466,8 @@ def test_model_from_a_file(tmp_path):
     [
         ("saved_model", "archive", "read_archive"),
         ("saved_model", "report", "compare"),
-        ("litert", "litert", "_runner"),
-        ("litert", "report", "compare"),
+        pytest.param("litert", "litert", "_runner", marks=pytest.mark.large),
+        pytest.param("litert", "report", "compare", marks=pytest.mark.large),
     ],
 )
 def test_failure_leaves_nothing(form, home, step, tmp_path, monkeypatch):
@@ -476,6 +483,7 @@ def test_failure_leaves_nothing(form, home, step, tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.large
 def test_wrong_tokens_are_an_error(model, tmp_path, monkeypatch):
     monkeypatch.setattr(
         type(model.decoders["text"]),
@@ -487,6 +495,7 @@ def test_wrong_tokens_are_an_error(model, tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.large
 def test_decoder_that_litert_cannot_run(tmp_path):
     encoder = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4)])
     decoder = keras.Sequential(
@@ -501,6 +510,7 @@ def test_decoder_that_litert_cannot_run(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.large
 def test_model_that_is_not_finite(tmp_path):
     model = kx.VAEModel({"a": 4, "b": 3}, 3)
     model({"a": np.ones((1, 4)), "b": np.ones((1, 3))})

@@ -42,6 +42,7 @@ def test_served_model_takes_the_bytes_of_clips(files, tmp_path):
     np.testing.assert_allclose(served["embedding"], expected, atol=1e-5)
 
 
+@pytest.mark.large
 def test_without_examples_clips_are_made_up(tmp_path):
     model = kx.EmbeddingModel(
         encoders={

@@ -145,6 +145,7 @@ def trained(labels):
     return model, x, classifiers
 
 
+@pytest.mark.large
 def test_a_trained_model_is_coherent_and_an_untrained_one_is_not():
     labels = np.arange(384) % 3
     model, x, classifiers = trained(labels)

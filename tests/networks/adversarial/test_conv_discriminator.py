@@ -39,7 +39,15 @@ def targets(*shape):
 def test_network(shape, conditional, kwargs, tmp_path):
     inputs = targets(*shape)
     inputs = [inputs, CONDITION] if conditional else inputs
-    network = check_network(ConvDiscriminator, kwargs, inputs, (3, 1), tmp_path)
+    network = check_network(
+        ConvDiscriminator,
+        kwargs,
+        inputs,
+        (3, 1),
+        tmp_path,
+        randomize=True,
+        litert=False,
+    )
     shapes = keras.tree.map_structure(lambda x: (None, *x.shape[1:]), inputs)
     assert network.compute_output_shape(shapes) == (None, 1)
 

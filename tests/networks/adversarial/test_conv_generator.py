@@ -7,8 +7,7 @@ from keras_xmodal.layers import FiLM
 from keras_xmodal.networks import ConvGenerator
 from tests.helpers import assert_close
 from tests.layers.check_r1 import randomize_weights
-from tests.networks.check_decoder import check_litert
-from tests.networks.check_network import check_network
+from tests.networks.check_network import check_litert, check_network
 
 RNG = np.random.default_rng(0)
 Z = RNG.standard_normal((3, 4)).astype("float32")
@@ -36,7 +35,15 @@ CONDITION = RNG.standard_normal((3, 5)).astype("float32")
 def test_network(conditional, kwargs, tmp_path):
     inputs = [Z, CONDITION] if conditional else Z
     shape = (3, *kwargs["output_shape"])
-    network = check_network(ConvGenerator, kwargs, inputs, shape, tmp_path)
+    network = check_network(
+        ConvGenerator,
+        kwargs,
+        inputs,
+        shape,
+        tmp_path,
+        randomize=True,
+        litert=False,
+    )
     shapes = keras.tree.map_structure(lambda x: (None, *x.shape[1:]), inputs)
     assert network.compute_output_shape(shapes) == (None, *shape[1:])
     modulations = [

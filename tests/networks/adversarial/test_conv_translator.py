@@ -5,8 +5,7 @@ import pytest
 from keras_xmodal.networks import ConvTranslator
 from tests.helpers import assert_close
 from tests.layers.check_r1 import randomize_weights
-from tests.networks.check_decoder import check_litert
-from tests.networks.check_network import check_network
+from tests.networks.check_network import check_litert, check_network
 
 RNG = np.random.default_rng(0)
 
@@ -37,7 +36,13 @@ def test_network(shape, kwargs, tmp_path):
     channels = kwargs.get("output_channels", 3)
     expected = (3, *shape[:-1], channels)
     network = check_network(
-        ConvTranslator, kwargs, examples(*shape), expected, tmp_path
+        ConvTranslator,
+        kwargs,
+        examples(*shape),
+        expected,
+        tmp_path,
+        randomize=True,
+        litert=False,
     )
     computed = network.compute_output_shape((None, *shape))
     assert computed == (None, *expected[1:])

@@ -14,7 +14,15 @@ CONDITION = RNG.standard_normal((3, 5)).astype("float32")
 def test_network(conditional, tmp_path):
     kwargs = {"hidden_units": (7, 6), "name": "vectors"}
     inputs = [X, CONDITION] if conditional else X
-    check_network(DenseDiscriminator, kwargs, inputs, (3, 1), tmp_path)
+    check_network(
+        DenseDiscriminator,
+        kwargs,
+        inputs,
+        (3, 1),
+        tmp_path,
+        randomize=True,
+        litert=False,
+    )
 
 
 def test_value():

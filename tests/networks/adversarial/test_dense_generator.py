@@ -20,7 +20,15 @@ def test_network(conditional, tmp_path):
         "name": "vectors",
     }
     inputs = [Z, CONDITION] if conditional else Z
-    network = check_network(DenseGenerator, kwargs, inputs, (3, 3), tmp_path)
+    network = check_network(
+        DenseGenerator,
+        kwargs,
+        inputs,
+        (3, 3),
+        tmp_path,
+        randomize=True,
+        litert=False,
+    )
     assert network.activation is keras.activations.tanh
     assert network.layers[-1].activation is keras.activations.tanh
 

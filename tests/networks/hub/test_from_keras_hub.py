@@ -10,7 +10,7 @@ import tensorflow as tf
 import keras_xmodal as kx
 from keras_xmodal.networks import from_keras_hub
 from tests.helpers import assert_close
-from tests.networks.check_encoder import check_litert
+from tests.networks.check_network import check_litert
 
 pytestmark = pytest.mark.large
 
@@ -315,7 +315,7 @@ def test_litert_and_jit(pooling, tmp_path):
     expected = encoder(TOKENS)
     jitted = tf.function(encoder, jit_compile=True)
     assert_close(jitted(tf.constant(TOKENS)), expected, atol=2e-5)
-    check_litert(encoder, TOKENS, expected, tmp_path)
+    check_litert(encoder, encoder, (TOKENS,), tmp_path)
 
 
 def test_litert_of_pictures(tmp_path):
@@ -325,7 +325,7 @@ def test_litert_of_pictures(tmp_path):
     # Sizes that are not fixed need no fixed ones in LiteRT, but a model does.
     inputs = keras.Input((32, 32, 3))
     model = keras.Model(inputs, encoder(inputs))
-    check_litert(model, IMAGES, encoder(IMAGES), tmp_path)
+    check_litert(model, model, (IMAGES,), tmp_path)
 
 
 def test_train_save_load_and_export_of_two_frozen_towers(tmp_path):

@@ -6,7 +6,7 @@ import tensorflow as tf
 from keras_xmodal import likelihoods
 from keras_xmodal.networks import ImageDecoder
 from tests.helpers import assert_close
-from tests.networks.check_decoder import check_decoder
+from tests.networks.check_network import check_network, litert_if_large
 
 
 @pytest.fixture
@@ -41,8 +41,11 @@ def latents():
     ],
     ids=["both paths", "convolutions"],
 )
-def test_decoder(kwargs, output_shape, latents, tmp_path):
-    check_decoder(ImageDecoder, kwargs, (latents,), output_shape, tmp_path)
+@litert_if_large
+def test_decoder(kwargs, output_shape, litert, latents, tmp_path):
+    check_network(
+        ImageDecoder, kwargs, (latents,), output_shape, tmp_path, litert=litert
+    )
 
 
 @pytest.mark.parametrize("size", [28, 32, 64])

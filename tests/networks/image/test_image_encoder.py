@@ -3,7 +3,7 @@ import pytest
 
 from keras_xmodal.networks import ImageEncoder
 from tests.helpers import assert_close
-from tests.networks.check_encoder import check_encoder
+from tests.networks.check_network import check_network, litert_if_large
 
 
 @pytest.fixture
@@ -13,7 +13,7 @@ def images():
 
 
 def test_oriented_gradients_with_both_paths(images, tmp_path):
-    encoder = check_encoder(
+    encoder = check_network(
         ImageEncoder,
         {
             "image_size": (16, 24),
@@ -35,8 +35,9 @@ def test_oriented_gradients_with_both_paths(images, tmp_path):
     assert encoder.name == "pictures"
 
 
-def test_pixels_with_average_pooling(images, tmp_path):
-    check_encoder(
+@litert_if_large
+def test_pixels_with_average_pooling(images, litert, tmp_path):
+    check_network(
         ImageEncoder,
         {
             "image_size": (16, 24),
@@ -50,6 +51,7 @@ def test_pixels_with_average_pooling(images, tmp_path):
         images,
         (3, 5),
         tmp_path,
+        litert=litert,
     )
 
 

@@ -12,7 +12,7 @@ from keras_xmodal.networks import (
     TextPreprocessor,
 )
 from tests.helpers import assert_close
-from tests.networks.check_encoder import check_encoder
+from tests.networks.check_network import check_network, litert_if_large
 
 SMALL = {
     "num_frames": 22,
@@ -33,7 +33,7 @@ def spectrograms():
 
 
 def test_features(spectrograms, tmp_path):
-    encoder = check_encoder(
+    encoder = check_network(
         SpeechEncoder,
         {
             **SMALL,
@@ -49,13 +49,15 @@ def test_features(spectrograms, tmp_path):
     assert encoder.name == "voices"
 
 
-def test_sequences(spectrograms, tmp_path):
-    encoder = check_encoder(
+@litert_if_large
+def test_sequences(spectrograms, litert, tmp_path):
+    encoder = check_network(
         SpeechEncoder,
         {**SMALL, "return_sequences": True},
         spectrograms,
         (3, 6, 16),
         tmp_path,
+        litert=litert,
     )
     states = encoder(spectrograms).numpy()
     states[1, 4:] = 0.0  # 13 frames are 7 states, then 4
@@ -161,6 +163,7 @@ def test_ctc_is_the_same_under_jit(spectrograms):
     assert_close(jitted(ids, logits), loss(ids, logits), rtol=1e-4)
 
 
+@pytest.mark.large
 def test_words_become_texts_with_ctc():
     keras.utils.set_random_seed(0)
     waveforms, words = read_words(6, "slt")

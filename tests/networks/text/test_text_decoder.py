@@ -9,7 +9,11 @@ import tensorflow as tf
 from keras_xmodal.likelihoods import TokenSequence
 from keras_xmodal.networks import TextDecoder, TextPreprocessor
 from tests.helpers import assert_close
-from tests.networks.check_decoder import check_decoder, check_litert
+from tests.networks.check_network import (
+    check_litert,
+    check_network,
+    litert_if_large,
+)
 
 LENGTH, SIZE, END = 5, 9, 2
 TOKENS = np.array([[3, 4, 5, 2, 0], [7, 7, 8, 6, 2], [1, 2, 0, 0, 0]], "int32")
@@ -55,7 +59,7 @@ def kwargs_of_a_check():
 
 
 def test_with_tokens(latents, tmp_path):
-    decoder = check_decoder(
+    decoder = check_network(
         TextDecoder,
         kwargs_of_a_check(),
         (latents, TOKENS),
@@ -65,9 +69,13 @@ def test_with_tokens(latents, tmp_path):
     assert decoder.name == "texts"
 
 
-def test_without_tokens(latents, tmp_path):
+@litert_if_large
+def test_without_tokens(latents, litert, tmp_path):
     kwargs = {**kwargs_of_a_check(), "num_layers": 1, "token_dropout": 0.0}
-    check_decoder(TextDecoder, kwargs, (latents,), (3, LENGTH, SIZE), tmp_path)
+    shape = (3, LENGTH, SIZE)
+    check_network(
+        TextDecoder, kwargs, (latents,), shape, tmp_path, litert=litert
+    )
 
 
 def test_logits_depend_on_earlier_tokens_only(decoder, latents):
@@ -207,7 +215,9 @@ def test_seeds(decoder, latents):
     np.testing.assert_array_equal(some, rows.numpy()[order])
 
 
-@pytest.mark.parametrize("temperature", [None, 1.0])
+@pytest.mark.parametrize(
+    "temperature", [1.0, pytest.param(None, marks=pytest.mark.large)]
+)
 def test_generate_in_a_graph_and_jitted(decoder, latents, temperature):
     expected = decoder.generate(latents, temperature, seed=4)
     for jit_compile in (False, True):
@@ -222,7 +232,9 @@ def test_generate_in_a_graph_and_jitted(decoder, latents, temperature):
         assert_close(function(latents, 4), expected)
 
 
-@pytest.mark.parametrize("num_beams", [1, 3])
+@pytest.mark.parametrize(
+    "num_beams", [1, pytest.param(3, marks=pytest.mark.large)]
+)
 def test_generate_in_litert(decoder, latents, tmp_path, num_beams):
     generate = functools.partial(decoder.generate, num_beams=num_beams)
     check_litert(generate, decoder, (latents,), tmp_path)
@@ -257,6 +269,7 @@ def test_dropout_of_tokens_takes_its_part():
     assert kept.mean() == pytest.approx(0.75**4, abs=0.03)
 
 
+@pytest.mark.large
 def test_learns_names_by_heart():
     names = ["red apple", "红苹果", "яблоко", "a pear", "apfel"]
     preprocessor = TextPreprocessor(

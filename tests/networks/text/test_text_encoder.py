@@ -4,13 +4,13 @@ import pytest
 
 from keras_xmodal.networks import TextEncoder
 from tests.helpers import assert_close
-from tests.networks.check_encoder import check_encoder
+from tests.networks.check_network import check_network, litert_if_large
 
 TOKENS = np.array([[3, 4, 5, 0], [7, 7, 2, 9], [1, 8, 6, 0]], "int32")
 
 
 def test_bag_of_tokens(tmp_path):
-    encoder = check_encoder(
+    encoder = check_network(
         TextEncoder,
         {
             "vocabulary_size": 10,
@@ -26,8 +26,9 @@ def test_bag_of_tokens(tmp_path):
     assert encoder.name == "texts"
 
 
-def test_hidden_layers(tmp_path):
-    check_encoder(
+@litert_if_large
+def test_hidden_layers(litert, tmp_path):
+    check_network(
         TextEncoder,
         {
             "vocabulary_size": 10,
@@ -40,6 +41,7 @@ def test_hidden_layers(tmp_path):
         TOKENS,
         (3, 5),
         tmp_path,
+        litert=litert,
     )
 
 

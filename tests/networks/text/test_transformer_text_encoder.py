@@ -4,7 +4,7 @@ import pytest
 
 from keras_xmodal.networks import TransformerTextEncoder
 from tests.helpers import assert_close
-from tests.networks.check_encoder import check_encoder
+from tests.networks.check_network import check_network
 
 TOKENS = np.array([[3, 4, 5, 0], [7, 7, 2, 9], [1, 8, 6, 0]], "int32")
 
@@ -16,7 +16,7 @@ def encoder():
 
 
 def test_encoder(tmp_path):
-    encoder = check_encoder(
+    encoder = check_network(
         TransformerTextEncoder,
         {
             "vocabulary_size": 10,

@@ -6,7 +6,7 @@ import tensorflow as tf
 from keras_xmodal import VAEModel, likelihoods
 from keras_xmodal.networks import VideoDecoder, VideoEncoder
 from tests.helpers import assert_close
-from tests.networks.check_decoder import check_decoder
+from tests.networks.check_network import check_network
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def test_decoder(latents, tmp_path):
         "linear_path": True,
         "name": "clips",
     }
-    check_decoder(VideoDecoder, kwargs, (latents,), (3, 5, 6, 10, 6), tmp_path)
+    check_network(VideoDecoder, kwargs, (latents,), (3, 5, 6, 10, 6), tmp_path)
 
 
 def test_convolutions_alone_and_odd_sizes(latents):

@@ -6,7 +6,7 @@ import tensorflow as tf
 from keras_xmodal import EmbeddingModel
 from keras_xmodal.networks import TextEncoder, VideoEncoder
 from tests.helpers import assert_close
-from tests.networks.check_encoder import check_encoder
+from tests.networks.check_network import check_network
 
 SMALL = {
     "num_frames": 4,
@@ -26,7 +26,7 @@ def clips():
 
 
 def test_encoder(clips, tmp_path):
-    encoder = check_encoder(
+    encoder = check_network(
         VideoEncoder,
         {
             **SMALL,
@@ -110,6 +110,7 @@ def left_or_right(num_clips, seed):
     return clips, label
 
 
+@pytest.mark.large
 def test_training_tells_left_from_right_and_one_frame_does_not():
     accuracy = {}
     for num_frames in (4, 1):
