@@ -451,7 +451,7 @@ for trained in [model, *others]:
 # picture, decides, and the text's own expert learns little; the mixtures, and
 # the imitation of JMVAE and MVTCAE, make every expert speak for itself. One run
 # each at a small budget says little about the methods in general;
-# `benchmarks/vae_quality.py` compares them over seeds.
+# `benchmarks/vae/quality.py` compares them over seeds.
 #
 # What is generated from the prior is often poor, because the latents of the
 # data do not fill it. A Gaussian mixture, fitted to them after training, is

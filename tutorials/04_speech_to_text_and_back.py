@@ -543,7 +543,7 @@ play(np.asarray(sound[0]), "potato, said by the model")
 # data = kx.datasets.load("spoken_prompts", "train", languages=("en",))
 # ```
 #
-# `benchmarks/directions_speech.py` trains as in section 5 on the English ones,
+# `benchmarks/directions/speech.py` trains as in section 5 on the English ones,
 # 14 minutes of speech, which takes 5 minutes on one core, and asks about 100
 # sentences that training never had. It finds the text of a recording first in
 # .81 of the cases and the recording of a text in .87, where chance has .01 and

@@ -720,4 +720,4 @@ print("the best captions:", *CAPTIONS[best[:3]], sep="\n  ")
 # - `kx.datasets.fetch("moving_mnist")` gets clips of handwritten digits that
 #   bounce; with 30,000 of them a VAE and a GAN make clips whose digit and
 #   motion a judge reads right in about .8 of the cases
-#   (`benchmarks/directions_video.py`).
+#   (`benchmarks/directions/video.py`).

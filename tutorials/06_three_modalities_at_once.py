@@ -405,7 +405,7 @@ for i in (1, 3):
 #   alone has to teach is not lost.
 # - `kx.export.saved_model(model, path)` serves the space: its endpoints take
 #   the bytes of pictures, the bytes of WAV files and strings.
-# - `benchmarks/directions_three.py` runs both models over three seeds, with a
+# - `benchmarks/directions/three.py` runs both models over three seeds, with a
 #   judge for what is drawn and spoken.
 # - Your own three: a CSV with three columns (`kx.datasets.from_csv`), three
 #   encoders, and `pairs` of those that occur together.

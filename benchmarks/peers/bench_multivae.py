@@ -2,7 +2,7 @@
 
     python bench_multivae.py --objective MoPoE --batch-size 128 --epochs 4
 
-The baseline of `benchmarks/vae_speed.py`, which has the same networks for two
+The baseline of `benchmarks/speed/vae.py`, which has the same networks for two
 modalities of 28 x 28 bits, the Bernoulli likelihood on logits, Adam and
 float32, on data in memory:
 

@@ -2,7 +2,7 @@
 
     python bench_torch_embedding.py --loss clip --batch-size 256 --steps 60
 
-The baseline of `benchmarks/embedding_speed.py`, which has the same towers:
+The baseline of `benchmarks/speed/embedding.py`, which has the same towers:
 
 - image 32x32x3: convolutions with 32, 64 and 128 filters (3x3, stride 2, same,
   bias, ReLU), global average pool, dense 128;

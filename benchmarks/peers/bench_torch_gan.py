@@ -2,7 +2,7 @@
 
     python bench_torch_gan.py --loss relativistic --penalties r1 r2
 
-The baseline of `benchmarks/gan_speed.py`, which has the same networks for 28 x
+The baseline of `benchmarks/speed/gan.py`, which has the same networks for 28 x
 28 pictures of ten classes:
 
 - generator: 64 numbers of noise beside the one-hot class, dense 6272, two

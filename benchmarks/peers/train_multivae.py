@@ -3,7 +3,7 @@
     python train_multivae.py --data mnist_fashion.npz --objective MoPoE \\
         --fraction 0.2 --seeds 0 1 2 --out runs
 
-Started by `benchmarks/vae_quality.py`, which writes the data with all the
+Started by `benchmarks/vae/quality.py`, which writes the data with all the
 settings, and scores the result. For each seed, `--out` receives a file
 `peer_{objective}_{fraction}_{seed}.npz` (an existing one is left alone) with
 

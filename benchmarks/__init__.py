@@ -1,0 +1,1 @@
+"""One runnable module for each claim: `python -m benchmarks.NAME`."""

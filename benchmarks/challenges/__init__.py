@@ -1,0 +1,1 @@
+"""Little data, heavy models, what is new."""

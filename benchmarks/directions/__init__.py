@@ -1,0 +1,1 @@
+"""What images, speech and clips are to texts, by families of models."""

@@ -1,0 +1,3 @@
+from benchmarks.directions import runner
+
+runner.main()

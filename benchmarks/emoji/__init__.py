@@ -1,0 +1,1 @@
+"""Retrieval among emoji."""

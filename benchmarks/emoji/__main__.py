@@ -1,0 +1,3 @@
+from benchmarks.emoji import retrieval
+
+retrieval.main()

@@ -1,0 +1,3 @@
+from benchmarks.gan import quality
+
+quality.main()

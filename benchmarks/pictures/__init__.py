@@ -1,0 +1,1 @@
+"""Pictures of 64 pixels."""

@@ -1,0 +1,1 @@
+"""Speed of training, beside peers and on a GPU."""

@@ -1,0 +1,3 @@
+from benchmarks.vae import quality
+
+quality.main()
