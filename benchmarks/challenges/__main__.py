@@ -25,6 +25,7 @@ import argparse
 import importlib
 import time
 
+from benchmarks import tables
 from benchmarks.directions import runner
 
 # Cell, a function of the same name: the family of its models, and its module.
@@ -40,42 +41,10 @@ CELLS = {
 
 def table(rows):
     """Write rows of one cell as a table of Markdown: value / baseline."""
-    columns, lines = {}, {}
-    for row in rows:
-        column = row["measure"]
-        if "chance" in row:
-            column = f"{row['direction']}, {column}"
-        limits = [
-            f"{name} {row[key]:.2g}"
-            for key, name in (("chance", "chance"), ("real", "real data"))
-            if key in row
-        ]
-        columns.setdefault(column, limits)
-        lines.setdefault(row["data"], {})[column] = write_cell(row)
-    titles = [
-        f"{name} ({', '.join(limits)})" if limits else name
-        for name, limits in columns.items()
-    ]
-    text = [f"| | {' | '.join(titles)} |", "|---" * (len(titles) + 1) + "|"]
-    for name, cells in lines.items():
-        values = [cells.get(column, "") for column in columns]
-        text.append(f"| {name} | {' | '.join(values)} |")
     baselines = dict.fromkeys(row["baseline_name"] for row in rows)
     names = "; ".join(name for name in baselines if name)
-    return "\n".join([*text, "", f"Each value / baseline: {names}."])
-
-
-def write_cell(row):
-    """Mean and standard deviation, and the baseline."""
-    value = row["model"]
-    if value > 1000:
-        return f"{value:,.0f}"
-    text = f"{value:.3f}"
-    if "deviation" in row:  # of several seeds
-        text += f" ± {row['deviation']:.3f}"
-    if "baseline" in row:
-        text += f" / {row['baseline']:.2f}"
-    return text
+    lines = tables.markdown(tables.challenge(rows))
+    return "\n".join([*lines, "", f"Each value / baseline: {names}."])
 
 
 def main():
