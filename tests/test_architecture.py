@@ -137,14 +137,24 @@ def test_public_symbols_show_an_example():
     )
 
 
+def documentation(obj):
+    """Docstring, and those of the bases of this package, once for all."""
+    bases = inspect.getmro(obj) if inspect.isclass(obj) else (obj,)
+    return "\n".join(
+        base.__doc__ or ""
+        for base in bases
+        if base.__module__.startswith("keras_xmodal")
+    )
+
+
 def test_every_parameter_is_documented():
-    """By the symbol's docstring."""
+    """By the symbol's docstring, or by that of a base of this package."""
     check(
         f"{name}: {parameter.name}"
         for name, obj in PUBLIC.items()
         for parameter in inspect.signature(obj).parameters.values()
         if parameter.kind is not inspect.Parameter.VAR_KEYWORD
-        and not re.search(rf"\b{parameter.name}:", inspect.getdoc(obj))
+        and not re.search(rf"\b{parameter.name}:", documentation(obj))
     )
 
 

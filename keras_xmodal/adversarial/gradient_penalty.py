@@ -14,18 +14,10 @@ class GradientPenalty(Penalty):
     U(0, 1)` for each pair, of one condition. For the loss `Wasserstein`, with
     five discriminator steps, and no batch normalisation in the discriminator.
 
+    The rest is as in `Penalty`.
+
     Args:
         weight: Non-negative float.
-        name: Name of the metric that reports the penalty.
-
-    Call arguments:
-        squared_norm: Float32 tensor of shape `(batch,)`.
-
-    Returns:
-        Float32 tensor of shape `(batch,)`.
-
-    Raises:
-        ValueError: If the weight is negative or not finite.
 
     Example:
         ```python

@@ -15,13 +15,7 @@ class Hinge(AdversarialLoss):
     With `r = D(x, c)` and `f = D(G(z, c), c)`, the discriminator minimises the
     mean of `relu(1 - r) + relu(1 + f)`, and the generator that of `-f`.
 
-    Call arguments:
-        real: Logits of real examples, of shape `(batch,)` or `(batch, 1)`.
-        fake: Logits of generated examples, of the same shape.
-
-    Returns:
-        Tensor of shape `(batch,)`, from `discriminator_loss` or
-        `generator_loss`.
+    It is called as `AdversarialLoss` is.
 
     Example:
         ```python

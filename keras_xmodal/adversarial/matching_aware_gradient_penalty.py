@@ -12,18 +12,10 @@ class MatchingAwareGradientPenalty(Penalty):
     so that generated examples go to the real ones that match. It is made for
     the loss `Hinge` with `mismatch_weight=0.5`; the condition must be a float.
 
+    The rest is as in `Penalty`.
+
     Args:
         weight: Non-negative float.
-        name: Name of the metric that reports the penalty.
-
-    Call arguments:
-        squared_norm: Float32 tensor of shape `(batch,)`.
-
-    Returns:
-        Float32 tensor of shape `(batch,)`.
-
-    Raises:
-        ValueError: If the weight is negative or not finite.
 
     Example:
         ```python

@@ -17,13 +17,7 @@ class NonSaturating(AdversarialLoss):
     mean of `softplus(-r) + softplus(f)`, and the generator that of
     `softplus(-f)`.
 
-    Call arguments:
-        real: Logits of real examples, of shape `(batch,)` or `(batch, 1)`.
-        fake: Logits of generated examples, of the same shape.
-
-    Returns:
-        Tensor of shape `(batch,)`, from `discriminator_loss` or
-        `generator_loss`.
+    It is called as `AdversarialLoss` is.
 
     Example:
         ```python

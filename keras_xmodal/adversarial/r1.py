@@ -11,18 +11,10 @@ class R1(Penalty):
     Where generated examples are like real ones, the discriminator has nothing
     to say and must be flat: without it, training circles around that point.
 
+    The rest is as in `Penalty`.
+
     Args:
         weight: Non-negative float, gamma in the papers.
-        name: Name of the metric that reports the penalty.
-
-    Call arguments:
-        squared_norm: Float32 tensor of shape `(batch,)`.
-
-    Returns:
-        Float32 tensor of shape `(batch,)`.
-
-    Raises:
-        ValueError: If the weight is negative or not finite.
 
     Example:
         ```python

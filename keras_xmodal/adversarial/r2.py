@@ -11,18 +11,10 @@ class R2(Penalty):
     The twin of `R1`. With both, the relativistic loss converges, also where the
     distributions do not overlap yet.
 
+    The rest is as in `Penalty`.
+
     Args:
         weight: Non-negative float, gamma in the papers.
-        name: Name of the metric that reports the penalty.
-
-    Call arguments:
-        squared_norm: Float32 tensor of shape `(batch,)`.
-
-    Returns:
-        Float32 tensor of shape `(batch,)`.
-
-    Raises:
-        ValueError: If the weight is negative or not finite.
 
     Example:
         ```python

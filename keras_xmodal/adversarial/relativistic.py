@@ -16,13 +16,7 @@ class Relativistic(AdversarialLoss):
     With `r = D(x, c)` and `f = D(G(z, c), c)`, the discriminator minimises the
     mean of `softplus(f - r)`, and the generator that of `softplus(r - f)`.
 
-    Call arguments:
-        real: Logits of real examples, of shape `(batch,)` or `(batch, 1)`.
-        fake: Logits of generated examples, of the same shape.
-
-    Returns:
-        Tensor of shape `(batch,)`, from `discriminator_loss` or
-        `generator_loss`.
+    It is called as `AdversarialLoss` is.
 
     Example:
         ```python

@@ -21,19 +21,13 @@ class AdaptiveAugmentation(DiffAugment):
     A relativistic loss leaves open where logits are zero; there, `update` takes
     the differences between logits of real and of generated examples.
 
+    The rest is as in `DiffAugment`.
+
     Args:
         target: Float in (-1, 1), the mean sign that is aimed at.
         adaptation_speed: Positive number of images in which the probability
             can go from 0 to 1.
-        policy: As of `DiffAugment`.
-        translation_ratio: As of `DiffAugment`.
-        cutout_ratio: As of `DiffAugment`.
-        value_range: As of `DiffAugment`.
         **kwargs: Arguments of `keras.layers.Layer`.
-
-    Call arguments:
-        x: As of `DiffAugment`.
-        seed: As of `DiffAugment`.
 
     Returns:
         Tensor of the shape and dtype of `x`.

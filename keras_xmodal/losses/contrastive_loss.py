@@ -31,6 +31,9 @@ class ContrastiveLoss(keras.losses.Loss):
         sample_weight: Optional, of shape `(batch,)` (weight 0 removes the
             example as anchor and as candidate; square logits only) or
             `(batch, candidates)` (weight 0 removes the pair).
+
+    Raises:
+        ValueError: If the shapes of targets or weights do not fit the logits.
     """
 
     # Where `EmbeddingModel` starts its learned logits

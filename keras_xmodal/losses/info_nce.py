@@ -15,24 +15,10 @@ class InfoNCE(ContrastiveLoss):
     uniform logits it is `log(candidates)`. Several positives of one anchor
     share its probability (supervised contrastive form).
 
-    Args:
-        symmetric: Whether to average both directions. False: rows only.
-        reduction: Keras reduction. Defaults to `"mean_with_sample_weight"`.
-        name: Name of the loss.
-        dtype: Dtype of the result; the maths is float32.
-
-    Call arguments:
-        y_true: Integer ids of shape `(batch,)`, equal ids being positives, or
-            positives of shape `(batch, candidates)`.
-        y_pred: Logits of shape `(batch, candidates)`.
-        sample_weight: Optional, `(batch,)` or `(batch, candidates)`; 0
-            removes the example or the pair.
+    The rest is as in `ContrastiveLoss`.
 
     Returns:
         Scalar, in nats.
-
-    Raises:
-        ValueError: If the shapes of targets or weights do not fit the logits.
 
     Example:
         ```python

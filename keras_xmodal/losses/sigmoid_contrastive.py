@@ -16,23 +16,10 @@ class SigmoidContrastive(ContrastiveLoss):
     starts at `t = 10`, `b = -10`, where nearly all pairs are negative; at a
     small batch size B, `b = -log(B - 1)` is the calibrated start.
 
-    Args:
-        reduction: Keras reduction. Defaults to `"mean_with_sample_weight"`.
-        name: Name of the loss.
-        dtype: Dtype of the result; the maths is float32.
-
-    Call arguments:
-        y_true: Integer ids of shape `(batch,)`, equal ids being positives, or
-            positives of shape `(batch, candidates)`.
-        y_pred: Logits of shape `(batch, candidates)`.
-        sample_weight: Optional, `(batch,)` or `(batch, candidates)`; 0
-            removes the example or the pair.
+    The rest is as in `ContrastiveLoss`.
 
     Returns:
         Scalar, in nats per anchor.
-
-    Raises:
-        ValueError: If the shapes of targets or weights do not fit the logits.
 
     Example:
         ```python

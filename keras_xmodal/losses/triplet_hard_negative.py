@@ -15,20 +15,11 @@ class TripletHardNegative(TripletLoss):
     from a random start it can stall, where `TripletAllNegatives` or
     `TripletSemiHardNegative` get going.
 
+    The rest is as in `ContrastiveLoss`.
+
     Args:
         margin: Float > 0, by how much (in cosine) a positive has to be nearer
             than a negative.
-        symmetric: Whether to average both directions. False: rows only.
-        reduction: Keras reduction. Defaults to `"mean_with_sample_weight"`.
-        name: Name of the loss.
-        dtype: Dtype of the result; the maths is float32.
-
-    Call arguments:
-        y_true: Integer ids of shape `(batch,)`, equal ids being positives, or
-            positives of shape `(batch, candidates)`.
-        y_pred: Cosine similarities of shape `(batch, candidates)`.
-        sample_weight: Optional, `(batch,)` or `(batch, candidates)`; 0
-            removes the example or the pair.
 
     Returns:
         Scalar.

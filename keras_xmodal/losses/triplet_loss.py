@@ -11,10 +11,6 @@ class TripletLoss(ContrastiveLoss):
     Args:
         margin: Float > 0, by how much (in cosine) a positive has to be nearer
             than a negative.
-        symmetric: Whether to average both directions. False: rows only.
-        reduction: Keras reduction. Defaults to `"mean_with_sample_weight"`.
-        name: Name of the loss.
-        dtype: Dtype of the result; the maths is float32.
 
     Raises:
         ValueError: If `margin` is not positive.

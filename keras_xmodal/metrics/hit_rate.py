@@ -15,15 +15,11 @@ class HitRate(RetrievalMetric):
     relevant candidates, such as the five captions of an image, one of them is
     enough; `Recall` counts how many of them are found.
 
+    It is called as `RetrievalMetric` is.
+
     Args:
         k: Positive integer.
         name: Name of the metric. Defaults to `"hit_rate_at_{k}"`.
-        dtype: Dtype of the result.
-
-    Call arguments:
-        y_true: Relevance `(queries, candidates)` or ids `(batch,)`.
-        y_pred: Scores `(queries, candidates)`; ties count against the model.
-        sample_weight: Optional weights of the queries, `(queries,)`.
 
     Returns:
         Scalar in `[0, 1]`.

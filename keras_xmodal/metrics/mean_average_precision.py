@@ -12,16 +12,12 @@ class MeanAveragePrecision(RetrievalMetric):
     With `k` (mAP@k), only the first `k` places count and the sum is divided
     by `min(k, number of relevant candidates)`, so that 1 can be reached.
 
+    It is called as `RetrievalMetric` is.
+
     Args:
         k: Positive integer, or None for the whole ranking.
         name: Name of the metric. Defaults to `"mean_average_precision"`,
             followed by `"_at_{k}"` if there is a `k`.
-        dtype: Dtype of the result.
-
-    Call arguments:
-        y_true: Relevance `(queries, candidates)` or ids `(batch,)`.
-        y_pred: Scores `(queries, candidates)`; ties count against the model.
-        sample_weight: Optional weights of the queries, `(queries,)`.
 
     Returns:
         Scalar in `[0, 1]`.

@@ -9,14 +9,10 @@ from keras_xmodal.ops import ranks
 class MeanReciprocalRank(RetrievalMetric):
     """Mean of `1 / rank` of the best relevant candidate.
 
+    It is called as `RetrievalMetric` is.
+
     Args:
         name: Name of the metric.
-        dtype: Dtype of the result.
-
-    Call arguments:
-        y_true: Relevance `(queries, candidates)` or ids `(batch,)`.
-        y_pred: Scores `(queries, candidates)`; ties count against the model.
-        sample_weight: Optional weights of the queries, `(queries,)`.
 
     Returns:
         Scalar in `[0, 1]`.

@@ -15,17 +15,13 @@ class MedianRank(RetrievalMetric):
     of batches. With an even number of queries it is rounded down,
     `floor(median) + 1` of ranks from 0, as in the protocol of VSE++.
 
+    It is called as `RetrievalMetric` is.
+
     Args:
         max_rank: Positive integer, the largest rank that is counted on its
             own, at least the number of candidates for an exact result. A
             median beyond it is `inf`, never a wrong number.
         name: Name of the metric.
-        dtype: Dtype of the result.
-
-    Call arguments:
-        y_true: Relevance `(queries, candidates)` or ids `(batch,)`.
-        y_pred: Scores `(queries, candidates)`; ties count against the model.
-        sample_weight: Optional weights of the queries, `(queries,)`.
 
     Returns:
         Scalar, 1 or more; 0 before any query.

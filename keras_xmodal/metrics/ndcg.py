@@ -12,17 +12,12 @@ class NDCG(RetrievalMetric):
     The gain of a candidate is its relevance, any number from 0. For the
     exponential gain of learning to rank, pass `2**relevance - 1`.
 
+    It is called as `RetrievalMetric` is.
+
     Args:
         k: Positive integer, or None for the whole ranking.
         name: Name of the metric. Defaults to `"ndcg"`, followed by
             `"_at_{k}"` if there is a `k`.
-        dtype: Dtype of the result.
-
-    Call arguments:
-        y_true: Relevance `(queries, candidates)`, graded or not, or ids
-            `(batch,)`.
-        y_pred: Scores `(queries, candidates)`; ties count against the model.
-        sample_weight: Optional weights of the queries, `(queries,)`.
 
     Returns:
         Scalar in `[0, 1]`.

@@ -13,14 +13,10 @@ class RPrecision(RetrievalMetric):
     text-to-image papers call R-precision, whether a generated image finds its
     own caption among a hundred, is `caption_r_precision`.
 
+    It is called as `RetrievalMetric` is.
+
     Args:
         name: Name of the metric.
-        dtype: Dtype of the result.
-
-    Call arguments:
-        y_true: Relevance `(queries, candidates)` or ids `(batch,)`.
-        y_pred: Scores `(queries, candidates)`; ties count against the model.
-        sample_weight: Optional weights of the queries, `(queries,)`.
 
     Returns:
         Scalar in `[0, 1]`.

@@ -13,15 +13,11 @@ class Recall(RetrievalMetric):
     of an image, it is at most 0.2 at `k=1`. Papers that report R@1 of
     image-text retrieval mean `HitRate`.
 
+    It is called as `RetrievalMetric` is.
+
     Args:
         k: Positive integer.
         name: Name of the metric. Defaults to `"recall_at_{k}"`.
-        dtype: Dtype of the result.
-
-    Call arguments:
-        y_true: Relevance `(queries, candidates)` or ids `(batch,)`.
-        y_pred: Scores `(queries, candidates)`; ties count against the model.
-        sample_weight: Optional weights of the queries, `(queries,)`.
 
     Returns:
         Scalar in `[0, 1]`.

@@ -18,18 +18,10 @@ class CVAE(Objective):
     features of the conditions, joined: `(batch, encoding_dim + features)`. The
     conditions themselves have no decoder.
 
+    The rest is as in `Objective`.
+
     Args:
         target: Name of the modality to generate.
-        beta: Float >= 0, weight of the divergence.
-        estimator: `"elbo"`, `"iwae"`, `"stl"` or `"dreg"`, see `Objective`.
-        num_samples: Positive integer K, for `"iwae"` and `"dreg"`.
-
-    Call arguments:
-        experts: What the encoders say.
-        log_likelihood: Function of latents.
-        noise: Source of noise.
-        kl_weight: Scalar that multiplies `beta`.
-        free_bits: Scalar, nats of each latent dimension that are free.
 
     Returns:
         Dict of `"bound"`, a bound of `log p(x|c)`, `"kl"` (from `p(z|c)`) and

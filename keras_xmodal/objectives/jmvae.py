@@ -23,24 +23,13 @@ class JMVAE(Objective):
     encodes with that network; from some of them, with the product of their
     experts.
 
-    Args:
-        beta: Float >= 0, weight of the divergences.
-        estimator: `"elbo"`, `"iwae"`, `"stl"` or `"dreg"`, see `Objective`.
-        num_samples: Positive integer K, for `"iwae"` and `"dreg"`.
-        alpha: Float >= 0, weight of the imitation.
+    The rest is as in `Objective`.
 
-    Call arguments:
-        experts: What the encoders say.
-        log_likelihood: Function of latents.
-        noise: Source of noise.
-        kl_weight: Scalar that multiplies `beta`.
-        free_bits: Scalar, nats of each latent dimension that are free.
+    Args:
+        alpha: Float >= 0, weight of the imitation.
 
     Returns:
         Dict of `"bound"`, `"kl"` (from the prior) and `"log_likelihood"`.
-
-    Raises:
-        ValueError: If an argument is out of range.
 
     Example:
         ```python

@@ -22,23 +22,7 @@ class MMVAE(Objective):
     `"elbo"` it is `1/M sum_m [E_{q_m} log p(X|z) - beta KL(q_m || p)]`, which
     is a looser bound.
 
-    Args:
-        beta: Float >= 0, weight of the divergences.
-        estimator: `"elbo"`, `"iwae"`, `"stl"` or `"dreg"`, see `Objective`.
-        num_samples: Positive integer K, for `"iwae"` and `"dreg"`.
-
-    Call arguments:
-        experts: What the encoders say.
-        log_likelihood: Function of latents.
-        noise: Source of noise.
-        kl_weight: Scalar that multiplies `beta`.
-        free_bits: Scalar, nats of each latent dimension that are free.
-
-    Returns:
-        Dict of `"bound"`, `"kl"` and `"log_likelihood"`.
-
-    Raises:
-        ValueError: If an argument is out of range.
+    The rest is as in `Objective`.
 
     Example:
         ```python

@@ -34,24 +34,10 @@ class MMVAEPlus(Objective):
     Translations take 0, the mean of its prior, for the private latent of the
     target; `translate(..., latent="sample")` draws it.
 
+    The rest is as in `Objective`.
+
     Args:
         private_dim: Positive integer, size of each private latent.
-        beta: Float >= 0, weight of the divergences.
-        estimator: `"iwae"`, `"dreg"`, `"stl"` or `"elbo"`, see `Objective`.
-        num_samples: Positive integer K, for `"iwae"` and `"dreg"`.
-
-    Call arguments:
-        experts: What the encoders say, with private latents.
-        log_likelihood: Function of latents.
-        noise: Source of noise.
-        kl_weight: Scalar that multiplies `beta`.
-        free_bits: Scalar, nats of each latent dimension that are free.
-
-    Returns:
-        Dict of `"bound"`, `"kl"` and `"log_likelihood"`.
-
-    Raises:
-        ValueError: If an argument is out of range.
 
     Example:
         ```python

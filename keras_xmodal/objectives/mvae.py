@@ -20,25 +20,14 @@ class MVAE(Objective):
     random subsets: a sum of bounds, of which the first is one of `log p(X)`.
     The other estimators sum the importance-weighted bounds of the same sets.
 
-    Args:
-        beta: Float >= 0, weight of the divergences.
-        estimator: `"elbo"`, `"iwae"`, `"stl"` or `"dreg"`, see `Objective`.
-        num_samples: Positive integer K, for `"iwae"` and `"dreg"`.
-        num_subsets: Non-negative integer, random subsets of each example.
+    The rest is as in `Objective`.
 
-    Call arguments:
-        experts: What the encoders say.
-        log_likelihood: Function of latents.
-        noise: Source of noise.
-        kl_weight: Scalar that multiplies `beta`.
-        free_bits: Scalar, nats of each latent dimension that are free.
+    Args:
+        num_subsets: Non-negative integer, random subsets of each example.
 
     Returns:
         Dict of `"bound"`, `"kl"` and `"log_likelihood"`; the last two are of
         the set of all modalities.
-
-    Raises:
-        ValueError: If an argument is out of range.
 
     Example:
         ```python

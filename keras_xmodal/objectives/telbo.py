@@ -22,26 +22,15 @@ class TELBO(Objective):
     with the joint encoder; from some of them, with the product of their
     experts.
 
+    The rest is as in `Objective`.
+
     Args:
-        beta: Float >= 0, weight of the divergences.
-        estimator: `"elbo"`, `"iwae"`, `"stl"` or `"dreg"`, see `Objective`.
-        num_samples: Positive integer K, for `"iwae"` and `"dreg"`.
         gamma: Float >= 0, weight of the log-likelihood in the bounds of single
             modalities.
-
-    Call arguments:
-        experts: What the encoders say.
-        log_likelihood: Function of latents.
-        noise: Source of noise.
-        kl_weight: Scalar that multiplies `beta`.
-        free_bits: Scalar, nats of each latent dimension that are free.
 
     Returns:
         Dict of `"bound"`, the sum, and of `"kl"` and `"log_likelihood"` of the
         bound of all modalities.
-
-    Raises:
-        ValueError: If an argument is out of range.
 
     Example:
         ```python
