@@ -25,12 +25,6 @@ def bigram_counts(tokens: TensorLike, vocabulary_size: int) -> Tensor:
     Returns:
         Float32 tensor of shape `(batch, vocabulary_size, vocabulary_size)`,
         the count of each first and second token.
-
-    Example:
-        >>> import numpy as np
-        >>> counts = bigram_counts(np.array([[2, 1, 1, 0]]), 3)
-        >>> counts.numpy()[0].astype(int).tolist()
-        [[0, 0, 1], [1, 1, 0], [0, 1, 0]]
     """
     padded = ops.pad(ops.cast(tokens, "int32"), [[0, 0], [1, 1]])
     first = ops.one_hot(padded[:, :-1], vocabulary_size, dtype="float32")
@@ -63,13 +57,6 @@ def ctc_bigram_counts(logits: TensorLike) -> Tensor:
     Returns:
         Float32 tensor of shape `(batch, classes, classes)`, the expected count
         of each first and second label; 0 stands for the start and the end.
-
-    Example:
-        >>> import numpy as np
-        >>> logits = 50.0 * np.eye(3)[[[2, 2, 0, 1, 0, 1, 1]]]  # reads 2, 1, 1
-        >>> counts = ctc_bigram_counts(logits)
-        >>> counts.numpy()[0].round().astype(int).tolist()
-        [[0, 0, 1], [1, 1, 0], [0, 1, 0]]
 
     Reference:
         - Graves et al., 2006, https://doi.org/10.1145/1143844.1143891, eq. 1-3

@@ -27,10 +27,6 @@ def positives_from_ids(
 
     Returns:
         Boolean tensor of shape `(batch, candidates)`.
-
-    Example:
-        >>> positives_from_ids([7, 8, 7]).numpy().astype(int).tolist()
-        [[1, 0, 1], [0, 1, 0], [1, 0, 1]]
     """
     anchor_ids = ops.convert_to_tensor(anchor_ids)
     if candidate_ids is None:
@@ -50,12 +46,6 @@ def anchor_weights(positives: TensorLike, weights: TensorLike) -> Tensor:
 
     Returns:
         Tensor of shape `(batch,)`; 0 where no positive is left.
-
-    Example:
-        >>> import numpy as np
-        >>> anchor_weights(np.eye(2), np.array([[0.5, 1.0], [1.0, 0.0]])
-        ... ).numpy().tolist()
-        [0.5, 0.0]
     """
     weights = ops.convert_to_tensor(weights)
     return ops.max(
@@ -93,15 +83,10 @@ def info_nce(
     Returns:
         Float32 tensor of shape `(batch,)`, in nats.
 
-    Example:
-        >>> import numpy as np
-        >>> info_nce(np.eye(4), np.zeros((4, 4))).numpy().round(4).tolist()
-        [1.3862999677658081, 1.3862999677658081, 1.3862999677658081, 1.3862999677658081]
-
     Reference:
         - van den Oord et al., 2018, https://arxiv.org/abs/1807.03748, eq. 4
         - Khosla et al., 2020, https://arxiv.org/abs/2004.11362, eq. 2
-    """  # noqa: E501
+    """
     logits = ops.cast(logits, "float32")
     positives = ops.cast(ops.cast(positives, "bool"), "float32")
     if mask is not None:
@@ -130,11 +115,6 @@ def sigmoid_contrastive(
 
     Returns:
         Float32 tensor of shape `(batch,)`, in nats.
-
-    Example:
-        >>> import numpy as np
-        >>> sigmoid_contrastive(np.eye(2), np.zeros((2, 2))).numpy().round(4)
-        array([1.3863, 1.3863], dtype=float32)
 
     Reference:
         - Zhai et al., 2023, https://arxiv.org/abs/2303.15343, algorithm 1
@@ -180,11 +160,6 @@ def triplet_all_negatives(
     Returns:
         Float32 tensor of shape `(batch,)`.
 
-    Example:
-        >>> import numpy as np
-        >>> triplet_all_negatives(np.eye(3), np.zeros((3, 3)), 0.2).numpy()
-        array([0.4, 0.4, 0.4], dtype=float32)
-
     Reference:
         - Kiros et al., 2014, https://arxiv.org/abs/1411.2539, section 2.2
     """
@@ -216,11 +191,6 @@ def triplet_hard_negative(
 
     Returns:
         Float32 tensor of shape `(batch,)`.
-
-    Example:
-        >>> import numpy as np
-        >>> triplet_hard_negative(np.eye(3), np.zeros((3, 3)), 0.2).numpy()
-        array([0.2, 0.2, 0.2], dtype=float32)
 
     Reference:
         - Faghri et al., 2018, https://arxiv.org/abs/1707.05612, eq. 6
@@ -256,12 +226,6 @@ def triplet_semi_hard_negative(
 
     Returns:
         Float32 tensor of shape `(batch,)`.
-
-    Example:
-        >>> import numpy as np
-        >>> similarities = np.array([[0.5, 0.9, 0.4]])
-        >>> triplet_semi_hard_negative([[1, 0, 0]], similarities, 0.2).numpy()
-        array([0.1], dtype=float32)
 
     Reference:
         - Schroff et al., 2015, https://arxiv.org/abs/1503.03832, section 3.2

@@ -30,10 +30,6 @@ def all_subsets(num_modalities: int) -> np.ndarray:
 
     Raises:
         ValueError: If `num_modalities` is not positive.
-
-    Example:
-        >>> all_subsets(2).astype(int).tolist()
-        [[1, 0], [0, 1], [1, 1]]
     """
     checks.positive_integer("num_modalities", num_modalities)
     return np.array(
@@ -63,14 +59,6 @@ def fill_missing(
     Returns:
         Tuple of float32 tensors `(means, log_variances)`, the log-variances
         clipped.
-
-    Example:
-        >>> means, log_variances = fill_missing(
-        ...     [[[3.0]], [[float("nan")]]], [[[1.0]], [[0.0]]],
-        ...     [[True], [False]],
-        ... )
-        >>> means.numpy().ravel().tolist()
-        [3.0, 0.0]
     """
     means = ops.cast(means, "float32")
     log_variances = ops.cast(log_variances, "float32")
@@ -158,13 +146,6 @@ def product_of_subsets(
         `(subsets, batch, dim)` twice, in float32, and `(subsets, batch)`,
         boolean. A subset is available to an example that has all its
         modalities; elsewhere its Gaussian is the standard normal.
-
-    Example:
-        >>> means, _, available = product_of_subsets(
-        ...     [[[1.0]], [[3.0]]], [[[0.0]], [[0.0]]]
-        ... )
-        >>> means.numpy().ravel().tolist()
-        [1.0, 3.0, 2.0]
 
     Reference:
         - Sutter et al., 2021, https://arxiv.org/abs/2105.02470, MoPoE;
@@ -257,11 +238,6 @@ def component_index(uniform: TensorLike, mask: TensorLike) -> Tensor:
     Returns:
         Int32 tensor of shape `(batch,)`, an index of `mask`. Where no
         component is left, any.
-
-    Example:
-        >>> mask = [[True, True], [False, True], [True, True]]
-        >>> component_index([0.6, 0.6], mask).numpy().tolist()
-        [2, 1]
     """
     mask = ops.cast(_available(mask), "int32")
     count = ops.sum(mask, axis=0)
@@ -295,12 +271,6 @@ def select_component(
     Returns:
         Tuple of float32 tensors `(mean, log_variance)`, both of shape
         `(batch, dim)`; the standard normal where no component is left.
-
-    Example:
-        >>> means = [[[1.0], [1.0]], [[2.0], [2.0]]]
-        >>> mean, _ = select_component([0.2, 0.7], means, means)
-        >>> mean.numpy().ravel().tolist()
-        [1.0, 2.0]
 
     Reference:
         - Sutter et al., 2021, https://arxiv.org/abs/2105.02470, MoPoE

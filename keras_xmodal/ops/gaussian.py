@@ -26,10 +26,6 @@ def clip_log_variance(log_variance: TensorLike) -> Tensor:
 
     Returns:
         Float32 tensor of the shape of `log_variance`.
-
-    Example:
-        >>> clip_log_variance([-100.0, 0.5, 100.0]).numpy().tolist()
-        [-10.0, 0.5, 10.0]
     """
     return ops.clip(
         ops.cast(log_variance, "float32"),

@@ -30,11 +30,6 @@ def iwae_bound(log_weights: TensorLike) -> Tensor:
         Float32 tensor of shape `(...)`, in nats. Its gradient with respect to
         `log_weights` is `normalized_weights(log_weights)`.
 
-    Example:
-        >>> import numpy as np
-        >>> iwae_bound(np.log([[1.0], [3.0]])).numpy().round(4)  # log 2
-        array([0.6931], dtype=float32)
-
     Reference:
         - Burda et al., 2016, https://arxiv.org/abs/1509.00519, eq. 8
     """
@@ -51,11 +46,6 @@ def normalized_weights(log_weights: TensorLike) -> Tensor:
 
     Returns:
         Float32 tensor of the shape of `log_weights`, without a gradient.
-
-    Example:
-        >>> import numpy as np
-        >>> normalized_weights(np.log([1.0, 3.0])).numpy().round(4).tolist()
-        [0.25, 0.75]
 
     Reference:
         - Burda et al., 2016, https://arxiv.org/abs/1509.00519, eq. 14
@@ -86,30 +76,6 @@ def scale_gradient_later(
 
     Raises:
         ValueError: If the gradient is taken before `set_scale` is called.
-
-    Example:
-        ```python
-        import keras
-        import numpy as np
-        from keras_xmodal import ops
-
-        mean, log_variance = np.zeros((4, 2)), np.zeros((4, 2))
-        noise = keras.random.normal((5, 4, 2))
-        z = ops.sample_gaussian(mean, log_variance, noise)
-        z, set_scale = ops.scale_gradient_later(z)
-        log_likelihood = -keras.ops.sum(z**2, axis=-1)  # The decoder.
-        log_weights = (
-            log_likelihood
-            + ops.gaussian_log_prob(z, 0.0, 0.0)
-            - ops.gaussian_log_prob(
-                z,
-                keras.ops.stop_gradient(mean),
-                keras.ops.stop_gradient(log_variance),
-            )
-        )  # (samples, batch)
-        set_scale(ops.normalized_weights(log_weights))
-        loss = -keras.ops.mean(ops.iwae_bound(log_weights))
-        ```
 
     Reference:
         - Tucker et al., 2019, https://arxiv.org/abs/1810.04152, IWAE-DReG

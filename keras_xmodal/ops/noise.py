@@ -28,10 +28,6 @@ def fold_in(seed: TensorLike | int, value: TensorLike | int) -> Tensor:
     Returns:
         Int32 tensor of the common shape.
 
-    Example:
-        >>> int(fold_in(1, 0)) != int(fold_in(1, 1)) != int(fold_in(2, 1))
-        True
-
     Reference:
         - Salmon et al., 2011, "Parallel random numbers: as easy as 1, 2, 3",
           counter-based generators; the hash is MurmurHash3's finaliser
@@ -50,11 +46,6 @@ def stateless_uniform(shape: tuple, seed: TensorLike | int) -> Tensor:
 
     Returns:
         Float32 tensor of the given shape.
-
-    Example:
-        >>> noise = stateless_uniform((1000,), seed=7)
-        >>> bool(abs(noise.numpy().mean() - 0.5) < 0.05)
-        True
     """
     seed = ops.cast(seed, "int32")
     if len(ops.shape(seed)):
@@ -79,12 +70,6 @@ def stateless_normal(shape: tuple, seed: TensorLike | int) -> Tensor:
 
     Returns:
         Float32 tensor of the given shape.
-
-    Example:
-        >>> one = stateless_normal((1, 4), seed=[5])
-        >>> three = stateless_normal((3, 4), seed=[2, 5, 9])
-        >>> bool((one.numpy()[0] == three.numpy()[1]).all())
-        True
 
     Reference:
         - Box and Muller, 1958, https://doi.org/10.1214/aoms/1177706645

@@ -38,12 +38,6 @@ def dot_similarity(anchors: TensorLike, candidates: TensorLike) -> Tensor:
 
     Returns:
         Tensor of shape `(batch, candidates)`.
-
-    Example:
-        >>> import numpy as np
-        >>> unit = np.eye(2, dtype="float32")
-        >>> dot_similarity(unit, unit).numpy().tolist()
-        [[1.0, 0.0], [0.0, 1.0]]
     """
     return ops.matmul(anchors, ops.transpose(candidates))
 

@@ -27,12 +27,6 @@ def mel_to_power(
         Tensor of shape `(..., frequencies)`. Frequencies that no bin holds
         are zero.
 
-    Example:
-        >>> matrix = [[1.0, 0.0], [0.5, 0.5], [0.0, 1.0]]
-        >>> power = mel_to_power([[3.0, 1.0]], matrix)
-        >>> [round(float(x), 2) for x in ops.matmul(power, matrix)[0]]
-        [3.0, 1.0]
-
     Reference:
         - Lee and Seung, 2000, "Algorithms for non-negative matrix
           factorization", equation 5
@@ -83,10 +77,6 @@ def griffin_lim(
     Raises:
         ValueError: If the magnitudes have another rank or number of
             frequencies, or are of too few frames for half of `fft_length`.
-
-    Example:
-        >>> griffin_lim(ops.ones((1, 9, 129)), 200, 80, 256).shape
-        TensorShape([1, 640])
 
     Reference:
         - Griffin and Lim, 1984, https://doi.org/10.1109/TASSP.1984.1164317
