@@ -6,22 +6,32 @@ import pathlib
 
 import keras_xmodal as kx
 
-ROOMS = ("datasets", "export", "metrics", "ops", "retrieval")
+FUNCTIONS = ("datasets", "export", "metrics", "ops", "retrieval")
+# Of Keras objects, what a user passes to the constructor.
+CONSTRUCTORS = (
+    "adversarial",
+    "callbacks",
+    "layers",
+    "likelihoods",
+    "losses",
+    "networks",
+    "objectives",
+)
 
 
 def public_functions():
-    for room in ROOMS:
+    for room in FUNCTIONS + CONSTRUCTORS:
         module = importlib.import_module(f"keras_xmodal.{room}")
         for name in module.__all__:
             symbol = getattr(module, name)
-            if inspect.isfunction(symbol):
+            if inspect.isfunction(symbol) and room in FUNCTIONS:
                 yield f"{room}.{name}", symbol
             for member, function in vars(symbol).items():
                 if isinstance(function, classmethod | staticmethod):
                     function = function.__func__
+                public = room == "retrieval" and not member.startswith("_")
                 if inspect.isfunction(function) and (
-                    member == "__init__"
-                    or (room == "retrieval" and not member.startswith("_"))
+                    member == "__init__" or public
                 ):
                     yield f"{room}.{name}.{member}", function
 

@@ -56,7 +56,9 @@ class AdaptiveAugmentation(DiffAugment):
         - Zhao et al., 2020, https://arxiv.org/abs/2006.10738
     """
 
-    def __init__(self, target=0.6, adaptation_speed=500_000, **kwargs):
+    def __init__(
+        self, target: float = 0.6, adaptation_speed: float = 500_000, **kwargs
+    ):
         super().__init__(**kwargs)
         self.target = checks.in_range("target", target, -1, 1, "()")
         self.adaptation_speed = checks.positive(

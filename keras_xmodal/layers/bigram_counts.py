@@ -51,7 +51,7 @@ class BigramCounts(keras.layers.Layer):
           section 3 (digrams)
     """
 
-    def __init__(self, vocabulary_size, **kwargs):
+    def __init__(self, vocabulary_size: int, **kwargs):
         super().__init__(**kwargs)
         self.vocabulary_size = checks.integer(
             "vocabulary_size", vocabulary_size, least=2

@@ -43,7 +43,7 @@ class ColorCells(keras.layers.Layer):
         ```
     """
 
-    def __init__(self, cell_size=4, **kwargs):
+    def __init__(self, cell_size: int = 4, **kwargs):
         super().__init__(**kwargs)
         self.cell_size = checks.positive_integer("cell_size", cell_size)
         # Darkness, red, yellow; then green and blue, the opposites.

@@ -1,5 +1,7 @@
 """Random changes of images that a discriminator's gradient passes through."""
 
+from collections.abc import Sequence
+
 import keras
 from keras import ops
 
@@ -73,10 +75,10 @@ class DiffAugment(keras.layers.Layer):
 
     def __init__(
         self,
-        policy=_POLICIES,
-        translation_ratio=0.125,
-        cutout_ratio=0.5,
-        value_range=(-1.0, 1.0),
+        policy: Sequence[str] = _POLICIES,
+        translation_ratio: float = 0.125,
+        cutout_ratio: float = 0.5,
+        value_range: tuple[float, float] = (-1.0, 1.0),
         **kwargs,
     ):
         # Changes in bfloat16 would be coarser than the pixels.

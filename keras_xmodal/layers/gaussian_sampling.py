@@ -50,7 +50,9 @@ class GaussianSampling(SavedSeedGenerator, keras.layers.Layer):
         - Kingma and Welling, 2014, https://arxiv.org/abs/1312.6114, section 2.4
     """
 
-    def __init__(self, num_samples=None, seed=None, **kwargs):
+    def __init__(
+        self, num_samples: int | None = None, seed: int | None = None, **kwargs
+    ):
         # As bfloat16, a log-variance of 9 is a variance that is off by 3 %.
         super().__init__(autocast=False, **kwargs)
         self.num_samples = checks.positive_integer(

@@ -72,7 +72,13 @@ class GumbelSoftmax(RandomLayer):
           (generators of sequences)
     """
 
-    def __init__(self, temperature=1.0, hard=True, seed=None, **kwargs):
+    def __init__(
+        self,
+        temperature: float = 1.0,
+        hard: bool = True,
+        seed: int | None = None,
+        **kwargs,
+    ):
         # As bfloat16, noise would often draw two categories at once.
         super().__init__(seed, autocast=False, **kwargs)
         self.temperature = checks.positive("temperature", temperature)

@@ -57,7 +57,7 @@ class LogitScale(keras.layers.Layer):
         - Zhai et al., 2023, https://arxiv.org/abs/2303.15343, section 3.2
     """
 
-    def __init__(self, temperature=0.07, bias=0.0, **kwargs):
+    def __init__(self, temperature: float = 0.07, bias: float = 0.0, **kwargs):
         # Half a digit of cosine is lost if Keras casts inputs to float16.
         super().__init__(autocast=False, **kwargs)
         self.temperature = checks.in_range("temperature", temperature, 0.01, 1)

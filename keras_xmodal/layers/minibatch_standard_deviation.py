@@ -51,7 +51,7 @@ class MinibatchStandardDeviation(keras.layers.Layer):
     # An example alone tells nothing, and the model refuses batches of one.
     batch_statistics = True
 
-    def __init__(self, group_size=4, **kwargs):
+    def __init__(self, group_size: int = 4, **kwargs):
         super().__init__(**kwargs)
         self.group_size = checks.integer("group_size", group_size, least=2)
 

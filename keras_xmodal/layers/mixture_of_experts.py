@@ -54,7 +54,7 @@ class MixtureOfExperts(SavedSeedGenerator, keras.layers.Layer):
         - Shi et al., 2019, https://arxiv.org/abs/1911.03393, section 3
     """
 
-    def __init__(self, seed=None, **kwargs):
+    def __init__(self, seed: int | None = None, **kwargs):
         super().__init__(autocast=False, **kwargs)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)

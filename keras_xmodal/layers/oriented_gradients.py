@@ -63,10 +63,10 @@ class OrientedGradients(keras.layers.Layer):
 
     def __init__(
         self,
-        num_orientations=8,
-        cell_size=4,
-        sharpness=0.7,
-        fill_value=1.0,
+        num_orientations: int = 8,
+        cell_size: int = 4,
+        sharpness: float = 0.7,
+        fill_value: float = 1.0,
         **kwargs,
     ):
         super().__init__(**kwargs)

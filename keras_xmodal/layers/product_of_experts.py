@@ -60,7 +60,7 @@ class ProductOfExperts(keras.layers.Layer):
         - Wu and Goodman, 2018, https://arxiv.org/abs/1802.05335, section 2.2
     """
 
-    def __init__(self, prior=True, **kwargs):
+    def __init__(self, prior: bool = True, **kwargs):
         super().__init__(autocast=False, **kwargs)
         self.prior = prior
         self.built = True

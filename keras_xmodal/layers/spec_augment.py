@@ -76,13 +76,13 @@ class SpecAugment(RandomLayer):
 
     def __init__(
         self,
-        num_frequency_masks=2,
-        max_frequency_mask=8,
-        num_time_masks=2,
-        max_time_mask=20,
-        max_time_ratio=0.2,
-        mask_value=0.0,
-        seed=None,
+        num_frequency_masks: int = 2,
+        max_frequency_mask: int = 8,
+        num_time_masks: int = 2,
+        max_time_mask: int = 20,
+        max_time_ratio: float = 0.2,
+        mask_value: float = 0.0,
+        seed: int | None = None,
         **kwargs,
     ):
         super().__init__(seed, **kwargs)

@@ -63,7 +63,9 @@ class SpectralNormalization(keras.layers.Wrapper):
           algorithm 1
     """
 
-    def __init__(self, layer, power_iterations=1, **kwargs):
+    def __init__(
+        self, layer: keras.layers.Layer, power_iterations: int = 1, **kwargs
+    ):
         if isinstance(layer, keras.layers.Layer):
             kwargs.setdefault("dtype", layer.dtype_policy)
         super().__init__(layer, **kwargs)

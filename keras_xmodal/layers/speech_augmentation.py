@@ -63,7 +63,12 @@ class SpeechAugmentation(RandomLayer):
     """
 
     def __init__(
-        self, time_shift=0.05, noise=0.1, speed=0.0, seed=None, **kwargs
+        self,
+        time_shift: float = 0.05,
+        noise: float = 0.1,
+        speed: float = 0.0,
+        seed: int | None = None,
+        **kwargs,
     ):
         # Bfloat16 is coarser than 8-bit sound.
         super().__init__(seed, autocast=False, **kwargs)

@@ -50,7 +50,7 @@ class TokenAttention(keras.layers.Layer):
         - Zhang et al., 2019, https://arxiv.org/abs/1805.08318, eq. 3 (gate)
     """
 
-    def __init__(self, num_heads=4, key_dim=16, **kwargs):
+    def __init__(self, num_heads: int = 4, key_dim: int = 16, **kwargs):
         super().__init__(**kwargs)
         self.num_heads = checks.positive_integer("num_heads", num_heads)
         self.key_dim = checks.positive_integer("key_dim", key_dim)

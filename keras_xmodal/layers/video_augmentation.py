@@ -47,7 +47,7 @@ class VideoAugmentation(ImageAugmentation):
         ```
     """
 
-    def __init__(self, horizontal_flip=False, **kwargs):
+    def __init__(self, horizontal_flip: bool = False, **kwargs):
         super().__init__(horizontal_flip=horizontal_flip, **kwargs)
 
     def build(self, input_shape):

@@ -53,7 +53,13 @@ class CVAE(Objective):
 
     needs_joint_encoder = True
 
-    def __init__(self, target, beta=1.0, estimator="elbo", num_samples=1):
+    def __init__(
+        self,
+        target: str,
+        beta: float = 1.0,
+        estimator: str = "elbo",
+        num_samples: int = 1,
+    ):
         super().__init__(beta, estimator, num_samples)
         self.target = target
 

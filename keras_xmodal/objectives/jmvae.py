@@ -50,7 +50,13 @@ class JMVAE(Objective):
 
     needs_joint_encoder = True
 
-    def __init__(self, beta=1.0, estimator="elbo", num_samples=1, alpha=0.1):
+    def __init__(
+        self,
+        beta: float = 1.0,
+        estimator: str = "elbo",
+        num_samples: int = 1,
+        alpha: float = 0.1,
+    ):
         super().__init__(beta, estimator, num_samples)
         self.alpha = checks.not_negative("alpha", alpha)
 

@@ -41,7 +41,9 @@ class MMVAE(Objective):
         - Shi et al., 2019, https://arxiv.org/abs/1911.03393, eq. 3
     """
 
-    def __init__(self, beta=1.0, estimator="iwae", num_samples=1):
+    def __init__(
+        self, beta: float = 1.0, estimator: str = "iwae", num_samples: int = 1
+    ):
         super().__init__(beta, estimator, num_samples)
 
     def posterior(self, experts):

@@ -60,7 +60,11 @@ class MMVAEPlus(Objective):
     """
 
     def __init__(
-        self, private_dim=16, beta=1.0, estimator="iwae", num_samples=1
+        self,
+        private_dim: int = 16,
+        beta: float = 1.0,
+        estimator: str = "iwae",
+        num_samples: int = 1,
     ):
         super().__init__(beta, estimator, num_samples)
         self.private_dim = checks.positive_integer("private_dim", private_dim)

@@ -47,7 +47,11 @@ class MVAE(Objective):
     """
 
     def __init__(
-        self, beta=1.0, estimator="elbo", num_samples=1, num_subsets=0
+        self,
+        beta: float = 1.0,
+        estimator: str = "elbo",
+        num_samples: int = 1,
+        num_subsets: int = 0,
     ):
         super().__init__(beta, estimator, num_samples)
         self.num_subsets = checks.integer("num_subsets", num_subsets, least=0)

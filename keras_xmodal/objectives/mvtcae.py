@@ -49,7 +49,13 @@ class MVTCAE(Objective):
           https://proceedings.neurips.cc/paper/2021/hash/65a99bb7a3115fdede20da98b08a370f-Abstract.html
     """
 
-    def __init__(self, beta=1.0, estimator="elbo", num_samples=1, alpha=5 / 6):
+    def __init__(
+        self,
+        beta: float = 1.0,
+        estimator: str = "elbo",
+        num_samples: int = 1,
+        alpha: float = 5 / 6,
+    ):
         super().__init__(beta, estimator, num_samples)
         self.alpha = checks.in_range("alpha", alpha, 0, 1, "[)")
 

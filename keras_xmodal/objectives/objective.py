@@ -79,7 +79,9 @@ class Objective:
     # Size of the latents that each modality has for itself.
     private_dim = 0
 
-    def __init__(self, beta=1.0, estimator="elbo", num_samples=1):
+    def __init__(
+        self, beta: float = 1.0, estimator: str = "elbo", num_samples: int = 1
+    ):
         self.beta = checks.not_negative("beta", beta)
         self.estimator = checks.one_of("estimator", estimator, ESTIMATORS)
         self.num_samples = checks.positive_integer("num_samples", num_samples)

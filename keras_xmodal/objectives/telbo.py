@@ -51,7 +51,13 @@ class TELBO(Objective):
 
     needs_joint_encoder = True
 
-    def __init__(self, beta=1.0, estimator="elbo", num_samples=1, gamma=1.0):
+    def __init__(
+        self,
+        beta: float = 1.0,
+        estimator: str = "elbo",
+        num_samples: int = 1,
+        gamma: float = 1.0,
+    ):
         super().__init__(beta, estimator, num_samples)
         self.gamma = checks.not_negative("gamma", gamma)
 
