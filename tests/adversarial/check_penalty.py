@@ -23,7 +23,8 @@ def make_gan(penalty=None, hidden_units=(6,)):
         seed=2,
     )
     gan.build((None, 3))
-    gan.compile(penalties=[] if penalty is None else [penalty])
+    penalties = [] if penalty is None else [penalty]
+    gan.compile(penalties=penalties, run_eagerly=True)
     return gan
 
 

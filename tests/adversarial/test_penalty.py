@@ -4,7 +4,24 @@ import tensorflow as tf
 
 import keras_xmodal as kx
 from keras_xmodal.adversarial.gradient_norms import logits_and_gradient_norms
-from tests.adversarial.check_penalty import X, Y, make_gan
+from tests.adversarial.check_penalty import X, Y, check_penalty, make_gan
+
+# Where the gradient is taken, the weight by itself, and the formula.
+PENALTIES = {
+    kx.adversarial.GradientPenalty: (
+        "between",
+        10.0,
+        lambda s: (np.sqrt(s) - 1) ** 2,
+    ),
+    kx.adversarial.MatchingAwareGradientPenalty: ("real", 2.0, lambda s: s**3),
+    kx.adversarial.R1: ("real", 1.0, lambda s: 0.5 * s),
+    kx.adversarial.R2: ("fake", 1.0, lambda s: 0.5 * s),
+}
+
+
+@pytest.mark.parametrize("cls", PENALTIES)
+def test_penalty(cls):
+    check_penalty(cls, *PENALTIES[cls])
 
 
 class SquaredNorm(kx.adversarial.Penalty):

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from keras_xmodal import losses
+from tests.helpers import check_loss
 
 RNG = np.random.default_rng(1)
 LOGITS = RNG.normal(size=(6, 6)).astype("float32")
@@ -117,6 +118,34 @@ def test_targets_of_another_length_are_refused():
         losses.InfoNCE()(np.arange(6), LOGITS, sample_weight=np.ones(5))
     with pytest.raises(ValueError, match=r"`y_pred` must be logits.*\(6,\)"):
         losses.InfoNCE()(np.arange(6), LOGITS[0])
+
+
+# Positives .5, .9, .4; of rows, with a margin of .3.
+SIMILARITIES = np.array(
+    [[0.5, 0.6, 0.4], [0.1, 0.9, 0.2], [0.41, 0.6, 0.4]], "float32"
+)
+TRIPLETS = {
+    losses.TripletAllNegatives: [0.4 + 0.2, 0.0, 0.31 + 0.5],
+    losses.TripletHardNegative: [0.4, 0.0, 0.5],
+    losses.TripletSemiHardNegative: [0.2, 0.0, 0.31],
+}
+
+
+@pytest.mark.parametrize("cls", TRIPLETS)
+def test_triplets_by_hand(cls):
+    check_loss(
+        cls,
+        {"margin": 0.3, "symmetric": False, "name": "a"},
+        np.arange(3),
+        SIMILARITIES,
+        np.mean(TRIPLETS[cls]),
+    )
+
+
+@pytest.mark.parametrize("cls", TRIPLETS)
+def test_margin_has_to_be_positive(cls):
+    with pytest.raises(ValueError, match=r"a positive number.*margin=0"):
+        cls(margin=0)
 
 
 def _rows_only(cls):

@@ -89,7 +89,9 @@ def check_compiled_metric(cls, init_kwargs):
     metric.reset_state()
     inputs = keras.Input((8,))
     model = keras.Model(inputs, keras.layers.Dense(8)(inputs))
-    model.compile(loss="mse", metrics=[cls(**init_kwargs, name="metric")])
+    metrics = [cls(**init_kwargs, name="metric")]
+    # The metric was compiled above; a model takes longer.
+    model.compile(loss="mse", metrics=metrics, run_eagerly=True)
     model.optimizer.build(model.trainable_variables)
     logs = model.evaluate(
         scores, relevance, batch_size=4, verbose=0, return_dict=True
