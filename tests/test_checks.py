@@ -107,7 +107,13 @@ REFUSED = [
         ValueError,
         "a tuple of 3 positive integers",
     ),
-    (checks.image_size, (), [64, (64.0, 64)], TypeError, "height and width"),
+    (
+        checks.image_size,
+        (),
+        [64, "ab", (2.0, 2)],
+        TypeError,
+        "height and width",
+    ),
     (checks.image_size, (), [(64,), (64, 0)], ValueError, "height and width"),
     (checks.in_range, (0, 1), NO_NUMBERS, TypeError, r"number in \[0, 1\]"),
     (

@@ -3,6 +3,20 @@
 import keras
 from keras import ops
 
+from keras_xmodal import checks
+
+
+def check_heads(hidden_dim, num_heads):
+    """Check sizes of attention, and return both as integers."""
+    hidden_dim = checks.positive_integer("hidden_dim", hidden_dim)
+    num_heads = checks.positive_integer("num_heads", num_heads)
+    if hidden_dim % num_heads:
+        raise ValueError(
+            "`hidden_dim` must be a multiple of `num_heads`. Received: "
+            f"hidden_dim={hidden_dim}, num_heads={num_heads}"
+        )
+    return hidden_dim, num_heads
+
 
 def add_positions(x, is_step, dtype):
     """Add a learned vector of each position.

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import keras
 
+from keras_xmodal import checks
 from keras_xmodal.layers import MinibatchStandardDeviation, ProjectionLogit
-from keras_xmodal.networks import checks
 from keras_xmodal.networks.adversarial import convolutions
 from keras_xmodal.saving import register
 
@@ -67,15 +67,9 @@ class ConvDiscriminator(keras.Model):
         dtype: str | keras.DTypePolicy | None = None,
         **kwargs,
     ):
-        checks.check_positive_integers("filters", filters)
-        if not filters:
-            raise ValueError(
-                f"`filters` must not be empty. Received: filters={filters}"
-            )
-        checks.check_positive_integers("num_blocks", (num_blocks,))
         super().__init__(dtype=dtype, **kwargs)
-        self.filters = tuple(filters)
-        self.num_blocks = num_blocks
+        self.filters = checks.positive_integers("filters", filters)
+        self.num_blocks = checks.positive_integer("num_blocks", num_blocks)
         self.minibatch_deviation = minibatch_deviation
 
     def build(self, input_shape):

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 
 import keras
 
+from keras_xmodal import checks
 from keras_xmodal.layers import FiLM
-from keras_xmodal.networks import checks
 from keras_xmodal.networks.adversarial import convolutions
+from keras_xmodal.networks.adversarial.dense_network import joined_size
 from keras_xmodal.saving import register
 
 
@@ -74,26 +75,20 @@ class ConvGenerator(keras.Model):
         dtype: str | keras.DTypePolicy | None = None,
         **kwargs,
     ):
-        checks.check_positive_integers("output_shape", output_shape)
+        output_shape = checks.positive_integers("output_shape", output_shape)
         if len(output_shape) not in (2, 3, 4):
             raise ValueError(
                 "`output_shape` must have two to four sizes, the channels at "
                 f"the end. Received: output_shape={output_shape}"
             )
-        checks.check_positive_integers("filters", filters)
-        if not filters:
-            raise ValueError(
-                f"`filters` must not be empty. Received: filters={filters}"
-            )
-        checks.check_positive_integers("num_blocks", (num_blocks,))
         super().__init__(dtype=dtype, **kwargs)
-        self.output_shape = tuple(output_shape)
-        self.filters = tuple(filters)
-        self.num_blocks = num_blocks
+        self.output_shape = output_shape
+        self.filters = checks.positive_integers("filters", filters)
+        self.num_blocks = checks.positive_integer("num_blocks", num_blocks)
         self.activation = keras.activations.get(activation)
 
     def build(self, input_shape):
-        checks.joined_size(input_shape)
+        joined_size(input_shape)
         shapes = convolutions.split_shapes(input_shape)
         if len(shapes) > 2:
             raise ValueError(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import keras
 
-from keras_xmodal.networks import checks
+from keras_xmodal import checks
 from keras_xmodal.networks.adversarial import convolutions
 from keras_xmodal.saving import register
 
@@ -69,17 +69,12 @@ class ConvTranslator(keras.Model):
         dtype: str | keras.DTypePolicy | None = None,
         **kwargs,
     ):
-        checks.check_positive_integers("filters", filters)
-        if not filters:
-            raise ValueError(
-                f"`filters` must not be empty. Received: filters={filters}"
-            )
-        checks.check_positive_integers("num_blocks", (num_blocks,))
-        checks.check_positive_integers("output_channels", (output_channels,))
         super().__init__(dtype=dtype, **kwargs)
-        self.filters = tuple(filters)
-        self.num_blocks = num_blocks
-        self.output_channels = output_channels
+        self.filters = checks.positive_integers("filters", filters)
+        self.num_blocks = checks.positive_integer("num_blocks", num_blocks)
+        self.output_channels = checks.positive_integer(
+            "output_channels", output_channels
+        )
         self.activation = keras.activations.get(activation)
 
     def build(self, input_shape):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import keras
 
-from keras_xmodal.networks import checks
+from keras_xmodal import checks
 from keras_xmodal.networks.adversarial.dense_network import DenseNetwork
 from keras_xmodal.saving import register
 
@@ -56,7 +56,7 @@ class DenseGenerator(DenseNetwork):
         dtype: str | keras.DTypePolicy | None = None,
         **kwargs,
     ):
-        checks.check_positive_integers("output_dim", (output_dim,))
+        output_dim = checks.positive_integer("output_dim", output_dim)
         activation = keras.activations.get(activation)
         output_layer = keras.layers.Dense(
             output_dim, activation=activation, dtype="float32", name="output"

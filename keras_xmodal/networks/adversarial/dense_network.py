@@ -2,7 +2,7 @@
 
 import keras
 
-from keras_xmodal.networks import checks
+from keras_xmodal import checks
 
 
 class DenseNetwork(keras.Model):
@@ -27,9 +27,10 @@ class DenseNetwork(keras.Model):
         dtype=None,
         **kwargs,
     ):
-        checks.check_positive_integers("hidden_units", hidden_units)
         super().__init__(dtype=dtype, **kwargs)
-        self.hidden_units = tuple(hidden_units)
+        self.hidden_units = checks.positive_integers(
+            "hidden_units", hidden_units, empty=True
+        )
         policy = self.dtype_policy
         self.join = keras.layers.Concatenate(dtype=policy)
         self.hidden_layers = [
@@ -44,7 +45,7 @@ class DenseNetwork(keras.Model):
         self.output_layer = output_layer
 
     def build(self, input_shape):
-        size = checks.joined_size(input_shape)
+        size = joined_size(input_shape)
         for layer in [*self.hidden_layers, self.output_layer]:
             layer.build((None, size))
             size = layer.units
@@ -56,3 +57,12 @@ class DenseNetwork(keras.Model):
         for layer in self.hidden_layers:
             x = layer(x)
         return self.output_layer(x)
+
+
+def joined_size(input_shape):
+    """Size of vectors side by side, of the shape of one or a list of them."""
+    many = isinstance(input_shape[0], (list, tuple))
+    shapes = list(input_shape) if many else [input_shape]
+    for shape in shapes:
+        checks.shape("inputs", shape, ("batch", "dim"), known=("dim",))
+    return sum(shape[1] for shape in shapes)

@@ -2,6 +2,7 @@
 
 import keras
 
+from keras_xmodal import checks
 from keras_xmodal.networks.hub.keras_hub_encoder import KerasHubEncoder
 
 _POOLINGS = ("mean", "first", "last", "pooled")
@@ -103,25 +104,12 @@ def from_keras_hub(
             "pass `task.backbone`. Received: "
             f"backbone of type {type(backbone).__name__}"
         )
-    if trainable_blocks != "all" and (
-        not isinstance(trainable_blocks, int)
-        or isinstance(trainable_blocks, bool)
-        or trainable_blocks < 0
-    ):
-        raise ValueError(
-            "`trainable_blocks` must be 'all' or a non-negative integer. "
-            f"Received: trainable_blocks={trainable_blocks!r}"
+    if trainable_blocks != "all":
+        trainable_blocks = checks.integer(
+            "trainable_blocks", trainable_blocks, least=0
         )
-    if pooling not in _POOLINGS:
-        raise ValueError(
-            f"`pooling` must be one of {_POOLINGS}. Received: "
-            f"pooling={pooling!r}"
-        )
-    if rescaling is not None and not isinstance(rescaling, keras.layers.Layer):
-        raise TypeError(
-            "`rescaling` must be a Keras layer or None. Received: "
-            f"rescaling={rescaling!r} of type {type(rescaling).__name__}"
-        )
+    pooling = checks.one_of("pooling", pooling, _POOLINGS)
+    checks.keras_layer("rescaling", rescaling, optional=True)
     return KerasHubEncoder(
         backbone,
         trainable_blocks=trainable_blocks,

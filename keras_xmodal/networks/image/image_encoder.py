@@ -1,12 +1,13 @@
 """Pictures as vectors, by a compact convolutional network."""
 
-import math
 from collections.abc import Sequence
 
 import keras
 
+from keras_xmodal import checks
 from keras_xmodal.layers.color_cells import ColorCells
 from keras_xmodal.layers.oriented_gradients import OrientedGradients
+from keras_xmodal.networks import blocks
 from keras_xmodal.saving import register
 
 
@@ -81,16 +82,14 @@ class ImageEncoder(keras.Model):
         dtype: str | keras.DTypePolicy | None = None,
         **kwargs,
     ):
-        _validate_arguments(
-            image_size,
-            filters,
-            num_blocks,
-            linear_path,
-            pooling,
-            output_dim,
-            dropout,
+        image_size = checks.image_size("image_size", image_size)
+        filters = blocks.check_filters(filters, linear_path)
+        num_blocks = checks.integer("num_blocks", num_blocks, least=0)
+        pooling = checks.one_of("pooling", pooling, ("flatten", "average"))
+        output_dim = checks.positive_integer(
+            "output_dim", output_dim, optional=True
         )
-        image_size, filters = tuple(image_size), tuple(filters)
+        dropout = checks.in_range("dropout", dropout, 0, 1, "[)")
         policy = keras.dtype_policies.get(dtype)
 
         # Functional graph
@@ -111,12 +110,14 @@ class ImageEncoder(keras.Model):
             x = keras.layers.LayerNormalization(dtype=policy, name="norm")(x)
         for stage, channels in enumerate(filters):
             at_once = stage == 0 and num_orientations
-            x = _convolution(
+            x = blocks.convolution(
                 x, channels, 1 if at_once else 2, policy, f"stage_{stage}"
             )
-            x = _normalize(x, policy, f"stage_{stage}")
+            x = blocks.normalize(x, policy, f"stage_{stage}")
             for block in range(num_blocks):
-                x = _residual_block(x, policy, f"stage_{stage}_block_{block}")
+                x = blocks.residual_block(
+                    x, policy, f"stage_{stage}_block_{block}"
+                )
         if filters and pooling == "flatten":
             paths.append(keras.layers.Flatten(dtype=policy)(x))
         elif filters:
@@ -143,91 +144,8 @@ class ImageEncoder(keras.Model):
         self.dtype_policy = policy
 
 
-def _convolution(x, channels, strides, dtype, name):
-    return keras.layers.Conv2D(
-        channels,
-        3,
-        strides=strides,
-        padding="same",
-        use_bias=False,  # a normalisation follows
-        kernel_initializer="he_normal",
-        dtype=dtype,
-        name=f"{name}_convolution",
-    )(x)
-
-
 def _linear_path(x, dtype, name):
     x = keras.layers.Flatten(dtype=dtype, name=f"{name}_flatten")(x)
     return keras.layers.LayerNormalization(
         center=False, scale=False, dtype=dtype, name=f"{name}_norm"
     )(x)
-
-
-def _normalize(x, dtype, name):
-    x = keras.layers.GroupNormalization(
-        math.gcd(8, x.shape[-1]), dtype=dtype, name=f"{name}_norm"
-    )(x)
-    return keras.layers.Activation(
-        "silu", dtype=dtype, name=f"{name}_activation"
-    )(x)
-
-
-def _residual_block(x, dtype, name):
-    y = _convolution(x, x.shape[-1], 1, dtype, f"{name}_1")
-    y = _normalize(y, dtype, f"{name}_1")
-    y = _convolution(y, x.shape[-1], 1, dtype, f"{name}_2")
-    y = _normalize(y, dtype, f"{name}_2")
-    return keras.layers.Add(dtype=dtype, name=f"{name}_add")([x, y])
-
-
-def _validate_arguments(
-    image_size,
-    filters,
-    num_blocks,
-    linear_path,
-    pooling,
-    output_dim,
-    dropout,
-):
-    if (
-        not isinstance(image_size, (tuple, list))
-        or len(image_size) != 2
-        or not all(isinstance(size, int) and size > 0 for size in image_size)
-    ):
-        raise ValueError(
-            "`image_size` must be a pair of positive integers, height and "
-            f"width. Received: image_size={image_size}"
-        )
-    if not isinstance(filters, (tuple, list)) or not all(
-        isinstance(channels, int) and channels > 0 for channels in filters
-    ):
-        raise ValueError(
-            "`filters` must be a tuple of positive integers. Received: "
-            f"filters={filters}"
-        )
-    if not filters and not linear_path:
-        raise ValueError(
-            "`filters` must not be empty without `linear_path`. Received: "
-            f"filters={filters}, linear_path={linear_path}"
-        )
-    if not isinstance(num_blocks, int) or num_blocks < 0:
-        raise ValueError(
-            "`num_blocks` must be a non-negative integer. Received: "
-            f"num_blocks={num_blocks}"
-        )
-    if pooling not in ("flatten", "average"):
-        raise ValueError(
-            "`pooling` must be 'flatten' or 'average'. Received: "
-            f"pooling={pooling!r}"
-        )
-    if output_dim is not None and (
-        not isinstance(output_dim, int) or output_dim < 1
-    ):
-        raise ValueError(
-            "`output_dim` must be None or a positive integer. Received: "
-            f"output_dim={output_dim}"
-        )
-    if not 0 <= dropout < 1:
-        raise ValueError(
-            f"`dropout` must be in [0, 1). Received: dropout={dropout}"
-        )

@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from keras_xmodal import checks
 from keras_xmodal.media.image import decode_image
 from keras_xmodal.saving import register
 
@@ -68,26 +69,10 @@ class ImagePreprocessor(keras.layers.Layer):
     ):
         # Half precision would spoil what is meant as float32.
         super().__init__(autocast=False, **kwargs)
-        if (
-            not isinstance(image_size, (tuple, list))
-            or len(image_size) != 2
-            or any(isinstance(size, bool) for size in image_size)
-            or not all(isinstance(size, int) for size in image_size)
-            or min(image_size) < 1
-        ):
-            raise ValueError(
-                "`image_size` must be a pair of positive integers, height and "
-                f"width. Received: image_size={image_size}"
-            )
-        if augmentation is not None and not isinstance(
-            augmentation, keras.layers.Layer
-        ):
-            raise TypeError(
-                "`augmentation` must be a Keras layer or None. Received: "
-                f"augmentation={augmentation} of type {type(augmentation)}"
-            )
-        self.image_size = tuple(image_size)
-        self.augmentation = augmentation
+        self.image_size = checks.image_size("image_size", image_size)
+        self.augmentation = checks.keras_layer(
+            "augmentation", augmentation, optional=True
+        )
         self._allow_non_tensor_positional_args = True
         self.built = True  # a layer in `augmentation` builds itself
 
@@ -146,11 +131,7 @@ class ImagePreprocessor(keras.layers.Layer):
             )
         if contents.shape.rank == 0:
             return self._decode_one(contents)
-        if contents.shape.rank != 1:
-            raise ValueError(
-                "`contents` must have shape (batch,) or (). Received: "
-                f"shape={contents.shape}"
-            )
+        checks.shape("contents", contents.shape, ("batch",), ())
         if tf.executing_eagerly():
             # Faster than an eager `map_fn`, and says which one is corrupt.
             images = [
@@ -191,11 +172,8 @@ class ImagePreprocessor(keras.layers.Layer):
         return self._resize(_over_white(colors, opacity))
 
     def _standardize(self, images):
-        if len(images.shape) not in (3, 4):
-            raise ValueError(
-                "`images` must have shape (batch, height, width, channels) or "
-                f"(height, width, channels). Received: shape={images.shape}"
-            )
+        sizes = ("height", "width", "channels")
+        checks.shape("images", images.shape, ("batch", *sizes), sizes)
         channels = images.shape[-1]
         if channels == 1:
             images = ops.repeat(images, 3, axis=-1)

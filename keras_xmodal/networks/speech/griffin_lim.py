@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_xmodal import checks
 from keras_xmodal.networks.speech.speech_preprocessor import SpeechPreprocessor
 from keras_xmodal.ops.spectrogram import griffin_lim, mel_to_power
 from keras_xmodal.saving import register
@@ -69,26 +70,17 @@ class GriffinLim(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(autocast=False, **kwargs)
-        if not isinstance(preprocessor, SpeechPreprocessor):
-            raise TypeError(
-                "`preprocessor` must be a SpeechPreprocessor. Received: "
-                f"preprocessor={preprocessor} of type {type(preprocessor)}"
-            )
-        if not isinstance(num_iterations, int) or num_iterations < 0:
-            raise ValueError(
-                "`num_iterations` must be a non-negative integer. Received: "
-                f"num_iterations={num_iterations}"
-            )
-        if not 0 <= momentum <= 1:
-            raise ValueError(
-                f"`momentum` must be in [0, 1]. Received: momentum={momentum}"
-            )
-        if not 0 < peak <= 1:
-            raise ValueError(f"`peak` must be in (0, 1]. Received: peak={peak}")
-        self.preprocessor = preprocessor
-        self.num_iterations = num_iterations
-        self.momentum = momentum
-        self.peak = peak
+        self.preprocessor = checks.instance_of(
+            "preprocessor",
+            preprocessor,
+            SpeechPreprocessor,
+            "a SpeechPreprocessor",
+        )
+        self.num_iterations = checks.integer(
+            "num_iterations", num_iterations, least=0
+        )
+        self.momentum = checks.in_range("momentum", momentum, 0, 1)
+        self.peak = checks.in_range("peak", peak, 0, 1, "(]")
         self._example_shape = (
             preprocessor.num_frames,
             preprocessor.num_mel_bins,
@@ -99,13 +91,8 @@ class GriffinLim(keras.layers.Layer):
         self.built = True
 
     def _check_shape(self, shape):
-        shape = tuple(shape)
-        if shape[1:] not in (self._example_shape, (*self._example_shape, 1)):
-            raise ValueError(
-                "`inputs` must have shape (batch, frames, num_mel_bins), those "
-                f"of `preprocessor`: {self._example_shape}. "
-                f"Received: inputs.shape={shape}"
-            )
+        sizes = ("batch", *self._example_shape)
+        checks.shape("inputs", shape, sizes, (*sizes, 1))
 
     def call(self, inputs):
         self._check_shape(inputs.shape)

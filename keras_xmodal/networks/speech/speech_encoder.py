@@ -5,8 +5,13 @@ from collections.abc import Sequence
 import keras
 from keras import ops
 
-from keras_xmodal.networks import checks
-from keras_xmodal.networks.attention import add_positions, attend, masked_mean
+from keras_xmodal import checks
+from keras_xmodal.networks.attention import (
+    add_positions,
+    attend,
+    check_heads,
+    masked_mean,
+)
 from keras_xmodal.saving import register
 
 
@@ -122,20 +127,20 @@ class SpeechEncoder(keras.Model):
         dtype: str | keras.DTypePolicy | None = None,
         **kwargs,
     ):
-        _validate_arguments(
-            filters=filters,
-            hidden_dim=hidden_dim,
-            num_heads=num_heads,
-            augmentation=augmentation,
-            dropout=dropout,
-            num_frames=num_frames,
-            num_mel_bins=num_mel_bins,
-            kernel_size=kernel_size,
-            num_layers=num_layers,
-            intermediate_dim=intermediate_dim,
-            output_dim=output_dim,
+        num_frames = checks.positive_integer("num_frames", num_frames)
+        num_mel_bins = checks.positive_integer("num_mel_bins", num_mel_bins)
+        filters = checks.positive_integers("filters", filters)
+        kernel_size = checks.positive_integer("kernel_size", kernel_size)
+        hidden_dim, num_heads = check_heads(hidden_dim, num_heads)
+        num_layers = checks.positive_integer("num_layers", num_layers)
+        intermediate_dim = checks.positive_integer(
+            "intermediate_dim", intermediate_dim, optional=True
         )
-        filters = tuple(filters)
+        output_dim = checks.positive_integer(
+            "output_dim", output_dim, optional=True
+        )
+        checks.keras_layer("augmentation", augmentation, optional=True)
+        dropout = checks.in_range("dropout", dropout, 0, 1, "[)")
         policy = keras.dtype_policies.get(dtype)
 
         # Functional graph
@@ -219,34 +224,3 @@ def _convolution(x, channels, kernel_size, dtype, name):
     return keras.layers.Activation(
         "silu", dtype=dtype, name=f"{name}_activation"
     )(x)
-
-
-def _validate_arguments(
-    filters, hidden_dim, num_heads, augmentation, dropout, **sizes
-):
-    checks.check_positive_integers("filters", filters)
-    if not filters:
-        raise ValueError(
-            f"`filters` must not be empty. Received: filters={filters}"
-        )
-    sizes = {"hidden_dim": hidden_dim, "num_heads": num_heads, **sizes}
-    for name, value in sizes.items():
-        if value is None and name in ("intermediate_dim", "output_dim"):
-            continue
-        checks.check_positive_integers(name, (value,))
-    if hidden_dim % num_heads:
-        raise ValueError(
-            "`hidden_dim` must be a multiple of `num_heads`. Received: "
-            f"hidden_dim={hidden_dim}, num_heads={num_heads}"
-        )
-    if augmentation is not None and not isinstance(
-        augmentation, keras.layers.Layer
-    ):
-        raise TypeError(
-            "`augmentation` must be a Keras layer or None. Received: "
-            f"augmentation={augmentation} of type {type(augmentation)}"
-        )
-    if not 0 <= dropout < 1:
-        raise ValueError(
-            f"`dropout` must be in [0, 1). Received: dropout={dropout}"
-        )

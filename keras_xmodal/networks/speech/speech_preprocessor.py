@@ -4,8 +4,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from keras_xmodal import checks
 from keras_xmodal.media.wav import decode_wav
-from keras_xmodal.networks import checks
 from keras_xmodal.networks.speech.mel_spectrogram import mel_spectrogram
 from keras_xmodal.networks.speech.resample import num_input_samples, resample
 from keras_xmodal.saving import register
@@ -123,51 +123,35 @@ class SpeechPreprocessor(keras.layers.Layer):
     ):
         # Half precision would spoil what is meant as float32.
         super().__init__(autocast=False, **kwargs)
-        for name, value in (
-            ("sampling_rate", sampling_rate),
-            ("num_mel_bins", num_mel_bins),
-            ("fft_length", fft_length),
-            ("input_sampling_rate", input_sampling_rate),
-        ):
-            optional = name in ("fft_length", "input_sampling_rate")
-            if value is not None or not optional:
-                checks.check_positive_integers(name, (value,))
-        for name, value in (
-            ("duration", duration),
-            ("frame_length", frame_length),
-            ("frame_step", frame_step),
-            ("dynamic_range", dynamic_range),
-        ):
-            if not value > 0:
-                raise ValueError(
-                    f"`{name}` must be positive. Received: {name}={value}"
-                )
-        if augmentation is not None and not isinstance(
-            augmentation, keras.layers.Layer
-        ):
-            raise TypeError(
-                "`augmentation` must be a Keras layer or None. Received: "
-                f"augmentation={augmentation} of type {type(augmentation)}"
-            )
-        self.sampling_rate = sampling_rate
-        self.duration = duration
-        self.num_mel_bins = num_mel_bins
-        self.frame_length = frame_length
-        self.frame_step = frame_step
-        self.fft_length = fft_length
+        self.sampling_rate = checks.positive_integer(
+            "sampling_rate", sampling_rate
+        )
+        self.duration = checks.positive("duration", duration)
+        self.num_mel_bins = checks.positive_integer(
+            "num_mel_bins", num_mel_bins
+        )
+        self.frame_length = checks.positive("frame_length", frame_length)
+        self.frame_step = checks.positive("frame_step", frame_step)
+        self.fft_length = checks.positive_integer(
+            "fft_length", fft_length, optional=True
+        )
         self.min_frequency = min_frequency
         self.max_frequency = max_frequency
-        self.dynamic_range = dynamic_range
-        self.input_sampling_rate = input_sampling_rate
-        self.augmentation = augmentation
-        self.num_samples = round(duration * sampling_rate)
+        self.dynamic_range = checks.positive("dynamic_range", dynamic_range)
+        self.input_sampling_rate = checks.positive_integer(
+            "input_sampling_rate", input_sampling_rate, optional=True
+        )
+        self.augmentation = checks.keras_layer(
+            "augmentation", augmentation, optional=True
+        )
+        self.num_samples = round(self.duration * self.sampling_rate)
         self.mel_spectrogram, self.mel_matrix = mel_spectrogram(
             self.num_samples,
-            sampling_rate,
-            num_mel_bins,
-            frame_length,
-            frame_step,
-            fft_length,
+            self.sampling_rate,
+            self.num_mel_bins,
+            self.frame_length,
+            self.frame_step,
+            self.fft_length,
             min_frequency,
             max_frequency,
         )

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import scipy
 
+from keras_xmodal import checks
+
 
 def lsa_embeddings(
     tokens: np.ndarray,
@@ -60,13 +62,9 @@ def lsa_embeddings(
           https://doi.org/10.1002/(SICI)1097-4571(199009)41:6<391::AID-ASI1>3.0.CO;2-9
     """
     texts = [np.asarray(t) for t in (tokens, *translations)]
-    if vocabulary_size < 3 or embedding_dim < 1 or not penalty > 0:
-        raise ValueError(
-            "`vocabulary_size` must be at least 3, `embedding_dim` and "
-            "`penalty` must be positive. Received: vocabulary_size="
-            f"{vocabulary_size}, embedding_dim={embedding_dim}, "
-            f"penalty={penalty}"
-        )
+    checks.integer("vocabulary_size", vocabulary_size, least=3)
+    checks.positive_integer("embedding_dim", embedding_dim)
+    checks.positive("penalty", penalty)
     num_items = len(texts[0])
     if num_items == 0 or any(t.ndim != 2 or len(t) != num_items for t in texts):
         raise ValueError(

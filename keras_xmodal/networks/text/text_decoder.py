@@ -3,7 +3,9 @@
 import keras
 from keras import ops
 
+from keras_xmodal import checks
 from keras_xmodal.layers.saved_seed_generator import SavedSeedGenerator
+from keras_xmodal.networks.attention import check_heads
 from keras_xmodal.networks.text.causal_block import CausalBlock
 from keras_xmodal.ops.noise import fold_in, stateless_uniform
 from keras_xmodal.saving import register
@@ -109,16 +111,24 @@ class TextDecoder(SavedSeedGenerator, keras.Model):
         dtype: str | keras.DTypePolicy | None = None,
         **kwargs,
     ):
-        _validate_sizes(
-            vocabulary_size=vocabulary_size,
-            sequence_length=sequence_length,
-            hidden_dim=hidden_dim,
-            num_layers=num_layers,
-            num_heads=num_heads,
-            intermediate_dim=intermediate_dim,
+        vocabulary_size = checks.integer(
+            "vocabulary_size", vocabulary_size, least=2
         )
-        _validate_rates(dropout=dropout, token_dropout=token_dropout)
-        _validate_ids(vocabulary_size, start_id=start_id, end_id=end_id)
+        sequence_length = checks.positive_integer(
+            "sequence_length", sequence_length
+        )
+        hidden_dim, num_heads = check_heads(hidden_dim, num_heads)
+        num_layers = checks.positive_integer("num_layers", num_layers)
+        intermediate_dim = checks.positive_integer(
+            "intermediate_dim", intermediate_dim, optional=True
+        )
+        dropout = checks.in_range("dropout", dropout, 0, 1, "[)")
+        token_dropout = checks.in_range(
+            "token_dropout", token_dropout, 0, 1, "[)"
+        )
+        last_id = vocabulary_size - 1
+        start_id = checks.integer("start_id", start_id, 0, last_id)
+        end_id = checks.integer("end_id", end_id, 0, last_id, optional=True)
         super().__init__(dtype=dtype, **kwargs)
         policy = self.dtype_policy
 
@@ -159,11 +169,7 @@ class TextDecoder(SavedSeedGenerator, keras.Model):
         self.end_id = end_id
 
     def build(self, z_shape, tokens_shape=None):
-        if len(z_shape) != 2 or z_shape[1] is None:
-            raise ValueError(
-                "`z` must have shape (batch, dim). Received: "
-                f"z.shape={tuple(z_shape)}"
-            )
+        checks.shape("z", z_shape, ("batch", "dim"), known=("dim",))
         states = (None, self.sequence_length, self.hidden_dim)
         self.latent_projection.build(z_shape)
         self.token_embedding.build(states[:2])
@@ -175,12 +181,7 @@ class TextDecoder(SavedSeedGenerator, keras.Model):
     def call(self, z, tokens=None, training=False):
         if tokens is None:
             tokens = self.generate(z)
-        if tuple(tokens.shape[1:]) != (self.sequence_length,):
-            raise ValueError(
-                "`tokens` must have shape (batch, sequence_length). Received: "
-                f"tokens.shape={tuple(tokens.shape)}, "
-                f"sequence_length={self.sequence_length}"
-            )
+        checks.shape("tokens", tokens.shape, ("batch", self.sequence_length))
         tokens = ops.cast(tokens, "int32")
         before = ops.concatenate(
             [ops.full_like(tokens[:, :1], self.start_id), tokens[:, :-1]], 1
@@ -221,11 +222,7 @@ class TextDecoder(SavedSeedGenerator, keras.Model):
             ValueError: If `temperature` or `num_beams` is not positive, or
                 there is a `temperature` and more than one beam.
         """
-        if not isinstance(num_beams, int) or num_beams < 1:
-            raise ValueError(
-                "`num_beams` must be a positive integer. Received: "
-                f"num_beams={num_beams}"
-            )
+        num_beams = checks.positive_integer("num_beams", num_beams)
         if num_beams > 1 and temperature is not None:
             raise ValueError(
                 "Beam search takes no `temperature`. Received: "
@@ -236,11 +233,7 @@ class TextDecoder(SavedSeedGenerator, keras.Model):
             return self._search(z, num_beams)
         if temperature is None:
             return self._write(z, _most_probable)
-        if temperature <= 0:
-            raise ValueError(
-                "`temperature` must be positive or None. Received: "
-                f"temperature={temperature}"
-            )
+        temperature = checks.positive("temperature", temperature)
         if seed is None:
             seed = keras.random.randint((), 0, 2**31 - 1, "int32")
 
@@ -345,40 +338,3 @@ class TextDecoder(SavedSeedGenerator, keras.Model):
 def _most_probable(logits, position):
     # `ops.argmax` takes operators that LiteRT lacks.
     return ops.squeeze(ops.top_k(logits, 1)[1], -1)
-
-
-def _validate_sizes(hidden_dim, num_heads, **sizes):
-    sizes.update(hidden_dim=hidden_dim, num_heads=num_heads)
-    for name, value in sizes.items():
-        if name == "intermediate_dim" and value is None:
-            continue
-        least = 2 if name == "vocabulary_size" else 1
-        if not isinstance(value, int) or value < least:
-            raise ValueError(
-                f"`{name}` must be an integer of at least {least}. Received: "
-                f"{name}={value}"
-            )
-    if hidden_dim % num_heads:
-        raise ValueError(
-            "`hidden_dim` must be a multiple of `num_heads`. Received: "
-            f"hidden_dim={hidden_dim}, num_heads={num_heads}"
-        )
-
-
-def _validate_rates(**rates):
-    for name, value in rates.items():
-        if not 0 <= value < 1:
-            raise ValueError(
-                f"`{name}` must be in [0, 1). Received: {name}={value}"
-            )
-
-
-def _validate_ids(vocabulary_size, **ids):
-    for name, value in ids.items():
-        if value is None and name == "end_id":
-            continue
-        if value not in range(vocabulary_size):
-            raise ValueError(
-                f"`{name}` must be an id of the vocabulary. Received: "
-                f"{name}={value}, vocabulary_size={vocabulary_size}"
-            )

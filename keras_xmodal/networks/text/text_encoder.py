@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import keras
 from keras import ops
 
+from keras_xmodal import checks
 from keras_xmodal.saving import register
 
 
@@ -72,15 +73,18 @@ class TextEncoder(keras.Model):
         dtype: str | keras.DTypePolicy | None = None,
         **kwargs,
     ):
-        _validate_arguments(
-            vocabulary_size,
-            embedding_dim,
-            hidden_dims,
-            embedding_scale,
-            token_dropout,
-            dropout,
+        vocabulary_size = checks.integer(
+            "vocabulary_size", vocabulary_size, least=2
         )
-        hidden_dims = tuple(hidden_dims)
+        embedding_dim = checks.positive_integer("embedding_dim", embedding_dim)
+        hidden_dims = checks.positive_integers(
+            "hidden_dims", hidden_dims, empty=True
+        )
+        embedding_scale = checks.positive("embedding_scale", embedding_scale)
+        token_dropout = checks.in_range(
+            "token_dropout", token_dropout, 0, 1, "[)"
+        )
+        dropout = checks.in_range("dropout", dropout, 0, 1, "[)")
         policy = keras.dtype_policies.get(dtype)
 
         # Layers
@@ -133,40 +137,3 @@ class TextEncoder(keras.Model):
         self.token_dropout = token_dropout
         self.dropout = dropout
         self.dtype_policy = policy
-
-
-def _validate_arguments(
-    vocabulary_size,
-    embedding_dim,
-    hidden_dims,
-    embedding_scale,
-    token_dropout,
-    dropout,
-):
-    if not isinstance(vocabulary_size, int) or vocabulary_size < 2:
-        raise ValueError(
-            "`vocabulary_size` must be an integer above 1. Received: "
-            f"vocabulary_size={vocabulary_size}"
-        )
-    if not isinstance(embedding_dim, int) or embedding_dim < 1:
-        raise ValueError(
-            "`embedding_dim` must be a positive integer. Received: "
-            f"embedding_dim={embedding_dim}"
-        )
-    if not isinstance(hidden_dims, (tuple, list)) or not all(
-        isinstance(dim, int) and dim > 0 for dim in hidden_dims
-    ):
-        raise ValueError(
-            "`hidden_dims` must be a tuple of positive integers. Received: "
-            f"hidden_dims={hidden_dims}"
-        )
-    if not embedding_scale > 0:
-        raise ValueError(
-            "`embedding_scale` must be positive. Received: "
-            f"embedding_scale={embedding_scale}"
-        )
-    for name, rate in (("token_dropout", token_dropout), ("dropout", dropout)):
-        if not 0 <= rate < 1:
-            raise ValueError(
-                f"`{name}` must be in [0, 1). Received: {name}={rate}"
-            )

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import keras
 import tensorflow as tf
 
+from keras_xmodal import checks
 from keras_xmodal.networks.text.strings import to_one_text_each, to_strings
 from keras_xmodal.saving import register
 
@@ -103,10 +104,19 @@ class TextPreprocessor(keras.layers.TextVectorization):
         end_token: bool = False,
         **kwargs,
     ):
-        _validate_arguments(max_tokens, split, ngrams, sequence_length)
+        # Two ids are those of padding and of unknown tokens.
+        max_tokens = checks.integer(
+            "max_tokens", max_tokens, least=3, optional=True
+        )
+        split = checks.one_of("split", split, ("whitespace", "character"))
+        sequence_length = checks.positive_integer(
+            "sequence_length", sequence_length, optional=True
+        )
+        if isinstance(ngrams, (tuple, list)):
+            ngrams = checks.positive_integers("ngrams", ngrams)
+        else:
+            ngrams = checks.positive_integer("ngrams", ngrams, optional=True)
         _validate_end_token(end_token, ngrams, sequence_length)
-        if isinstance(ngrams, list):
-            ngrams = tuple(ngrams)
         if isinstance(vocabulary, (str, bytes)):
             raise TypeError(
                 "`vocabulary` must be a sequence of tokens. Received: "
@@ -211,11 +221,7 @@ class TextPreprocessor(keras.layers.TextVectorization):
                 f"ngrams={self.ngrams}"
             )
         ids = keras.ops.convert_to_numpy(ids)
-        if ids.ndim != 2:
-            raise ValueError(
-                "`ids` must have shape (batch, sequence). Received: "
-                f"ids.shape={ids.shape}"
-            )
+        checks.shape("ids", ids.shape, ("batch", "sequence"))
         vocabulary = self.get_vocabulary()
         if ids.size and not 0 <= ids.min() <= ids.max() < len(vocabulary):
             raise ValueError(
@@ -332,41 +338,6 @@ def _standardize(texts):
     texts = tf.strings.regex_replace(texts, r"['’\p{Cf}]", "")
     texts = tf.strings.regex_replace(texts, r"[^\p{L}\p{M}\p{N}]+", " ")
     return tf.strings.strip(texts)
-
-
-def _validate_arguments(max_tokens, split, ngrams, sequence_length):
-    if max_tokens is not None and (
-        not isinstance(max_tokens, int) or max_tokens < 3
-    ):
-        raise ValueError(
-            "`max_tokens` must be None or an integer of at least 3, as two "
-            "ids are reserved for padding and unknown tokens. Received: "
-            f"max_tokens={max_tokens}"
-        )
-    if split not in ("whitespace", "character"):
-        raise ValueError(
-            "`split` must be 'whitespace' or 'character'. Received: "
-            f"split={split!r}"
-        )
-    widths = ngrams if isinstance(ngrams, (tuple, list)) else [ngrams]
-    if ngrams is not None and (
-        not widths
-        or not all(
-            isinstance(width, int) and not isinstance(width, bool) and width > 0
-            for width in widths
-        )
-    ):
-        raise ValueError(
-            "`ngrams` must be None, a positive integer or a tuple of positive "
-            f"integers. Received: ngrams={ngrams}"
-        )
-    if sequence_length is not None and (
-        not isinstance(sequence_length, int) or sequence_length < 1
-    ):
-        raise ValueError(
-            "`sequence_length` must be None or a positive integer. Received: "
-            f"sequence_length={sequence_length}"
-        )
 
 
 def _validate_end_token(end_token, ngrams, sequence_length):

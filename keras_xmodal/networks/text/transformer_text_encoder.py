@@ -3,7 +3,8 @@
 import keras
 from keras import ops
 
-from keras_xmodal.networks.attention import attend, masked_mean
+from keras_xmodal import checks
+from keras_xmodal.networks.attention import attend, check_heads, masked_mean
 from keras_xmodal.saving import register
 
 
@@ -67,15 +68,18 @@ class TransformerTextEncoder(keras.Model):
         dtype: str | keras.DTypePolicy | None = None,
         **kwargs,
     ):
-        _validate_arguments(
-            vocabulary_size,
-            sequence_length,
-            hidden_dim,
-            num_layers,
-            num_heads,
-            intermediate_dim,
-            dropout,
+        vocabulary_size = checks.integer(
+            "vocabulary_size", vocabulary_size, least=2
         )
+        sequence_length = checks.positive_integer(
+            "sequence_length", sequence_length
+        )
+        hidden_dim, num_heads = check_heads(hidden_dim, num_heads)
+        num_layers = checks.positive_integer("num_layers", num_layers)
+        intermediate_dim = checks.positive_integer(
+            "intermediate_dim", intermediate_dim, optional=True
+        )
+        dropout = checks.in_range("dropout", dropout, 0, 1, "[)")
         policy = keras.dtype_policies.get(dtype)
 
         # Layers
@@ -124,41 +128,3 @@ class TransformerTextEncoder(keras.Model):
         self.intermediate_dim = intermediate_dim
         self.dropout = dropout
         self.dtype_policy = policy
-
-
-def _validate_arguments(
-    vocabulary_size,
-    sequence_length,
-    hidden_dim,
-    num_layers,
-    num_heads,
-    intermediate_dim,
-    dropout,
-):
-    if not isinstance(vocabulary_size, int) or vocabulary_size < 2:
-        raise ValueError(
-            "`vocabulary_size` must be an integer above 1. Received: "
-            f"vocabulary_size={vocabulary_size}"
-        )
-    for name, value in (
-        ("sequence_length", sequence_length),
-        ("hidden_dim", hidden_dim),
-        ("num_layers", num_layers),
-        ("num_heads", num_heads),
-        ("intermediate_dim", intermediate_dim),
-    ):
-        if name == "intermediate_dim" and value is None:
-            continue
-        if not isinstance(value, int) or value < 1:
-            raise ValueError(
-                f"`{name}` must be a positive integer. Received: {name}={value}"
-            )
-    if hidden_dim % num_heads:
-        raise ValueError(
-            "`hidden_dim` must be a multiple of `num_heads`. Received: "
-            f"hidden_dim={hidden_dim}, num_heads={num_heads}"
-        )
-    if not 0 <= dropout < 1:
-        raise ValueError(
-            f"`dropout` must be in [0, 1). Received: dropout={dropout}"
-        )

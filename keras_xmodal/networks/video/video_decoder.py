@@ -1,17 +1,16 @@
 """Vectors as clips, by a compact convolutional network."""
 
-import math
 from collections.abc import Sequence
 
 import keras
-from keras import ops
 
-from keras_xmodal.networks import checks, frames
+from keras_xmodal import checks
+from keras_xmodal.networks.convolutional_decoder import ConvolutionalDecoder
 from keras_xmodal.saving import register
 
 
 @register
-class VideoDecoder(keras.Model):
+class VideoDecoder(ConvolutionalDecoder):
     """A small convolutional network from a vector to a short clip.
 
     `ImageDecoder` with an axis of time. An affine map makes a small grid of
@@ -76,89 +75,12 @@ class VideoDecoder(keras.Model):
         dtype: str | keras.DTypePolicy | None = None,
         **kwargs,
     ):
-        frames.check_image_size(image_size)
-        checks.check_positive_integers("num_frames", (num_frames,))
-        checks.check_positive_integers("channels", (channels,))
-        checks.check_positive_integers("filters", filters)
-        if not filters and not linear_path:
-            raise ValueError(
-                "`filters` must not be empty without `linear_path`. Received: "
-                f"filters={filters}, linear_path={linear_path}"
-            )
-        frames.check_num_blocks(num_blocks)
-        super().__init__(dtype=dtype, **kwargs)
-        self.num_frames = num_frames
-        self.image_size = tuple(image_size)
-        self.channels = channels
-        self.filters = tuple(filters)
-        self.num_blocks = num_blocks
-        self.linear_path = linear_path
-
-    def build(self, input_shape):
-        if len(input_shape) != 2 or input_shape[1] is None:
-            raise ValueError(
-                "`inputs` must have shape (batch, dim). Received: "
-                f"inputs.shape={tuple(input_shape)}"
-            )
-        policy = self.dtype_policy
-        inputs = keras.Input(input_shape[1:], name="latents")
-        shape = (self.num_frames, *self.image_size, self.channels)
-        paths = []
-        if self.linear_path:
-            x = keras.layers.Dense(
-                math.prod(shape),
-                kernel_initializer="zeros",
-                dtype="float32",
-                name="linear",
-            )(inputs)
-            paths.append(keras.layers.Reshape(shape, dtype="float32")(x))
-        if self.filters:
-            paths.append(self._convolutional_path(inputs, shape[:-1], policy))
-        outputs = paths[0] if len(paths) == 1 else ops.add(*paths)
-        self.network = keras.Model(inputs, outputs, name="network")
-
-    def _convolutional_path(self, x, shape, policy):
-        # Frames, height and width from the grid to the clip: 1, 2, 4, 8.
-        num_stages = len(self.filters)
-        sizes = [
-            [math.ceil(size / 2**k) for size in shape]
-            for k in range(num_stages, -1, -1)
-        ]
-        grid = (*sizes[0], self.filters[0])
-        x = keras.layers.Dense(
-            math.prod(grid), activation="silu", dtype=policy, name="grid"
-        )(x)
-        x = keras.layers.Reshape(grid, dtype=policy)(x)
-        for stage, channels in enumerate(self.filters):
-            name = f"stage_{stage}"
-            x = frames.convolution(x, channels, 1, policy, name)
-            x = frames.normalize(x, policy, name)
-            for block in range(self.num_blocks):
-                x = frames.residual_block(x, policy, f"{name}_block_{block}")
-            x = keras.layers.UpSampling3D(dtype=policy)(x)
-            time, height, width = sizes[stage + 1]
-            x = x[:, :time, :height, :width]
-        return keras.layers.Conv3D(
-            self.channels,
-            3,
-            padding="same",
-            # Likelihoods start near their standard parameters, at 0.
-            kernel_initializer=keras.initializers.VarianceScaling(0.1),
-            dtype="float32",
-            name="output",
-        )(x)
-
-    def call(self, inputs, training=False):
-        return self.network(inputs, training=training)
-
-    def compute_output_shape(self, input_shape):
-        return (
-            input_shape[0],
-            self.num_frames,
-            *self.image_size,
-            self.channels,
+        super().__init__(
+            channels, filters, num_blocks, linear_path, dtype, **kwargs
         )
+        self.num_frames = checks.positive_integer("num_frames", num_frames)
+        self.image_size = checks.image_size("image_size", image_size)
 
-    def compute_output_spec(self, inputs, training=False):
-        shape = self.compute_output_shape(inputs.shape)
-        return keras.KerasTensor(shape, "float32")
+    @property
+    def sizes(self):
+        return (self.num_frames, *self.image_size)

@@ -5,8 +5,14 @@ from collections.abc import Sequence
 import keras
 from keras import ops
 
-from keras_xmodal.networks import checks, frames
-from keras_xmodal.networks.attention import add_positions, attend, masked_mean
+from keras_xmodal import checks
+from keras_xmodal.networks import blocks
+from keras_xmodal.networks.attention import (
+    add_positions,
+    attend,
+    check_heads,
+    masked_mean,
+)
 from keras_xmodal.saving import register
 
 
@@ -88,19 +94,19 @@ class VideoEncoder(keras.Model):
         dtype: str | keras.DTypePolicy | None = None,
         **kwargs,
     ):
-        _validate_arguments(
-            num_frames,
-            image_size,
-            filters,
-            num_blocks,
-            hidden_dim,
-            num_layers,
-            num_heads,
-            intermediate_dim,
-            output_dim,
-            dropout,
+        num_frames = checks.positive_integer("num_frames", num_frames)
+        image_size = checks.image_size("image_size", image_size)
+        filters = checks.positive_integers("filters", filters)
+        num_blocks = checks.integer("num_blocks", num_blocks, least=0)
+        hidden_dim, num_heads = check_heads(hidden_dim, num_heads)
+        num_layers = checks.positive_integer("num_layers", num_layers)
+        intermediate_dim = checks.positive_integer(
+            "intermediate_dim", intermediate_dim, optional=True
         )
-        image_size, filters = tuple(image_size), tuple(filters)
+        output_dim = checks.positive_integer(
+            "output_dim", output_dim, optional=True
+        )
+        dropout = checks.in_range("dropout", dropout, 0, 1, "[)")
         policy = keras.dtype_policies.get(dtype)
 
         # Functional graph
@@ -112,10 +118,10 @@ class VideoEncoder(keras.Model):
         x = ops.reshape(x, (-1, *image_size, 6))  # (batch * num_frames, ...)
         for stage, channels in enumerate(filters):
             name = f"stage_{stage}"
-            x = frames.convolution(x, channels, 2, policy, name)
-            x = frames.normalize(x, policy, name)
+            x = blocks.convolution(x, channels, 2, policy, name)
+            x = blocks.normalize(x, policy, name)
             for block in range(num_blocks):
-                x = frames.residual_block(x, policy, f"{name}_block_{block}")
+                x = blocks.residual_block(x, policy, f"{name}_block_{block}")
         x = keras.layers.Flatten(dtype=policy)(x)
         x = keras.layers.Dense(hidden_dim, dtype=policy, name="frame")(x)
         x = ops.reshape(x, (-1, num_frames, hidden_dim))
@@ -185,44 +191,3 @@ def _with_changes(clips, is_frame):
     changes = changes * is_frame[:, 1:] * is_frame[:, :-1]
     changes = ops.pad(changes, [[0, 0], [1, 0], [0, 0], [0, 0], [0, 0]])
     return ops.concatenate([2.0 * clips - 1.0, changes], axis=-1)
-
-
-def _validate_arguments(
-    num_frames,
-    image_size,
-    filters,
-    num_blocks,
-    hidden_dim,
-    num_layers,
-    num_heads,
-    intermediate_dim,
-    output_dim,
-    dropout,
-):
-    frames.check_image_size(image_size)
-    checks.check_positive_integers("filters", filters)
-    if not filters:
-        raise ValueError(
-            f"`filters` must not be empty. Received: filters={filters}"
-        )
-    for name, value in (
-        ("num_frames", num_frames),
-        ("hidden_dim", hidden_dim),
-        ("num_layers", num_layers),
-        ("num_heads", num_heads),
-        ("intermediate_dim", intermediate_dim),
-        ("output_dim", output_dim),
-    ):
-        if value is None and name in ("intermediate_dim", "output_dim"):
-            continue
-        checks.check_positive_integers(name, (value,))
-    if hidden_dim % num_heads:
-        raise ValueError(
-            "`hidden_dim` must be a multiple of `num_heads`. Received: "
-            f"hidden_dim={hidden_dim}, num_heads={num_heads}"
-        )
-    frames.check_num_blocks(num_blocks)
-    if not 0 <= dropout < 1:
-        raise ValueError(
-            f"`dropout` must be in [0, 1). Received: dropout={dropout}"
-        )

@@ -6,7 +6,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_xmodal.networks import checks
+from keras_xmodal import checks
 from keras_xmodal.networks.image.image_preprocessor import ImagePreprocessor
 from keras_xmodal.ops.sample_frames import sample_frames
 from keras_xmodal.saving import register
@@ -85,18 +85,12 @@ class VideoPreprocessor(keras.layers.Layer):
     ):
         # Half precision would spoil what is meant as float32.
         super().__init__(autocast=False, **kwargs)
-        checks.check_positive_integers("num_frames", (num_frames,))
-        if augmentation is not None and not isinstance(
-            augmentation, keras.layers.Layer
-        ):
-            raise TypeError(
-                "`augmentation` must be a Keras layer or None. Received: "
-                f"augmentation={augmentation} of type {type(augmentation)}"
-            )
         self.frame_preprocessor = ImagePreprocessor(image_size)
-        self.num_frames = num_frames
+        self.num_frames = checks.positive_integer("num_frames", num_frames)
         self.image_size = self.frame_preprocessor.image_size
-        self.augmentation = augmentation
+        self.augmentation = checks.keras_layer(
+            "augmentation", augmentation, optional=True
+        )
         self._allow_non_tensor_positional_args = True
         self.built = True  # a layer in `augmentation` builds itself
 
@@ -161,11 +155,7 @@ class VideoPreprocessor(keras.layers.Layer):
             )
         if contents.shape.rank == 0:
             return self._decode_one(contents)
-        if contents.shape.rank != 1:
-            raise ValueError(
-                "`contents` must have shape (batch,) or (). Received: "
-                f"shape={contents.shape}"
-            )
+        checks.shape("contents", contents.shape, ("batch",), ())
         shape = self.compute_output_shape((None,))[1:]
         if tf.executing_eagerly():
             # Says which one is corrupt.
@@ -199,12 +189,8 @@ class VideoPreprocessor(keras.layers.Layer):
         return self.frame_preprocessor(frames)
 
     def _standardize(self, clips, lengths):
-        if len(clips.shape) not in (4, 5):
-            raise ValueError(
-                "`clips` must have shape (batch, time, height, width, "
-                "channels) or (time, height, width, channels). Received: "
-                f"shape={clips.shape}"
-            )
+        sizes = ("time", "height", "width", "channels")
+        checks.shape("clips", clips.shape, ("batch", *sizes), sizes)
         single = len(clips.shape) == 4
         if single:
             clips = ops.expand_dims(clips, 0)

@@ -177,9 +177,9 @@ def test_loaded_network_gives_the_same_slope(tmp_path):
 @pytest.mark.parametrize(
     ("kwargs", "match"),
     [
-        ({"filters": (4, 0)}, "`filters` must be positive"),
-        ({"filters": ()}, "`filters` must not be empty"),
-        ({"num_blocks": 0}, "`num_blocks` must be positive"),
+        ({"filters": (4, 0)}, "`filters` must be a tuple of"),
+        ({"filters": ()}, "`filters` must be a tuple of"),
+        ({"num_blocks": 0}, "`num_blocks` must be a positive"),
     ],
 )
 def test_wrong_arguments(kwargs, match):

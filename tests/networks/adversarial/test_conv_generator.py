@@ -142,11 +142,11 @@ def test_draws_pictures_of_conditions():
 @pytest.mark.parametrize(
     ("kwargs", "match"),
     [
-        ({"output_shape": (8, 0, 1)}, "`output_shape` must be positive"),
+        ({"output_shape": (8, 0, 1)}, "`output_shape` must be a tuple of"),
         ({"output_shape": (8,)}, "`output_shape` must have two to four"),
-        ({"filters": (4, 0)}, "`filters` must be positive"),
-        ({"filters": ()}, "`filters` must not be empty"),
-        ({"num_blocks": 0}, "`num_blocks` must be positive"),
+        ({"filters": (4, 0)}, "`filters` must be a tuple of"),
+        ({"filters": ()}, "`filters` must be a tuple of"),
+        ({"num_blocks": 0}, "`num_blocks` must be a positive"),
     ],
 )
 def test_wrong_arguments(kwargs, match):

@@ -41,7 +41,7 @@ def test_r1(conditional):
 
 
 def test_errors():
-    with pytest.raises(ValueError, match="must be positive integers"):
+    with pytest.raises(ValueError, match="a tuple of positive"):
         DenseDiscriminator(hidden_units=(3, 0))
     with pytest.raises(ValueError, match="`inputs` must have shape"):
         DenseDiscriminator()(np.zeros((2, 3, 4)))

@@ -54,7 +54,7 @@ def test_defaults_are_the_textbook_s():
 
 def test_errors():
     for kwargs in ({"output_dim": 0}, {"hidden_units": (3, 0)}):
-        with pytest.raises(ValueError, match="must be positive integers"):
+        with pytest.raises(ValueError, match=r"must be a (tuple of )?positive"):
             DenseGenerator(**{"output_dim": 3, **kwargs})
     with pytest.raises(ValueError, match="`inputs` must have shape"):
         DenseGenerator(3)(np.zeros((2, 3, 4)))

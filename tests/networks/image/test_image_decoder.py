@@ -124,7 +124,6 @@ def test_parameters_fit_a_likelihood(latents):
         ({"image_size": (32, 0)}, "`image_size` must be a pair"),
         ({"channels": 0}, "`channels` must be"),
         ({"filters": (8, 0)}, "`filters` must be a tuple"),
-        ({"filters": 8}, "`filters` must be a tuple"),
         ({"filters": (), "linear_path": False}, "`filters` must not be empty"),
         ({"num_blocks": -1}, "`num_blocks` must be"),
     ],

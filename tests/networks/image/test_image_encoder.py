@@ -86,9 +86,7 @@ def test_a_picture_does_not_see_the_others_of_its_batch(images):
     [
         ({"image_size": (32,)}, "`image_size` must be a pair"),
         ({"image_size": (32, 0)}, "`image_size` must be a pair"),
-        ({"image_size": 32}, "`image_size` must be a pair"),
         ({"filters": (8, 0)}, "`filters` must be a tuple"),
-        ({"filters": 8}, "`filters` must be a tuple"),
         ({"filters": (), "linear_path": False}, "`filters` must not be empty"),
         ({"num_blocks": -1}, "`num_blocks` must be"),
         ({"num_orientations": 1}, "`num_orientations` must be"),

@@ -213,9 +213,7 @@ def test_decode_rejects_other_input():
         layer.decode(tf.constant([["a"]]))
 
 
-@pytest.mark.parametrize(
-    "image_size", [32, (32,), (0, 32), (32, -1), (32.0, 32), (True, 32), "ab"]
-)
+@pytest.mark.parametrize("image_size", [(32,), (0, 32), (32, -1)])
 def test_wrong_image_size(image_size):
     with pytest.raises(ValueError, match="`image_size` must be a pair"):
         ImagePreprocessor(image_size)

@@ -122,10 +122,8 @@ def test_any_integers(dtype):
     ("kwargs", "match"),
     [
         ({"vocabulary_size": 1}, "`vocabulary_size` must be"),
-        ({"vocabulary_size": 9.5}, "`vocabulary_size` must be"),
         ({"embedding_dim": 0}, "`embedding_dim` must be"),
         ({"hidden_dims": (8, 0)}, "`hidden_dims` must be a tuple"),
-        ({"hidden_dims": 8}, "`hidden_dims` must be a tuple"),
         ({"embedding_scale": 0}, "`embedding_scale` must be"),
         ({"token_dropout": 1.0}, "`token_dropout` must be"),
         ({"dropout": -0.1}, "`dropout` must be"),

@@ -109,12 +109,11 @@ def test_vae_of_clips():
 @pytest.mark.parametrize(
     ("kwargs", "match"),
     [
-        ({"num_frames": 0}, "`num_frames` must be positive integers"),
+        ({"num_frames": 0}, "`num_frames` must be a positive"),
         ({"image_size": (32,)}, "`image_size` must be a pair"),
-        ({"image_size": (32, 0)}, "`image_size` must be positive integers"),
+        ({"image_size": (32, 0)}, "`image_size` must be a pair"),
         ({"channels": 0}, "`channels` must be"),
         ({"filters": (8, 0)}, "`filters` must be"),
-        ({"filters": 8}, "`filters` must be"),
         ({"filters": (), "linear_path": False}, "`filters` must not be empty"),
         ({"num_blocks": -1}, "`num_blocks` must be"),
     ],

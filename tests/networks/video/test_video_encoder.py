@@ -149,12 +149,11 @@ def test_embedding_model_of_clips_and_captions(clips):
 @pytest.mark.parametrize(
     ("kwargs", "match"),
     [
-        ({"num_frames": 0}, "`num_frames` must be positive integers"),
+        ({"num_frames": 0}, "`num_frames` must be a positive"),
         ({"image_size": (32,)}, "`image_size` must be a pair"),
-        ({"image_size": (32, 0)}, "`image_size` must be positive integers"),
-        ({"filters": (8, 0)}, "`filters` must be positive integers"),
-        ({"filters": 8}, "`filters` must be positive integers"),
-        ({"filters": ()}, "`filters` must not be empty"),
+        ({"image_size": (32, 0)}, "`image_size` must be a pair"),
+        ({"filters": (8, 0)}, "`filters` must be a tuple of"),
+        ({"filters": ()}, "`filters` must be a tuple of"),
         ({"num_blocks": -1}, "`num_blocks` must be"),
         ({"hidden_dim": 0}, "`hidden_dim` must be"),
         ({"hidden_dim": 30}, "`hidden_dim` must be a multiple"),

@@ -223,8 +223,7 @@ def test_decode_rejects_other_input():
 @pytest.mark.parametrize(
     ("kwargs", "error", "match"),
     [
-        ({"num_frames": 0}, ValueError, "`num_frames` must be positive"),
-        ({"num_frames": 2.0}, ValueError, "`num_frames` must be positive"),
+        ({"num_frames": 0}, ValueError, "`num_frames` must be a positive"),
         ({"image_size": (8,)}, ValueError, "`image_size` must be a pair"),
         ({"augmentation": abs}, TypeError, "`augmentation` must be a Keras"),
     ],
