@@ -2,10 +2,10 @@
 
 from keras import ops
 
-from keras_xmodal.types import Tensor
+from keras_xmodal.types import Tensor, TensorLike
 
 
-def sample_frames(length: int, num_frames: int) -> Tensor:
+def sample_frames(length: TensorLike | int, num_frames: int) -> Tensor:
     """Choose the frames in the middle of equal parts of a clip.
 
     Frame `i` of `num_frames` is the frame `floor((2 i + 1) length /
