@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import tensorflow as tf
 
-from keras_xmodal.datasets import checks, csv_rows
+from keras_xmodal import checks
+from keras_xmodal.datasets import csv_rows
 from keras_xmodal.datasets.file_reader import FileReader
 
 
@@ -163,12 +164,9 @@ def _check_arguments(modalities, ids, files, delimiter):
                 f"list. Received: files={files!r}, {name!r}: {columns!r}"
             )
     if isinstance(files, str) or files:
-        checks.check_choices("files", files, tuple(modalities))
-    if ids is not None and not isinstance(ids, str):
-        raise TypeError(
-            f"`ids` must be the name of a column or None. Received: ids={ids!r}"
-        )
-    if not isinstance(delimiter, str) or len(delimiter) != 1:
+        checks.some_of("files", files, tuple(modalities))
+    checks.string("ids", ids, optional=True)
+    if len(checks.string("delimiter", delimiter)) != 1:
         raise ValueError(
             "`delimiter` must be a single character. "
             f"Received: delimiter={delimiter!r}"

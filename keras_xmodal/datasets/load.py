@@ -5,7 +5,7 @@ import os
 
 import tensorflow as tf
 
-from keras_xmodal.datasets import checks
+from keras_xmodal import checks
 from keras_xmodal.datasets.collection import (
     emoji,
     emoji_large,
@@ -194,14 +194,12 @@ def load(
     print(arrays["image"].shape)
     ```
     """
-    checks.check_name(name, tuple(_DATA_SETS))
+    checks.one_of("name", name, tuple(_DATA_SETS))
     source = _DATA_SETS[name]
-    splits = checks.check_split(split, tuple(source.SPLITS))
+    splits = _split_names(split, tuple(source.SPLITS))
     if modalities is None:
         modalities = source.DEFAULT_MODALITIES
-    modalities = checks.check_choices(
-        "modalities", modalities, source.MODALITIES
-    )
+    modalities = checks.some_of("modalities", modalities, source.MODALITIES)
     options = {"languages": languages, "data_dir": data_dir}
     options = {
         key: value for key, value in options.items() if value is not None
@@ -229,3 +227,15 @@ def load(
             example["id"],
         )
     )
+
+
+def _split_names(split, choices):
+    """The names of splits that a string joins with `+`."""
+    names = checks.string("split", split).split("+")
+    names = tuple(name.strip() for name in names)
+    if not set(names) <= set(choices) or len(set(names)) < len(names):
+        raise ValueError(
+            f"`split` must be one or several different ones of {choices}, "
+            f"joined with '+'. Received: split={split!r}"
+        )
+    return names

@@ -174,7 +174,7 @@ def test_missing_files(folder):
         ({"modalities": {"image": ["file"]}}, ValueError, "a single column"),
         ({"files": "image"}, TypeError, "`files` must be a tuple or list"),
         ({"files": ["video"]}, ValueError, "`files` must be one or several"),
-        ({"ids": 3}, TypeError, "`ids` must be the name"),
+        ({"ids": 3}, TypeError, "`ids` must be a string"),
         ({"delimiter": ", "}, ValueError, "`delimiter` must be a single"),
     ],
 )

@@ -177,11 +177,11 @@ def test_bad_arguments(arguments, error, match):
     ("arguments", "error", "match"),
     [
         ({"split": "test_style"}, ValueError, "`split`.*'train', 'test'"),
-        ({"split": 0}, TypeError, "`split` must.*'train' or 'train.test'"),
+        ({"split": 0}, TypeError, "`split` must be a string"),
         ({"modalities": ("image",)}, ValueError, "`modalities`.*'image'"),
         ({"modalities": "m0"}, TypeError, "`modalities` must be a tuple"),
         ({"languages": ("en",)}, ValueError, "`languages` must be left out"),
-        ({"data_dir": 3}, TypeError, "`data_dir` must be a path"),
+        ({"data_dir": 3}, TypeError, "`data_dir` must be a str"),
     ],
 )
 def test_bad_arguments_of_sets_in_a_folder(

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from keras_xmodal.datasets import checks
+from keras_xmodal import checks
 
 FOLDER = pathlib.Path(__file__).parents[1] / "data" / "emoji"
 STYLES = ("noto", "fluent")
@@ -261,7 +261,7 @@ def examples(
     Returns:
         A `tf.data.Dataset` of dicts.
     """
-    languages = checks.check_choices("languages", languages, LANGUAGES)
+    languages = checks.some_of("languages", languages, LANGUAGES)
     if split == "train" and LEFT_OUT_LANGUAGE in languages:
         raise ValueError(
             "`languages` must not have 'it' when `split` has 'train': Italian "

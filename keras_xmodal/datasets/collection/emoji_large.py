@@ -10,8 +10,13 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from keras_xmodal.datasets import checks
+from keras_xmodal import checks
 from keras_xmodal.datasets.collection.emoji import name_of
+from keras_xmodal.datasets.fetching.folder import (
+    check_files,
+    check_whole,
+    data_folder,
+)
 
 LANGUAGES = (
     *("en", "de", "es", "fr", "hi", "it", "ja"),
@@ -56,11 +61,11 @@ def examples(
     Returns:
         A `tf.data.Dataset` of dicts, by style, concept and language.
     """
-    languages = checks.check_choices("languages", languages, LANGUAGES)
-    data_dir = checks.check_data_dir(data_dir)
+    languages = checks.some_of("languages", languages, LANGUAGES)
+    data_dir = data_folder(data_dir)
     files = ["emoji_large/concepts.json", "emoji_large/emoji.npz"]
-    checks.check_files("emoji_large", data_dir, files)
-    with checks.check_whole("emoji_large", data_dir):
+    check_files("emoji_large", data_dir, files)
+    with check_whole("emoji_large", data_dir):
         concepts, ids, images, styles = _read(data_dir, SPLITS[split])
     if "text" not in modalities:
         languages = languages[:1]

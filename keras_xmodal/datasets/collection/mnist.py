@@ -9,7 +9,7 @@ import pathlib
 
 import numpy as np
 
-from keras_xmodal.datasets import checks
+from keras_xmodal.datasets.fetching.folder import check_files, data_folder
 
 SIZE = 28  # pixels
 NUM_CLASSES = 10
@@ -39,12 +39,12 @@ def read(
         FileNotFoundError: If a file is missing.
         ValueError: If a file is damaged, or the two do not fit each other.
     """
-    data_dir = checks.check_data_dir(data_dir)
+    data_dir = data_folder(data_dir)
     paths = [
         f"{folder}/{PREFIXES[split]}-images-idx3-ubyte",
         f"{folder}/{PREFIXES[split]}-labels-idx1-ubyte",
     ]
-    checks.check_files(name, data_dir, paths)
+    check_files(name, data_dir, paths)
     images = read_idx(data_dir / paths[0], num_axes=3)
     labels = read_idx(data_dir / paths[1], num_axes=1).astype(np.int64)
     if images.shape != (len(labels), SIZE, SIZE) or not len(labels):

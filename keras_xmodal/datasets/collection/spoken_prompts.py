@@ -9,7 +9,12 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from keras_xmodal.datasets import checks
+from keras_xmodal import checks
+from keras_xmodal.datasets.fetching.folder import (
+    check_files,
+    check_whole,
+    data_folder,
+)
 
 LANGUAGES = ("en", "es", "fr")
 SPLITS = ("train", "test")
@@ -35,12 +40,10 @@ def examples(
     Returns:
         A `tf.data.Dataset` of dicts, by language and name of the prompt.
     """
-    languages = checks.check_choices("languages", languages, LANGUAGES)
-    data_dir = checks.check_data_dir(data_dir)
-    checks.check_files(
-        "spoken_prompts", data_dir, ["spoken_prompts/prompts.json"]
-    )
-    with checks.check_whole("spoken_prompts", data_dir):
+    languages = checks.some_of("languages", languages, LANGUAGES)
+    data_dir = data_folder(data_dir)
+    check_files("spoken_prompts", data_dir, ["spoken_prompts/prompts.json"])
+    with check_whole("spoken_prompts", data_dir):
         path = data_dir / "spoken_prompts" / "prompts.json"
         prompts = json.loads(path.read_text(encoding="utf-8"))
     prompts = [
@@ -54,7 +57,7 @@ def examples(
     }
     if "speech" in modalities:
         paths = [f"spoken_prompts/{prompt['path']}" for prompt in prompts]
-        checks.check_files("spoken_prompts", data_dir, paths)
+        check_files("spoken_prompts", data_dir, paths)
         files = [(data_dir / path).read_bytes() for path in paths]
         arrays["speech"] = np.array(files, object)
         samples = [prompt["samples"] for prompt in prompts]

@@ -3,7 +3,7 @@
 import os
 import pathlib
 
-from keras_xmodal.datasets import checks
+from keras_xmodal import checks
 from keras_xmodal.datasets.collection import emoji
 from keras_xmodal.datasets.fetching import (
     commands,
@@ -12,6 +12,7 @@ from keras_xmodal.datasets.fetching import (
     mnist_files,
     spoken_prompts_files,
 )
+from keras_xmodal.datasets.fetching.folder import data_folder
 
 # Of each data set the modules that say where its files come from, with
 # `FOLDER`, its name; `PACKAGES` to read; `prepare(packages, folder)`, which
@@ -77,8 +78,8 @@ def fetch(name: str, data_dir: str | os.PathLike | None = None) -> pathlib.Path:
         print(kx.datasets.fetch(name))
     ```
     """
-    checks.check_name(name, tuple(_SOURCES))
-    data_dir = checks.check_data_dir(data_dir)
+    checks.one_of("name", name, tuple(_SOURCES))
+    data_dir = data_folder(data_dir)
     if not _SOURCES[name]:
         return emoji.FOLDER
     for source in _SOURCES[name]:

@@ -3,8 +3,8 @@ import shutil
 import numpy as np
 import pytest
 
-from keras_xmodal.datasets import checks
 from keras_xmodal.datasets.collection import mnist
+from keras_xmodal.datasets.fetching import folder
 from tests.datasets.conftest import numbers, write_idx
 
 LABELS = "mnist/t10k-labels-idx1-ubyte"
@@ -37,7 +37,7 @@ def test_read_idx_has_axes_in_order(tmp_path):
 
 
 def test_the_default_folder_is_in_the_home(data_dir, monkeypatch):
-    monkeypatch.setattr(checks, "DATA_DIR", data_dir)
+    monkeypatch.setattr(folder, "DATA_DIR", data_dir)
     _, expected = mnist.read("mnist", "test", data_dir)
     _, classes = mnist.read("mnist", "test")
     np.testing.assert_array_equal(classes, expected)
@@ -58,7 +58,7 @@ def test_a_missing_file_is_named_with_the_command(copy):
 
 
 def test_a_data_dir_that_is_no_path():
-    with pytest.raises(TypeError, match=r"`data_dir` must be a path.*=3"):
+    with pytest.raises(TypeError, match=r"`data_dir` must be a str.*=3"):
         mnist.read("mnist", "test", 3)
 
 

@@ -282,9 +282,9 @@ def test_an_installed_package_is_read(registry, tmp_path):
     ("arguments", "error", "match"),
     [
         (("mnist",), ValueError, "`name` .*'emoji'.*Received: name='mnist'"),
-        ((["emoji"],), ValueError, "`name` must be the name of a data set"),
-        (("emoji", 3), TypeError, "`data_dir` must be a path.*=3"),
-        (("poly_mnist", ["."]), TypeError, "`data_dir` must be a path"),
+        ((["emoji"],), ValueError, "`name` must be one of"),
+        (("emoji", 3), TypeError, "`data_dir` must be a str.*=3"),
+        (("poly_mnist", ["."]), TypeError, "`data_dir` must be a str"),
     ],
 )
 def test_bad_arguments(arguments, error, match):
