@@ -7,18 +7,7 @@ from keras_xmodal.models.array_dataset import to_arrays
 
 
 def check_conditions(conditions, num_rows=None):
-    """Check raw conditions and make NumPy arrays of them.
-
-    Args:
-        conditions: Array, list or dict of arrays, or None for none.
-        num_rows: Integer, the length they must have; None for any but 0.
-
-    Returns:
-        NumPy array, or dict of them, or None.
-
-    Raises:
-        ValueError: If lengths are 0, differ, or are not `num_rows`.
-    """
+    """Check raw conditions and make NumPy arrays of them."""
     if conditions is None:
         return None
     conditions = keras.tree.map_structure(np.asarray, to_arrays(conditions))
@@ -38,15 +27,7 @@ def check_conditions(conditions, num_rows=None):
 
 
 def take(conditions, rows):
-    """Take rows of conditions.
-
-    Args:
-        conditions: As of `check_conditions`.
-        rows: Slice or integers.
-
-    Returns:
-        The same structure, or None.
-    """
+    """Take rows of conditions."""
     if conditions is None:
         return None
     return keras.tree.map_structure(lambda value: value[rows], conditions)

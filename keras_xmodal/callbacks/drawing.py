@@ -16,21 +16,7 @@ _MAX_LEGEND = 20
 
 
 def to_cells(values, to_text=None):
-    """Turn examples of one modality into what a grid shows.
-
-    Args:
-        values: Array of shape `(examples, ...)`.
-        to_text: Function from such an array to a list of strings, or None.
-            Strings stay as they are.
-
-    Returns:
-        List of strings, of images `(height, width, channels)`, or of heat-maps
-        `(height, width)`, all in `[0, 1]`. The colours of a heat-map go from
-        the smallest to the largest of the values, in all of the cells.
-
-    Raises:
-        ValueError: If `to_text` does not return a string for each example.
-    """
+    """Turn examples of one modality into what a grid shows."""
     values = np.asarray(values)
     if values.dtype.kind in "OUST":
         return [
@@ -61,16 +47,7 @@ def to_cells(values, to_text=None):
 
 
 def draw_grid(rows, row_titles=None, column_titles=None):
-    """Draw a table of pictures and texts.
-
-    Args:
-        rows: List of equally long lists of cells, as of `to_cells`.
-        row_titles: List of strings, or None.
-        column_titles: List of strings, or None.
-
-    Returns:
-        `matplotlib.figure.Figure`.
-    """
+    """Draw a table of pictures and texts."""
     height, width = len(rows), len(rows[0])
     figure = _figure(1.25 * width + 0.3, 1.25 * height + 0.3)
     grid = figure.subplots(height, width, squeeze=False)
@@ -92,16 +69,7 @@ def draw_grid(rows, row_titles=None, column_titles=None):
 
 
 def draw_scatter(panels, labels, axis_titles):
-    """Draw points of the plane, in panels with common axes.
-
-    Args:
-        panels: Dict `{title: array (points, 2)}`.
-        labels: Array of shape `(points,)`, by which to colour, or None.
-        axis_titles: Pair of strings.
-
-    Returns:
-        `matplotlib.figure.Figure`.
-    """
+    """Draw points of the plane, in panels with common axes."""
     from matplotlib import colormaps
 
     figure = _figure(3.6 * len(panels) + 1.2, 3.8)
@@ -143,14 +111,7 @@ def draw_scatter(panels, labels, axis_titles):
 
 
 def to_png(figure):
-    """Draw a figure.
-
-    Args:
-        figure: `matplotlib.figure.Figure`.
-
-    Returns:
-        Bytes of a PNG file.
-    """
+    """Draw a figure."""
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         # A character that the font lacks is a box, and no more than that.

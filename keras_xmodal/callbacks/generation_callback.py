@@ -17,15 +17,6 @@ class GenerationCallback(keras.callbacks.Callback):
     They are in the logs of every epoch, those of the last evaluation: a
     `ModelCheckpoint` that misses its metric in an epoch would save the model
     then, over the best one. So the first epoch is evaluated, too.
-
-    Args:
-        targets: Array of shape `(examples, ...)`, real targets.
-        conditions: Raw conditions, one for each target, or None.
-        num_examples: Integer, how many of them are drawn; None for all.
-        frequency: Positive integer, epochs from one evaluation to the next.
-        prefix: String, the start of every name in the logs.
-        seed: Integer, seed of what is drawn and of the noise.
-        batch_size: Positive integer, examples generated at once.
     """
 
     def __init__(
@@ -70,38 +61,15 @@ class GenerationCallback(keras.callbacks.Callback):
             logs.update(self._results)
 
     def is_due(self, epoch):
-        """Tell whether an epoch is evaluated, but for the first one.
-
-        Args:
-            epoch: Integer, from 0.
-
-        Returns:
-            Boolean.
-        """
+        """Tell whether an epoch is evaluated, but for the first one."""
         return (epoch + 1) % self.frequency == 0
 
     def evaluate(self, model):
-        """Evaluate a model, in training or not.
-
-        Args:
-            model: `GANModel`.
-
-        Returns:
-            Dict of floats, as they go into the logs.
-        """
+        """Evaluate a model, in training or not."""
         raise NotImplementedError
 
     def generate(self, model, num_examples):
-        """Generate from the conditions, with the same noise at each call.
-
-        Args:
-            model: `GANModel`.
-            num_examples: Integer, that of the conditions, where there are any.
-
-        Returns:
-            Array of shape `(examples, ...)`, or None, with a warning, where it
-            is not finite.
-        """
+        """Generate from the conditions, with the same noise at each call."""
         samples = model.generate(
             self.conditions,
             seed=self.seed,

@@ -107,16 +107,7 @@ class LatentPlot(PictureCallback):
 
 
 def principal_plane(z):
-    """The two directions in which points differ most.
-
-    Args:
-        z: Array of shape `(points, dim)`.
-
-    Returns:
-        Centre `(dim,)`, orthonormal axes `(dim, 2)`, the largest entry of each
-        being positive, and their shares `(2,)` of the variance. With less
-        than two dimensions or points, axes are 0.
-    """
+    """The two directions in which points differ most."""
     z = np.asarray(z, "float64")
     center = z.mean(axis=0)
     _, deviations, axes = np.linalg.svd(z - center, full_matrices=False)

@@ -15,12 +15,6 @@ class PictureCallback(keras.callbacks.Callback):
     A subclass has a `title`, the start of its files' names, and a method
     `draw(model)` that returns a `matplotlib.figure.Figure`, or None for no
     picture.
-
-    Args:
-        folder: Path of the folder to write to, created where it is missing.
-        frequency: Positive integer, epochs from one picture to the next.
-        to_text: Dict `{modality: function}` or None.
-        log_dir: Path of a TensorBoard run, or None.
     """
 
     title = "picture"
@@ -73,26 +67,11 @@ class PictureCallback(keras.callbacks.Callback):
             self._writer.close()
 
     def draw(self, model):
-        """Draw a model, in training or not.
-
-        Args:
-            model: `VAEModel` or `GANModel`.
-
-        Returns:
-            `matplotlib.figure.Figure`.
-        """
+        """Draw a model, in training or not."""
         raise NotImplementedError
 
     def cells(self, name, generate):
-        """Cells of a grid for what the model generates.
-
-        Args:
-            name: Name of the modality.
-            generate: Function from `"mean"` or `"mode"` to an array.
-
-        Returns:
-            List of cells, as of `drawing.to_cells`.
-        """
+        """Cells of a grid for what the model generates."""
         to_text = self.to_text.get(name)
         output = "mean" if to_text is None else "mode"
         return drawing.to_cells(generate(output), to_text)

@@ -18,23 +18,7 @@ NUM_HASHES = 2**63 - 1
 
 
 def read_columns(path, columns, delimiter):
-    """Read columns of a CSV file in UTF-8.
-
-    Args:
-        path: Path of the file.
-        columns: Names of the columns to read.
-        delimiter: What stands between two cells.
-
-    Returns:
-        Tuple of a dict `{column: list of cells}` and the list of the numbers
-        of the rows.
-
-    Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If it is not UTF-8 or no CSV, lacks a column or has it
-            twice, has no rows, a row of another length, an empty cell in one
-            of the columns, or two rows that are equal in all of them.
-    """
+    """Read columns of a CSV file in UTF-8."""
     rows = _read(path, delimiter)
     header = rows[0][1] if rows else []
     for column in columns:
@@ -136,19 +120,7 @@ def and_more(count, things):
 
 
 def to_paths(path, cells, numbers):
-    """Resolve a column of files.
-
-    Args:
-        path: Path of the CSV file; relative paths are in its folder.
-        cells: The cells of the column.
-        numbers: The numbers of the rows.
-
-    Returns:
-        List of paths.
-
-    Raises:
-        FileNotFoundError: If a file is missing.
-    """
+    """Resolve a column of files."""
     folder = os.path.dirname(os.path.abspath(path))
     paths = [os.path.normpath(os.path.join(folder, cell)) for cell in cells]
     there = {file: os.path.isfile(file) for file in set(paths)}
@@ -164,19 +136,7 @@ def to_paths(path, cells, numbers):
 
 
 def to_numbers(path, columns, numbers):
-    """Read columns of numbers as vectors.
-
-    Args:
-        path: Path of the CSV file, for the error.
-        columns: Dict `{column: cells}`.
-        numbers: The numbers of the rows.
-
-    Returns:
-        Float32 array of shape `(rows, columns)`.
-
-    Raises:
-        ValueError: If a cell is no finite number.
-    """
+    """Read columns of numbers as vectors."""
     values = np.zeros((len(numbers), len(columns)), np.float32)
     largest, wrong = float(np.finfo(np.float32).max), []
     for j, (column, cells) in enumerate(columns.items()):
@@ -200,14 +160,7 @@ def to_numbers(path, columns, numbers):
 
 
 def to_ids(cells):
-    """Turn strings into ids, the same ones in every file.
-
-    Args:
-        cells: List of strings.
-
-    Returns:
-        int64 array: an integer is itself, any other string is hashed.
-    """
+    """Turn strings into ids, the same ones in every file."""
     ids = tf.strings.to_hash_bucket_fast(cells, NUM_HASHES).numpy()
     for i, cell in enumerate(cells):
         try:
@@ -220,14 +173,7 @@ def to_ids(cells):
 
 
 def number_items(columns):
-    """Give rows one id that share a cell, directly or through other rows.
-
-    Args:
-        columns: Non-empty list of columns, lists of cells.
-
-    Returns:
-        int64 array: the position of the first row of each item.
-    """
+    """Give rows one id that share a cell, directly or through other rows."""
     parents = list(range(len(columns[0])))
 
     def first_row(row):

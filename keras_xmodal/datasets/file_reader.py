@@ -20,12 +20,6 @@ class FileReader:
     """Read the files of one modality, and find broken ones.
 
     A file is decoded for the check once, not in every epoch.
-
-    Args:
-        paths: List of the path of each row.
-        numbers: List of the number of each row in the CSV file.
-        skip_broken: Whether broken files are left out, with a warning. If
-            not, they raise an error.
     """
 
     def __init__(self, paths, numbers, skip_broken):
@@ -38,15 +32,7 @@ class FileReader:
         self._lock = threading.Lock()
 
     def read(self, row):
-        """Read the file of a row, inside a graph.
-
-        Args:
-            row: Scalar integer tensor.
-
-        Returns:
-            Tuple of a scalar string tensor, the content, and a scalar boolean
-            tensor: whether it is sound.
-        """
+        """Read the file of a row, inside a graph."""
         content, sound = tf.numpy_function(
             self._read, [row], [tf.string, tf.bool]
         )
@@ -95,15 +81,7 @@ class FileReader:
 
 
 def check_content(content, path):
-    """Check that a picture or a WAV file is whole, and others not empty.
-
-    Args:
-        content: Bytes, the content of the file.
-        path: Path of the file, whose suffix says what it is to be.
-
-    Raises:
-        ValueError: If it is not.
-    """
+    """Check that a picture or a WAV file is whole, and others not empty."""
     suffix = os.path.splitext(path)[1].lower()
     if suffix in _PICTURES:
         rule, sound = (

@@ -10,16 +10,6 @@ def decode_image(content, channels=0):
 
     TensorFlow 2.21 writes past its memory where it decodes an animated WebP
     file, and ends the process. Here that is an error.
-
-    Args:
-        content: Scalar string tensor.
-        channels: Number of channels, or 0 for those of the file.
-
-    Returns:
-        Uint8 tensor of shape `(height, width, channels)`.
-
-    Raises:
-        tf.errors.InvalidArgumentError: If it is no such file.
     """
     # Padded, because a slice must begin within the string.
     head = tf.strings.join([tf.strings.substr(content, 0, 21), "\0" * 21])

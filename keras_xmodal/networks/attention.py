@@ -19,16 +19,7 @@ def check_heads(hidden_dim, num_heads):
 
 
 def add_positions(x, is_step, dtype):
-    """Add a learned vector of each position.
-
-    Args:
-        x: Symbolic tensor of shape `(batch, length, dim)`.
-        is_step: Symbolic tensor of shape `(batch, length)`.
-        dtype: Dtype policy.
-
-    Returns:
-        Symbolic tensor of the shape of `x`.
-    """
+    """Add a learned vector of each position."""
     positions = ops.cumsum(ops.ones_like(is_step), axis=1) - 1
     return x + keras.layers.Embedding(
         *x.shape[1:],
@@ -39,21 +30,7 @@ def add_positions(x, is_step, dtype):
 
 
 def attend(x, is_step, num_layers, num_heads, intermediate_dim, dropout, dtype):
-    """Apply pre-norm transformer blocks, and the last normalization.
-
-    Args:
-        x: Symbolic tensor of shape `(batch, length, dim)`.
-        is_step: Symbolic boolean tensor of shape `(batch, length)`, False where
-            there is nothing to attend to.
-        num_layers: Positive integer, number of blocks.
-        num_heads: Positive integer, number of attention heads.
-        intermediate_dim: Positive integer, width of the feed-forward parts.
-        dropout: Float in [0, 1), dropout of `x` and of what each part adds.
-        dtype: Dtype policy.
-
-    Returns:
-        Symbolic tensor of the shape of `x`.
-    """
+    """Apply pre-norm transformer blocks, and the last normalization."""
     x = keras.layers.Dropout(dropout, dtype=dtype)(x)
     for index in range(num_layers):
         x = _block(
@@ -69,16 +46,7 @@ def attend(x, is_step, num_layers, num_heads, intermediate_dim, dropout, dtype):
 
 
 def masked_mean(x, is_step):
-    """Average the steps of each example, zeros where there are none.
-
-    Args:
-        x: Symbolic tensor of shape `(batch, length, dim)`.
-        is_step: Symbolic tensor of shape `(batch, length)`, nonzero where a
-            step counts.
-
-    Returns:
-        Symbolic float32 tensor of shape `(batch, dim)`.
-    """
+    """Average the steps of each example, zeros where there are none."""
     weights = ops.cast(is_step, "float32")
     x = ops.matmul(ops.expand_dims(weights, 1), ops.cast(x, "float32"))
     count = ops.sum(weights, axis=1, keepdims=True)  # (batch, 1)

@@ -6,23 +6,7 @@ from keras_xmodal import checks
 
 
 def unit_embeddings(model, x, modality, argument) -> dict[str, np.ndarray]:
-    """Encode raw examples, or take embeddings, and normalise them.
-
-    Args:
-        model: Object with `encode(x, modality=...)`, or None.
-        x: Dict `{modality: raw examples}` for the model, or embeddings of
-            shape `(rows, dim)`.
-        modality: Name of the modality of embeddings.
-        argument: Name of the argument in the error.
-
-    Returns:
-        Dict `{modality: float32 array (rows, dim)}` of unit rows.
-
-    Raises:
-        TypeError: If a modality has no name, or embeddings are no numbers.
-        ValueError: If there is no model where one is needed, or embeddings
-            are of a wrong shape or not finite.
-    """
+    """Encode raw examples, or take embeddings, and normalise them."""
     if not isinstance(x, dict):
         if not isinstance(modality, str):
             raise TypeError(

@@ -10,9 +10,6 @@ class Rows:
 
     They are kept in blocks of falling size, so that adding many small batches
     copies each row a logarithmic number of times, and merged on first use.
-
-    Args:
-        *blocks: Pairs of embeddings `(rows, dim)` and ids `(rows,)`.
     """
 
     def __init__(self, *blocks):
@@ -43,19 +40,7 @@ class Rows:
         return self._merged()[1]
 
     def extended(self, embeddings, ids):
-        """Rows with more rows after them.
-
-        Args:
-            embeddings: float32 array of shape `(rows, dim)`.
-            ids: Array of shape `(rows,)`, of the kind of those before.
-
-        Returns:
-            `Rows`.
-
-        Raises:
-            TypeError: If the ids are of another kind.
-            ValueError: If no integer dtype holds all of them.
-        """
+        """Rows with more rows after them."""
         blocks = [*self._blocks, (embeddings, ids)]
         if self._blocks and self.dtype != ids.dtype:
             blocks = [_merge(blocks)]
@@ -64,14 +49,7 @@ class Rows:
         return Rows(*blocks)
 
     def kept(self, keep):
-        """Some of the rows.
-
-        Args:
-            keep: Boolean array of shape `(rows,)`.
-
-        Returns:
-            `Rows`.
-        """
+        """Some of the rows."""
         return Rows((self.embeddings[keep], self.ids[keep]))
 
     def _merged(self):

@@ -15,18 +15,7 @@ _DAMAGED = (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile)
 
 
 def save(folder, model, rows, next_id, overwrite):
-    """Write an index beside its place and move it there when complete.
-
-    Args:
-        folder: Path of the folder.
-        model: Model to save if it is a `keras.Model`.
-        rows: Dict `{modality: Rows}`.
-        next_id: Integer, the next id to give.
-        overwrite: Whether to replace an index that is there.
-
-    Raises:
-        FileExistsError: If the path exists and may not be replaced.
-    """
+    """Write an index beside its place and move it there when complete."""
     folder = checks.path("folder", folder).resolve()
     files.recover(folder)
     _check_free(folder, overwrite)
@@ -47,18 +36,7 @@ def save(folder, model, rows, next_id, overwrite):
 
 
 def load(folder):
-    """Read what `save` wrote, but for the model.
-
-    Args:
-        folder: Path of the folder.
-
-    Returns:
-        Tuple of `{modality: Rows}`, the next id, and whether there is a model.
-
-    Raises:
-        FileNotFoundError: If there is no index.
-        ValueError: If it is damaged.
-    """
+    """Read what `save` wrote, but for the model."""
     files.recover(folder)
     path = pathlib.Path(folder) / INDEX
     if not path.is_file():
@@ -93,18 +71,7 @@ def load(folder):
 
 
 def load_model(folder):
-    """Read the model of an index.
-
-    Args:
-        folder: Path of the folder.
-
-    Returns:
-        `keras.Model`.
-
-    Raises:
-        FileNotFoundError: If it is missing.
-        ValueError: If it is damaged.
-    """
+    """Read the model of an index."""
     path = pathlib.Path(folder) / MODEL
     if not path.is_file():
         raise FileNotFoundError(

@@ -12,16 +12,6 @@ def top_k(queries, rows, k):
     Products are summed in float64 and rounded to float32: the same for any
     number of queries, and equal for equal rows. Memory is that of a block of
     256 by 16384 scores, and of the result.
-
-    Args:
-        queries: float32 array of shape `(queries, dim)`, finite.
-        rows: float32 array of shape `(rows, dim)`, finite.
-        k: Positive integer.
-
-    Returns:
-        Tuple of row numbers (int64) and float32 scores, both of shape
-        `(queries, min(k, rows))`: by falling score, equal scores by rising
-        row number.
     """
     queries = queries.astype("float64")
     # Candidates so far, by rising row number.

@@ -58,39 +58,20 @@ class Row(NamedTuple):
 
 @functools.lru_cache(maxsize=1)
 def read_concepts() -> tuple:
-    """Read the concepts of the sample.
-
-    Returns:
-        Tuple of 831 dicts with `hex`, `name`, `keywords`, `group` and `i18n`
-        (language to name). The position is the concept's id.
-    """
+    """Read the concepts of the sample."""
     text = (FOLDER / "concepts.json").read_text(encoding="utf-8")
     return tuple(json.loads(text))
 
 
 @functools.lru_cache(maxsize=1)
 def read_speech() -> dict:
-    """Read the recordings of the sample.
-
-    Returns:
-        Dict of arrays: `mulaw` int8 (samples,), all recordings in a row;
-        `offsets` int64 (recordings + 1,), where each one starts; `labels` and
-        `voices`, strings (recordings,).
-    """
+    """Read the recordings of the sample."""
     with np.load(FOLDER / "speech.npz") as arrays:
         return dict(arrays)
 
 
 def expand_mulaw(mulaw: np.ndarray) -> np.ndarray:
-    """Expand mu-law samples to a linear waveform.
-
-    Args:
-        mulaw: int8 array of any shape, sign and magnitude (-127 to 127) of
-            the mu-law curve with mu = 255.
-
-    Returns:
-        float32 array of the same shape, in [-1, 1].
-    """
+    """Expand mu-law samples to a linear waveform."""
     magnitude = np.abs(mulaw.astype(np.float32)) / 127
     expanded = np.expm1(magnitude * np.log(np.float32(256))) / 255
     # Rounding may leave full scale a hair above 1.
@@ -104,13 +85,6 @@ def held_out_concepts(
 
     The draw depends on the code points alone, so it is the same on every
     machine and does not move when the order of the concepts does.
-
-    Args:
-        hexcodes: Code points of each concept, such as `"1F34E"`.
-        count: How many concepts to hold out.
-
-    Returns:
-        Indices of the concepts with the smallest SHA-256.
     """
     order = sorted(
         range(len(hexcodes)),
@@ -124,12 +98,6 @@ def unseen_keywords(concepts: tuple) -> list[tuple[str, ...]]:
 
     Case is ignored: a model that lower-cases its text has seen "DVD" when it
     has seen "dvd". Names are those of every language.
-
-    Args:
-        concepts: As returned by `read_concepts`.
-
-    Returns:
-        For each concept the tuple of its keywords, possibly empty.
     """
     owners = {}
     for index, concept in enumerate(concepts):
@@ -158,13 +126,6 @@ def unseen_names(
 
     "taco" is Italian and English; it says nothing about a language that
     training has left out.
-
-    Args:
-        concepts: As returned by `read_concepts`.
-        language: The left-out language.
-
-    Returns:
-        For each concept a tuple of its one name, or of none.
     """
     others = {
         name_of(concept, other).casefold()
@@ -182,16 +143,7 @@ def name_of(concept: dict, language: str) -> str:
 
 
 def recordings_of(concepts: tuple, labels: np.ndarray) -> dict[int, list[int]]:
-    """Match recordings to concepts by name.
-
-    Args:
-        concepts: As returned by `read_concepts`.
-        labels: The word spoken in each recording.
-
-    Returns:
-        Dict from concept to the indices of its recordings, one a voice.
-        Recordings of words that name no concept are left out.
-    """
+    """Match recordings to concepts by name."""
     concept_of = {c["name"]: index for index, c in enumerate(concepts)}
     found = {}
     for recording, label in enumerate(labels):
@@ -213,17 +165,7 @@ def num_samples() -> int:
 def rows(
     split: str, modalities: tuple[str, ...], languages: tuple[str, ...]
 ) -> tuple[Row, ...]:
-    """List the examples of one split, in the order of the concepts.
-
-    Args:
-        split: A name in `SPLITS`.
-        modalities: Names in `MODALITIES`. Without `"text"` there is one row
-            a picture; with `"speech"` one row a caption and voice.
-        languages: Languages of the names, where the split asks for names.
-
-    Returns:
-        Tuple of `Row`.
-    """
+    """List the examples of one split, in the order of the concepts."""
     concepts = read_concepts()
     spec = SPLITS[split]
     held_out = held_out_concepts([concept["hex"] for concept in concepts])
@@ -251,16 +193,7 @@ def examples(
     modalities: tuple[str, ...],
     languages: tuple[str, ...] = ("en",),
 ) -> tf.data.Dataset:
-    """Put the examples of a split together; see `load` for what they hold.
-
-    Args:
-        split: A name in `SPLITS`.
-        modalities: Names in `MODALITIES`.
-        languages: Names in `LANGUAGES`.
-
-    Returns:
-        A `tf.data.Dataset` of dicts.
-    """
+    """Put the examples of a split together; see `load` for what they hold."""
     languages = checks.some_of("languages", languages, LANGUAGES)
     if split == "train" and LEFT_OUT_LANGUAGE in languages:
         raise ValueError(

@@ -50,17 +50,7 @@ def examples(
     languages: tuple[str, ...] = ("en",),
     data_dir: str | os.PathLike | None = None,
 ) -> tf.data.Dataset:
-    """Put the examples of a split together; see `load` for what they hold.
-
-    Args:
-        split: A name in `SPLITS`.
-        modalities: Names in `MODALITIES`.
-        languages: Names in `LANGUAGES`.
-        data_dir: Folder that `fetch` filled, as for `load`.
-
-    Returns:
-        A `tf.data.Dataset` of dicts, by style, concept and language.
-    """
+    """Put the examples of a split together; see `load` for what they hold."""
     languages = checks.some_of("languages", languages, LANGUAGES)
     data_dir = data_folder(data_dir)
     files = ["emoji_large/concepts.json", "emoji_large/emoji.npz"]

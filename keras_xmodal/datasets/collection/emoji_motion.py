@@ -91,12 +91,6 @@ def unseen_motions(hexcode: str) -> frozenset[int]:
     """Draw the two motions in which training never sees a concept.
 
     They are no opposites, and depend on the code points alone.
-
-    Args:
-        hexcode: Code points of the concept, such as `"1F34E"`.
-
-    Returns:
-        Set of two positions in `MOTIONS`.
     """
     digest = hashlib.sha256(hexcode.encode()).digest()
     first = int.from_bytes(digest, "big") % len(MOTIONS)
@@ -105,14 +99,7 @@ def unseen_motions(hexcode: str) -> frozenset[int]:
 
 @functools.lru_cache(maxsize=len(SPLITS))
 def rows(split: str) -> tuple[Row, ...]:
-    """List the examples of a split, in the order of the concepts.
-
-    Args:
-        split: A name in `SPLITS`.
-
-    Returns:
-        Tuple of `Row`.
-    """
+    """List the examples of a split, in the order of the concepts."""
     spec = SPLITS[split]
     hexcodes = [concept["hex"] for concept in emoji.read_concepts()]
     held_out = emoji.held_out_concepts(hexcodes)
@@ -131,15 +118,7 @@ def rows(split: str) -> tuple[Row, ...]:
 
 
 def caption(name: str, motion: Motion) -> str:
-    """Say in English what moves how.
-
-    Args:
-        name: English name, such as `"red apple"` or `"grapes"`.
-        motion: One of `MOTIONS`.
-
-    Returns:
-        `"a red apple moves left"`, `"grapes move left"`.
-    """
+    """Say in English what moves how."""
     head = re.split(" with | over | showing ", name)[0]
     if re.search("(?<![suio])s$|clothes$", head):
         return f"{name} {motion.plural}"
@@ -151,13 +130,6 @@ def examples(split: str, modalities: tuple[str, ...]) -> tf.data.Dataset:
     """Put the examples of a split together; see `load` for what they hold.
 
     They are drawn when they are asked for, some at a time.
-
-    Args:
-        split: A name in `SPLITS`.
-        modalities: Names in `MODALITIES`.
-
-    Returns:
-        A `tf.data.Dataset` of dicts, in the order of the concepts.
     """
     selected = rows(split)
     concepts = emoji.read_concepts()
@@ -195,15 +167,7 @@ def examples(split: str, modalities: tuple[str, ...]) -> tf.data.Dataset:
 
 
 def draw(selected: tuple[Row, ...], style: str) -> np.ndarray:
-    """Draw clips.
-
-    Args:
-        selected: Rows.
-        style: `"noto"` or `"fluent"`.
-
-    Returns:
-        uint8 array (rows, 8, 32, 32, 3).
-    """
+    """Draw clips."""
     concepts, position = np.unique(
         [row.concept for row in selected], return_inverse=True
     )
@@ -241,16 +205,7 @@ def draw(selected: tuple[Row, ...], style: str) -> np.ndarray:
 
 
 def _render(tiles, size, degrees):
-    """Draw tiles smaller and turned, in the middle of a white canvas.
-
-    Args:
-        tiles: uint8 array (tiles, 32, 32, 3).
-        size: Height and width to draw, in pixels.
-        degrees: Angle to turn clockwise.
-
-    Returns:
-        uint8 array (tiles, 32, 32, 3).
-    """
+    """Draw tiles smaller and turned, in the middle of a white canvas."""
     matrix = _matrix(size, degrees)
     # (pixels, tiles and colours), of ink, so that what is outside is white.
     ink = 255.0 - np.moveaxis(tiles, 0, 2).reshape(CANVAS * CANVAS, -1)

@@ -22,23 +22,7 @@ def read(
     data_dir: str | os.PathLike | None = None,
     name: str = "mnist_fashion",
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Read the pictures and the labels of a split.
-
-    Args:
-        folder: `"mnist"` or `"fashion_mnist"`, the folder within `data_dir`.
-        split: `"train"` or `"test"`.
-        data_dir: Folder of the two. `None` is `~/.cache/keras_xmodal`.
-        name: Data set to fetch if a file is missing, named in the error.
-
-    Returns:
-        Tuple of the pictures, uint8 (pictures, 28, 28, 1), and their classes,
-        int64 (pictures,), 0 to 9.
-
-    Raises:
-        TypeError: If `data_dir` is no path.
-        FileNotFoundError: If a file is missing.
-        ValueError: If a file is damaged, or the two do not fit each other.
-    """
+    """Read the pictures and the labels of a split."""
     data_dir = data_folder(data_dir)
     paths = [
         f"{folder}/{PREFIXES[split]}-images-idx3-ubyte",
@@ -63,19 +47,7 @@ def read(
 
 
 def read_idx(path: pathlib.Path, num_axes: int) -> np.ndarray:
-    """Read an IDX file of bytes.
-
-    Args:
-        path: Path of the file.
-        num_axes: How many axes its array has.
-
-    Returns:
-        uint8 array of `num_axes` axes, read-only.
-
-    Raises:
-        ValueError: If the file has another type or length than its header
-            must say.
-    """
+    """Read an IDX file of bytes."""
     content = path.read_bytes()
     magic = bytes([0, 0, 8, num_axes])  # 8: unsigned bytes
     if content[:4] != magic:
@@ -107,17 +79,6 @@ def partners(
 
     The other set's items of a class are shuffled and dealt out in turn, so
     that each is used as often as any other, give or take one.
-
-    Args:
-        labels: int array (items,), the classes of the items to pair.
-        others: int array (other items,), the classes of the other set.
-        generator: Draws the order.
-
-    Returns:
-        int64 array (items,), indices into the other set.
-
-    Raises:
-        ValueError: If the other set lacks a class.
     """
     found = np.zeros(len(labels), np.int64)
     for label in np.unique(labels):
@@ -139,16 +100,6 @@ def circles(
 
     The items of a class are put in a circle in random order. In every column
     each item is used once.
-
-    Args:
-        labels: int array (items,), the classes.
-        count: Size of a group.
-        generator: Draws the order.
-
-    Returns:
-        int64 array (items, count) of indices; the first column is the items
-        themselves, and a row has no index twice where a class has `count`
-        items or more.
     """
     groups = np.zeros((len(labels), count), np.int64)
     for label in np.unique(labels):

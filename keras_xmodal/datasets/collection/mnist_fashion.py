@@ -19,16 +19,7 @@ def examples(
     modalities: tuple[str, ...],
     data_dir: str | os.PathLike | None = None,
 ) -> tf.data.Dataset:
-    """Put the examples of a split together; see `load` for what they hold.
-
-    Args:
-        split: A name in `SPLITS`.
-        modalities: Names in `MODALITIES`.
-        data_dir: Folder of the IDX files, as for `load`.
-
-    Returns:
-        A `tf.data.Dataset` of dicts, in the order of the digits.
-    """
+    """Put the examples of a split together; see `load` for what they hold."""
     digits, labels = mnist.read("mnist", split, data_dir)
     arrays = {"id": labels, "label": labels}
     if "mnist" in modalities:

@@ -37,14 +37,6 @@ def examples(
     """Put the examples of a split together; see `load` for what they hold.
 
     They are drawn when they are asked for, some at a time.
-
-    Args:
-        split: A name in `SPLITS`.
-        modalities: Names in `MODALITIES`.
-        data_dir: Folder of the IDX files, as for `load`.
-
-    Returns:
-        A `tf.data.Dataset` of dicts, in the order of the digits.
     """
     digits, labels = mnist.read("mnist", split, data_dir, "moving_mnist")
     motions, corners = draw_paths(
@@ -93,16 +85,7 @@ def examples(
 def draw_paths(
     count: int, generator: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw motions, and where the digits are in each frame.
-
-    Args:
-        count: Number of clips.
-        generator: Draws them.
-
-    Returns:
-        Tuple of the motions, int64 (clips,), positions in `MOTIONS`, and of
-        the upper left corners, int64 (clips, frames, 2), row and column.
-    """
+    """Draw motions, and where the digits are in each frame."""
     motions = generator.integers(len(MOTIONS), size=count)
     speeds = generator.choice(SPEEDS, size=count)
     way = CANVAS - DIGIT
@@ -117,15 +100,7 @@ def draw_paths(
 
 
 def render(digits: np.ndarray, corners: np.ndarray) -> np.ndarray:
-    """Draw digits, at 16 x 16 pixels, on black.
-
-    Args:
-        digits: uint8 array (clips, 28, 28, 1).
-        corners: int array (clips, frames, 2), as `draw_paths` returns.
-
-    Returns:
-        uint8 array (clips, frames, 32, 32, 1).
-    """
+    """Draw digits, at 16 x 16 pixels, on black."""
     small = shrink(digits[..., 0])
     clips, frames, _ = corners.shape
     video = np.zeros((clips, frames, CANVAS, CANVAS, 1), np.uint8)
@@ -143,14 +118,7 @@ def render(digits: np.ndarray, corners: np.ndarray) -> np.ndarray:
 
 
 def shrink(digits: np.ndarray) -> np.ndarray:
-    """Shrink pictures of 28 x 28 pixels to 16 x 16, by the mean of areas.
-
-    Args:
-        digits: uint8 array (pictures, 28, 28).
-
-    Returns:
-        uint8 array (pictures, 16, 16).
-    """
+    """Shrink pictures of 28 x 28 pixels to 16 x 16, by the mean of areas."""
     edges = np.arange(DIGIT + 1) * mnist.SIZE / DIGIT
     pixels = np.arange(mnist.SIZE)
     overlap = np.minimum(edges[1:, None], pixels + 1) - np.maximum(

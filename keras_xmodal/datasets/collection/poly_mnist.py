@@ -32,14 +32,6 @@ def examples(
     """Put the examples of a split together; see `load` for what they hold.
 
     They are drawn when they are asked for, some at a time.
-
-    Args:
-        split: A name in `SPLITS`.
-        modalities: Names in `MODALITIES`.
-        data_dir: Folder of the IDX files, as for `load`.
-
-    Returns:
-        A `tf.data.Dataset` of dicts, in the order of the digits of `"m0"`.
     """
     digits, labels = mnist.read("mnist", split, data_dir, "poly_mnist")
     generator = np.random.default_rng([SEED, SPLITS.index(split)])
@@ -82,16 +74,7 @@ def canvas(index: int) -> np.ndarray:
 
 
 def crop(picture: np.ndarray, corners: np.ndarray) -> np.ndarray:
-    """Cut squares of 28 pixels out of a picture.
-
-    Args:
-        picture: Array (height, width, channels).
-        corners: int array (squares, 2), the row and column of the upper left
-            corner of each.
-
-    Returns:
-        Array (squares, 28, 28, channels).
-    """
+    """Cut squares of 28 pixels out of a picture."""
     offsets = np.arange(mnist.SIZE)
     rows = corners[:, 0, None, None] + offsets[:, None]
     columns = corners[:, 1, None, None] + offsets
@@ -99,16 +82,7 @@ def crop(picture: np.ndarray, corners: np.ndarray) -> np.ndarray:
 
 
 def invert(pictures: np.ndarray, masks: np.ndarray) -> np.ndarray:
-    """Invert the colours of pictures as far as masks say.
-
-    Args:
-        pictures: uint8 array (pictures, height, width, channels).
-        masks: uint8 array (pictures, height, width, 1): 0 leaves a pixel as
-            it is, 255 inverts it, and what lies between mixes the two.
-
-    Returns:
-        uint8 array of the shape of `pictures`.
-    """
+    """Invert the colours of pictures as far as masks say."""
     pictures, masks = pictures.astype(np.uint16), masks.astype(np.uint16)
     # A weighted mean of c and 255 - c, rounded: at most 255 * 255 + 127.
     mixed = (255 - masks) * pictures + masks * (255 - pictures)

@@ -15,17 +15,7 @@ SUMS = "SHA256SUMS"
 
 
 def run(command: list[str], folder: pathlib.Path, otherwise: str) -> None:
-    """Run a command that fetches something into a folder.
-
-    Args:
-        command: The command and its arguments.
-        folder: Where it runs.
-        otherwise: What a user can do where it does not work; ends errors.
-
-    Raises:
-        FileNotFoundError: If there is no such command.
-        ConnectionError: If it fails.
-    """
+    """Run a command that fetches something into a folder."""
     program = shutil.which(command[0])
     if program is None:
         raise FileNotFoundError(
@@ -47,16 +37,7 @@ def run(command: list[str], folder: pathlib.Path, otherwise: str) -> None:
 def members(
     archive: tarfile.TarFile, paths: tuple[str, ...]
 ) -> dict[str, bytes]:
-    """Read files out of a package.
-
-    Args:
-        archive: The package. The first folder of its members, `package` or
-            `.`, belongs to no path.
-        paths: Files, and folders of files, to read.
-
-    Returns:
-        Dict from path to the content of the file.
-    """
+    """Read files out of a package."""
     folders = tuple(f"{path}/" for path in paths)
     contents = {}
     for member in archive:
@@ -72,12 +53,6 @@ def written_beside(folder: pathlib.Path) -> Iterator[pathlib.Path]:
     """Give a folder to write to; its files move to `folder` at the end.
 
     Nothing moves where an error ends the writing. `SHA256SUMS` moves last.
-
-    Args:
-        folder: Where the files belong.
-
-    Yields:
-        Path of a temporary folder beside it.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with files.beside(folder) as partial:
@@ -116,15 +91,7 @@ def read_sums(folder: pathlib.Path) -> dict[str, str]:
 
 
 def damaged(folder: pathlib.Path, sums: dict[str, str]) -> list[str]:
-    """List the files that are missing or have another SHA-256.
-
-    Args:
-        folder: Folder of the files.
-        sums: Dict from path below it to SHA-256.
-
-    Returns:
-        List of paths below the folder.
-    """
+    """List the files that are missing or have another SHA-256."""
     return [
         name
         for name, expected in sums.items()

@@ -19,11 +19,6 @@ class DebianPackage(NamedTuple):
 
     The version is the distribution's: whoever uses the files verifies them.
     `apt-get` verifies the package that it fetches.
-
-    Attributes:
-        name: Its name, such as `"dataset-fashion-mnist"`.
-        paths: Files and folders that are read, below `/`, such as
-            `"usr/share/datasets/fashion-mnist"`.
     """
 
     name: str
@@ -34,18 +29,6 @@ class DebianPackage(NamedTuple):
 
         They come from the package in `cache`, or else the installed one, or
         else one that is fetched and kept in `cache`.
-
-        Args:
-            cache: Folder that keeps the package.
-
-        Returns:
-            Dict from path below `/` to the content of the file.
-
-        Raises:
-            FileNotFoundError: If the package is not there, nor apt-get; or it
-                is, but dpkg-deb is not.
-            ConnectionError: If apt-get cannot fetch it.
-            ValueError: If what apt-get fetched cannot be read.
         """
         for path in sorted(cache.glob(f"{self.name}_*.deb")):
             files = self._unpack(path)

@@ -91,15 +91,7 @@ EXPECTED = {
 def prepare(
     packages: dict[str, dict[str, bytes]], folder: pathlib.Path
 ) -> None:
-    """Write `emoji.npz` and `concepts.json`.
-
-    Args:
-        packages: For each of `PACKAGES` its files.
-        folder: Folder to write to.
-
-    Raises:
-        ValueError: If there are not as many pictures as expected.
-    """
+    """Write `emoji.npz` and `concepts.json`."""
     concepts = read_concepts(packages, LANGUAGES)
     index = {concept["hex"]: i for i, concept in enumerate(concepts)}
     arrays, counts, complete = {}, {"concepts": len(concepts)}, set(index)
@@ -132,16 +124,7 @@ def code_points(hexcode: str) -> str:
 def read_annotations(
     packages: dict[str, dict[str, bytes]], languages: tuple[str, ...]
 ) -> dict[str, dict[str, tuple[str, list[str]]]]:
-    """Read names and keywords of every emoji.
-
-    Args:
-        packages: The files of `EMOJIBASE` and `CLDR`, by their names.
-        languages: Languages to read.
-
-    Returns:
-        Dict from language to a dict from hex code to `(name, keywords)`; the
-        keywords are those of emojibase, then those that only CLDR has.
-    """
+    """Read names and keywords of every emoji."""
     annotations = {}
     for language in languages:
         text = packages[EMOJIBASE.name][f"{language}/data.json"]
@@ -170,16 +153,7 @@ def read_annotations(
 def read_concepts(
     packages: dict[str, dict[str, bytes]], languages: tuple[str, ...]
 ) -> list[dict]:
-    """Read the concepts: every emoji but skin tones and other components.
-
-    Args:
-        packages: The files of `GOOGLE`, `EMOJIBASE` and `CLDR`, by their names.
-        languages: Languages to name them in, besides English.
-
-    Returns:
-        List of dicts with `hex`, `name`, `keywords`, `group` and `i18n`, in
-        the order of emoji-datasource.
-    """
+    """Read the concepts: every emoji but skin tones and other components."""
     annotations = read_annotations(packages, ("en", *languages))
     concepts = []
     for entry in json.loads(packages[GOOGLE.name]["emoji.json"]):
@@ -218,19 +192,7 @@ def over_white(picture: Image.Image, size: int) -> np.ndarray:
 def read_pictures(
     files: dict[str, bytes], folder: str, size: int, keep: Collection[str]
 ) -> dict[str, np.ndarray]:
-    """Read the pictures of a style.
-
-    Args:
-        files: Files of the package, by path.
-        folder: The folder of the pictures within it; they are named by hex
-            code.
-        size: Pixels to resize them to.
-        keep: Set of hex codes.
-
-    Returns:
-        Dict from hex code to uint8 (size, size, 3). Where two files differ in
-        variation selectors only, the first by name counts.
-    """
+    """Read the pictures of a style."""
     pictures = {}
     for path in sorted(map(pathlib.PurePosixPath, files)):
         key = code_points(path.stem)
@@ -241,17 +203,7 @@ def read_pictures(
 
 
 def draw_splits(concepts: list[dict], complete: set[str]) -> dict[str, str]:
-    """Draw the seen and unseen concepts.
-
-    Args:
-        concepts: As returned by `read_concepts`.
-        complete: Hex codes that every style draws.
-
-    Returns:
-        Dict from hex code to `"seen"` or `"unseen"`: of the complete concepts
-        without flags, and of those of one name the first, the 300 with the
-        smallest SHA-256 of their hex code are unseen.
-    """
+    """Draw the seen and unseen concepts."""
     of_name = {}
     for concept in concepts:
         if concept["hex"] in complete and concept["group"] != "Flags":

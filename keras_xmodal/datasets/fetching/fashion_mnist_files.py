@@ -30,12 +30,7 @@ SHA256 = {
 def prepare(
     packages: dict[str, dict[str, bytes]], folder: pathlib.Path
 ) -> None:
-    """Write the four IDX files.
-
-    Args:
-        packages: For each of `PACKAGES` its files.
-        folder: Folder to write to.
-    """
+    """Write the four IDX files."""
     (package,) = PACKAGES
     (start,) = package.paths
     for name in SHA256:

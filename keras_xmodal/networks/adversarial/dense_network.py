@@ -6,18 +6,7 @@ from keras_xmodal import checks
 
 
 class DenseNetwork(keras.Model):
-    """Base of dense layers on vectors, one or a list of them side by side.
-
-    Args:
-        hidden_units: Tuple of positive integers, sizes of the hidden layers.
-        hidden_activation: Their activation.
-        output_layer: `keras.layers.Dense` that ends the network.
-        dtype: Dtype policy of the hidden layers, `None` for the global one.
-        **kwargs: `name` and `trainable`.
-
-    Raises:
-        ValueError: If a size is not positive.
-    """
+    """Base of dense layers on vectors, one or a list of them side by side."""
 
     def __init__(
         self,

@@ -16,16 +16,6 @@ class KerasHubEncoder(keras.Model):
 
     Only the part of the backbone that leads to the vector is in it: without
     the other half of CLIP, a decoder, or a head that nothing reads.
-
-    Args:
-        backbone: `keras_hub.models.Backbone`.
-        trainable_blocks: Non-negative integer or `"all"`. It may be set later
-            as well, before the model that holds the encoder is compiled.
-        pooling: `"mean"`, `"first"`, `"last"` or `"pooled"`.
-        modality: `"image"`, `"text"` or None.
-        rescaling: Keras layer or None.
-        padding_id: Integer.
-        **kwargs: `name`.
     """
 
     def __init__(
@@ -113,17 +103,7 @@ class KerasHubEncoder(keras.Model):
 
 
 def _used_part(backbone, modality, pooling):
-    """The part of a backbone that leads to the vector, and its main input.
-
-    Args:
-        backbone: `keras_hub.models.Backbone`.
-        modality: `"image"`, `"text"` or None.
-        pooling: As of the encoder.
-
-    Returns:
-        Pair of a Keras model from a dict of tensors to one tensor, and the
-        key of the input that is no mask.
-    """
+    """The part of a backbone that leads to the vector, and its main input."""
     inputs = backbone.input
     inputs = inputs if isinstance(inputs, dict) else {inputs.name: inputs}
     if hasattr(backbone, "get_vision_embeddings"):

@@ -15,26 +15,7 @@ def mel_spectrogram(
     min_frequency,
     max_frequency,
 ):
-    """Make a layer of `SpeechPreprocessor`'s arguments, which it checks.
-
-    Args:
-        num_samples: Positive integer, samples of a waveform.
-        sampling_rate: Positive integer, in Hz.
-        num_mel_bins: Positive integer.
-        frame_length: Positive number, in seconds.
-        frame_step: Positive number, in seconds.
-        fft_length: Positive integer, in samples, or None.
-        min_frequency: Number, in Hz.
-        max_frequency: Number, in Hz, or None.
-
-    Returns:
-        Pair of a `keras.layers.MelSpectrogram` that gives power, and the
-        float32 array of shape `(frequencies, num_mel_bins)` that it multiplies
-        spectra with.
-
-    Raises:
-        ValueError: If they do not fit together.
-    """
+    """Make a layer of `SpeechPreprocessor`'s arguments, which it checks."""
     length = round(frame_length * sampling_rate)
     step = round(frame_step * sampling_rate)
     fft_length = fft_length or 2 ** max(length - 1, 1).bit_length()

@@ -17,19 +17,6 @@ def resample(waveforms, input_rate, output_rate):
     either side under a Kaiser window, as in `scipy.signal.resample_poly`, with
     which it agrees to float32's precision. The rates may be tensors, known
     only when the graph runs. What lies outside is taken to be zero.
-
-    Args:
-        waveforms: Float32 tensor of shape `(batch, samples)`.
-        input_rate: Positive integer or integer scalar tensor, in Hz.
-        output_rate: Positive integer or integer scalar tensor, in Hz.
-
-    Returns:
-        Float32 tensor of shape `(batch, ceil(samples * output_rate /
-        input_rate))`.
-
-    Reference:
-        - Oppenheim and Schafer, "Discrete-time signal processing", section
-          4.6 (changing the sampling rate using discrete-time processing)
     """
     if isinstance(input_rate, int) and input_rate == output_rate:
         return waveforms
@@ -45,16 +32,7 @@ def resample(waveforms, input_rate, output_rate):
 
 
 def num_input_samples(num_samples, input_rate, output_rate):
-    """How many samples the first ones of a resampled waveform depend on.
-
-    Args:
-        num_samples: Integer, samples at the output rate.
-        input_rate: Integer or integer scalar tensor, in Hz.
-        output_rate: Integer, in Hz.
-
-    Returns:
-        Int64 scalar tensor.
-    """
+    """How many samples the first ones of a resampled waveform depend on."""
     input_rate = tf.cast(input_rate, tf.int64)
     ratio = input_rate // output_rate + 1  # rounded up
     return num_samples * input_rate // output_rate + _NUM_ZEROS * ratio + 2

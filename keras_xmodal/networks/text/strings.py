@@ -5,18 +5,7 @@ import tensorflow as tf
 
 
 def to_strings(texts, name):
-    """Make a string tensor of texts.
-
-    Args:
-        texts: String tensor or array, or a list of texts.
-        name: Name of the argument in the error.
-
-    Returns:
-        String tensor of the same shape.
-
-    Raises:
-        TypeError: If it holds anything else.
-    """
+    """Make a string tensor of texts."""
     if isinstance(texts, (list, tuple)):
         texts = np.array(texts, dtype=object)
     try:
@@ -33,19 +22,7 @@ def to_strings(texts, name):
 
 
 def to_one_text_each(inputs):
-    """Make a string tensor of the inputs of a layer, one text an example.
-
-    Args:
-        inputs: String tensor of shape `(batch,)`, `(batch, 1)` or `()`, or a
-            list of texts.
-
-    Returns:
-        String tensor of that shape.
-
-    Raises:
-        TypeError: If the inputs do not hold strings.
-        ValueError: If they have another shape.
-    """
+    """Make a string tensor of the inputs of a layer, one text an example."""
     texts = to_strings(inputs, "inputs")
     rank = texts.shape.rank
     if rank not in (0, 1) and (rank != 2 or texts.shape[1] != 1):
