@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_xmodal import files
+from keras_xmodal import checks, files
 from keras_xmodal.export import archive, report
 from keras_xmodal.export.endpoints import find_endpoints
 from keras_xmodal.export.float32_twin import float32_twin, is_float32
@@ -108,11 +108,7 @@ def litert(
         print(embed(text=np.ones((3, 7), "float32"))["embedding"].shape)
         ```
     """
-    if quantization not in _TOLERANCES:
-        raise ValueError(
-            "`quantization` must be None, 'float16' or 'dynamic'. "
-            f"Received: quantization={quantization!r}"
-        )
+    checks.one_of("quantization", quantization, _TOLERANCES)
     examples, ids = check_arguments(model, path, evaluation, batch_size)
     towers = find_towers(model, examples, input_signature)
     archive.build(model, towers)
