@@ -160,7 +160,11 @@ def measure_baselines(arrays, settings, classifiers):
     x, labels = floats(arrays, "test", modalities), arrays["test_labels"]
     copy = ClassCopy(arrays, modalities, classifiers)
     report = kx.metrics.coherence_report(
-        copy, x, labels, classifiers, settings["num_generated"]
+        copy,
+        x,
+        labels,
+        classifiers,
+        num_examples=settings["num_generated"],
     )
     accuracy = {
         name: np.mean(
@@ -373,7 +377,7 @@ def measure_coherence(model, arguments, arrays, settings, classifiers):
             x,
             labels,
             classifiers,
-            num_generated=settings["num_generated"],
+            num_examples=settings["num_generated"],
             output="mode",
         )
     target, *conditions = x

@@ -156,11 +156,11 @@ class GenerationEvaluation(GenerationCallback):
                 samples,
                 self.extractor,
                 self.reference,
-                self.num_neighbors,
-                self.num_subsets,
-                self.subset_size,
-                self.batch_size,
-                self.seed,
+                num_neighbors=self.num_neighbors,
+                num_subsets=self.num_subsets,
+                subset_size=self.subset_size,
+                batch_size=self.batch_size,
+                seed=self.seed,
             )
         return {
             self.prefix + name: self.report.get(name, float("nan"))

@@ -2,7 +2,6 @@
 
 from keras_xmodal.layers.adaptive_augmentation import AdaptiveAugmentation
 from keras_xmodal.layers.bigram_counts import BigramCounts
-from keras_xmodal.layers.color_cells import ColorCells
 from keras_xmodal.layers.ctc_bigram_counts import CTCBigramCounts
 from keras_xmodal.layers.diff_augment import DiffAugment
 from keras_xmodal.layers.film import FiLM
@@ -27,7 +26,6 @@ __all__ = [
     "AdaptiveAugmentation",
     "BigramCounts",
     "CTCBigramCounts",
-    "ColorCells",
     "DiffAugment",
     "FiLM",
     "GaussianSampling",

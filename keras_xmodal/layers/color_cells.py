@@ -31,16 +31,6 @@ class ColorCells(keras.layers.Layer):
     Raises:
         ValueError: If `cell_size` is not positive or the images have another
             shape.
-
-    Example:
-        ```python
-        import keras_xmodal as kx
-        import numpy as np
-
-        layer = kx.layers.ColorCells(cell_size=4)
-        images = np.random.default_rng(0).random((2, 32, 32, 3), "float32")
-        print(layer(images).shape)  # (2, 8, 8, 5)
-        ```
     """
 
     def __init__(self, cell_size: int = 4, **kwargs):

@@ -57,6 +57,7 @@ class GumbelSoftmax(RandomLayer):
         ```python
         import keras
         import keras_xmodal as kx
+        import numpy as np
 
         z, condition = keras.Input((16,)), keras.Input((10,))
         logits = kx.networks.ConvGenerator((8, 30), activation=None)

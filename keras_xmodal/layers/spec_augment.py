@@ -62,6 +62,7 @@ class SpecAugment(RandomLayer):
     Example:
         ```python
         import keras_xmodal as kx
+        import numpy as np
 
         layer = kx.layers.SpecAugment(max_frequency_mask=8, seed=1)
         spectrograms = np.ones((4, 100, 40), "float32")

@@ -17,6 +17,7 @@ def classification_accuracy_score(
     train_labels: np.ndarray,
     test: np.ndarray,
     test_labels: np.ndarray,
+    *,
     epochs: int = 10,
     batch_size: int = 128,
 ) -> dict[str, float]:

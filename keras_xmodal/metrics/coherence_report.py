@@ -15,7 +15,8 @@ def coherence_report(
     x: Mapping[str, Any],
     labels: np.ndarray,
     classifiers: Mapping[str, Callable],
-    num_generated: int = 1000,
+    *,
+    num_examples: int = 1000,
     seed: int = 0,
     output: str = "mean",
 ) -> dict[str, Any]:
@@ -39,7 +40,7 @@ def coherence_report(
             model, or a function of a NumPy array, from a batch as the model
             generates it to scores of shape `(batch, classes)`. The scores are
             compared only: logits and probabilities do alike.
-        num_generated: Positive integer, examples for the joint coherence.
+        num_examples: Positive integer, examples for the joint coherence.
         seed: Integer, seed of what is generated.
         output: What is classified, `"mean"`, `"mode"` or `"sample"` of the
             likelihoods.
@@ -82,7 +83,7 @@ def coherence_report(
         - Sutter et al., 2021, https://arxiv.org/abs/2105.02470, section 4.2
     """
     names = tuple(model.modalities)
-    num_generated = checks.positive_integer("num_generated", num_generated)
+    num_examples = checks.positive_integer("num_examples", num_examples)
     x = checks.examples("x", x)
     if len(names) < 2 or set(x) != set(names):
         raise ValueError(
@@ -94,16 +95,16 @@ def coherence_report(
             "`classifiers` must have one for each modality of the model. "
             f"Received: {list(classifiers)}, model with {list(names)}"
         )
-    num_examples = len(x[names[0]])
-    labels = checks.class_ids("labels", labels, num_examples)
+    num_given = len(x[names[0]])
+    labels = checks.class_ids("labels", labels, num_given)
 
     def classes(name, generated):
         return _classes(name, classifiers[name], generated, labels)
 
-    generated = model.generate(num_generated, seed=seed, output=output)
+    generated = model.generate(num_examples, seed=seed, output=output)
     found = np.stack([classes(name, generated[name]) for name in names])
     shares = [
-        np.bincount(row, minlength=found.max() + 1) / num_generated
+        np.bincount(row, minlength=found.max() + 1) / num_examples
         for row in found
     ]
     pairs, by_size = {}, {}
@@ -126,10 +127,10 @@ def coherence_report(
         "conditional": {
             size: float(np.mean(values)) for size, values in by_size.items()
         },
-        "chance_conditional": float(np.bincount(labels).max() / num_examples),
+        "chance_conditional": float(np.bincount(labels).max() / num_given),
         "pairs": pairs,
-        "num_examples": num_examples,
-        "num_generated": num_generated,
+        "num_examples": num_given,
+        "num_generated": num_examples,
     }
 
 

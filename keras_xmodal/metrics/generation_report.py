@@ -19,6 +19,7 @@ def generation_report(
     generated: np.ndarray,
     extractor: keras.Model,
     reference: np.ndarray | None = None,
+    *,
     num_neighbors: int = 5,
     num_subsets: int = 100,
     subset_size: int = 1000,
@@ -121,7 +122,7 @@ def generation_report(
 
     def compare(name):
         pair = features["real"], features[name]
-        kernel = kernel_distance(*pair, num_subsets, subset_size, seed)
+        kernel = kernel_distance(*pair, num_subsets, subset_size, seed=seed)
         manifold = manifold_report(*pair, num_neighbors)
         return {
             "frechet_distance": frechet_distance(*pair),

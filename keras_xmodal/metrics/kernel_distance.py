@@ -11,6 +11,7 @@ def kernel_distance(
     generated: np.ndarray,
     num_subsets: int = 100,
     subset_size: int = 1000,
+    *,
     seed: int = 0,
 ) -> dict[str, float]:
     """Measure how far two sets of features are apart, without bias.

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from keras_xmodal.layers import ColorCells
+from keras_xmodal.layers.color_cells import ColorCells
 from tests.helpers import check_layer
 
 

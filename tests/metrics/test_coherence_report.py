@@ -56,7 +56,7 @@ def test_every_subset_of_the_others_is_given_once():
     errors = {("a", "b"): 3, ("c", "b"): 5, ("a+c", "b"): 1}
     classes = {name: [0, 1, 2, 2] for name in names}
     model = Generator(names, errors, classes)
-    report = coherence_report(model, *problem(names), num_generated=4, seed=7)
+    report = coherence_report(model, *problem(names), num_examples=4, seed=7)
     assert model.seeds == {7}
     assert sorted(model.calls) == sorted(
         [(g, to) for g in "abc" for to in "abc" if g != to]
@@ -81,7 +81,7 @@ def test_joint_coherence_needs_all_to_agree():
     names = ("a", "b", "c")
     classes = {"a": [0, 1, 2, 0], "b": [0, 1, 2, 1], "c": [0, 1, 0, 1]}
     report = coherence_report(
-        Generator(names, classes=classes), *problem(names), num_generated=4
+        Generator(names, classes=classes), *problem(names), num_examples=4
     )
     assert report["joint"] == 0.5
     # Shares .5 .25 .25, .25 .5 .25 and .5 .5 0.
@@ -92,14 +92,14 @@ def test_joint_coherence_needs_all_to_agree():
 def test_a_model_of_one_class_is_at_chance():
     names = ("a", "b")
     model = Generator(names, classes=dict.fromkeys(names, [1] * 5))
-    report = coherence_report(model, *problem(names), num_generated=5)
+    report = coherence_report(model, *problem(names), num_examples=5)
     assert report["joint"] == report["chance_joint"] == 1
 
 
 def test_report_is_json():
     names = ("a", "b")
     model = Generator(names, classes=dict.fromkeys(names, [1] * 5))
-    report = coherence_report(model, *problem(names), num_generated=5)
+    report = coherence_report(model, *problem(names), num_examples=5)
     found = json.loads(json.dumps(report))
     assert found.pop("conditional") == {"1": 1.0}
     assert found == {k: v for k, v in report.items() if k != "conditional"}
@@ -116,7 +116,7 @@ def test_keras_classifiers():
             keras.layers.Dense(3, kernel_initializer="identity"),
         ]
     )
-    report = coherence_report(model, x, labels, classifiers, num_generated=4)
+    report = coherence_report(model, x, labels, classifiers, num_examples=4)
     assert report["pairs"] == {"a_to_b": 0.6, "b_to_a": 1.0}
     assert report["joint"] == 1
 
@@ -149,13 +149,13 @@ def trained(labels):
 def test_a_trained_model_is_coherent_and_an_untrained_one_is_not():
     labels = np.arange(384) % 3
     model, x, classifiers = trained(labels)
-    report = coherence_report(model, x, labels, classifiers, 300)
+    report = coherence_report(model, x, labels, classifiers, num_examples=300)
     assert report["conditional"][1] > 0.95
     assert report["joint"] > report["chance_joint"] + 0.2
-    again = coherence_report(model, x, labels, classifiers, 300)
+    again = coherence_report(model, x, labels, classifiers, num_examples=300)
     assert again == report
     shuffled = np.random.default_rng(1).permutation(labels)
-    report = coherence_report(model, x, shuffled, classifiers, 300)
+    report = coherence_report(model, x, shuffled, classifiers, num_examples=300)
     error = np.sqrt(1 / 3 * 2 / 3 / 384)
     assert abs(report["conditional"][1] - 1 / 3) < 4 * error
 
@@ -179,9 +179,9 @@ def test_a_trained_model_is_coherent_and_an_untrained_one_is_not():
             r"`classifiers\['b'\]` must return.*\(5, 1\)",
         ),
         (
-            {"num_generated": 0},
+            {"num_examples": 0},
             ValueError,
-            "`num_generated` must be a positive",
+            "`num_examples` must be a positive",
         ),
     ],
 )
@@ -193,7 +193,7 @@ def test_bad_input(change, error, match):
         "x": x,
         "labels": labels,
         "classifiers": classifiers,
-        "num_generated": 5,
+        "num_examples": 5,
     }
     with pytest.raises(error, match=match):
         coherence_report(model, **{**arguments, **change})

@@ -17,9 +17,9 @@ class ImageEncoder(keras.Model):
 
     It starts from the pixels or from their oriented gradients, which need no
     training (`keras_xmodal.layers.OrientedGradients`). From there a linear
-    path hands everything on as it is, the colours of the cells beside it
-    (`keras_xmodal.layers.ColorCells`), and convolutions learn what a linear
-    map cannot say; the features are all of it, side by side. Normalisation
+    path hands everything on as it is, the colours of the cells beside it,
+    and convolutions learn what a linear map cannot say; the features are all of
+    it, side by side. Normalisation
     is by groups of channels, not over the batch: it works alike in training
     and inference, from the first step on.
 
