@@ -1,5 +1,7 @@
 """What is loaded draws on as what was saved would have."""
 
+import pathlib
+
 import keras
 import numpy as np
 import pytest
@@ -130,3 +132,14 @@ def test_layers_of_replicas_draw_what_one_device_would():
     outputs = np.concatenate(strategy.experimental_local_results(outputs))
     alone = kx.layers.GumbelSoftmax(seed=1)(x, training=True)
     np.testing.assert_array_equal(outputs, alone)
+
+
+def test_no_generator_is_left_unsaved():
+    package = pathlib.Path(kx.__file__).parent
+    files = [
+        p for p in package.rglob("*.py") if "SeedGenerator(" in p.read_text()
+    ]
+    assert files
+    for path in files:
+        if "random.SeedGenerator(" in path.read_text():
+            assert "(SavedSeedGenerator, " in path.read_text(), path
