@@ -16,6 +16,8 @@ import shutil
 import uuid
 from collections.abc import Iterator
 
+from keras_xmodal import checks
+
 _PARTIAL, _OLD = "partial", "old"
 
 
@@ -35,7 +37,7 @@ def new_folder(
     Missing parents are created, and removed where the block is ended early.
     With `replace`, a folder at `path` is there until the new one is complete.
     """
-    path = pathlib.Path(os.path.abspath(path)) if replace else check_new(path)
+    path = checks.path("path", path) if replace else check_new(path)
     created = [p for p in path.parents if not p.exists()]  # innermost first
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -82,24 +84,19 @@ def recover(path: pathlib.Path) -> None:
 
 def check_new(path: str | os.PathLike) -> pathlib.Path:
     """Check that nothing is at a path and it can be made; make it absolute."""
-    if not isinstance(path, (str, os.PathLike)):
-        raise TypeError(
-            "`path` must be a string or path object. "
-            f"Received: path={path!r} of type {type(path).__name__}"
-        )
-    received, path = path, pathlib.Path(os.path.abspath(path))
-    if os.path.lexists(path):
+    new = checks.path("path", path)
+    if os.path.lexists(new):
         raise FileExistsError(
             "`path` must not exist yet: nothing is overwritten. "
-            f"Received: path={os.fspath(received)!r}"
+            f"Received: path={os.fspath(path)!r}"
         )
-    nearest = next(parent for parent in path.parents if parent.exists())
+    nearest = next(parent for parent in new.parents if parent.exists())
     if not nearest.is_dir():
         raise NotADirectoryError(
             "`path` must lie in a folder. "
-            f"Received: path={os.fspath(received)!r}, where {nearest} is a file"
+            f"Received: path={os.fspath(path)!r}, where {nearest} is a file"
         )
-    return path
+    return new
 
 
 def _exchange(partial, path):

@@ -116,6 +116,27 @@ def test_imports_point_down():
     )
 
 
+# What errors of `checks` say: said elsewhere, a rule is written twice.
+SHARED_RULES = re.compile(
+    r"` must be (an integer|a (positive|non-negative|finite|Keras) |in [\[(]|"
+    r"a string|a sequence of strings|a pair of positive|finite)"
+)
+
+
+def test_no_check_is_written_twice():
+    """But for those of the models, which have files of their own."""
+    raised = (
+        (path, node)
+        for path, node in nodes(ast.Raise)
+        if home(path) not in ("checks", "models")
+    )
+    check(
+        f"{path}:{node.lineno}: use `keras_xmodal.checks`"
+        for path, node in raised
+        if SHARED_RULES.search(ast.unparse(node))
+    )
+
+
 # Public symbols.
 
 

@@ -67,12 +67,8 @@ def reconstruction_report(
     if x.dtype.kind in "iu" and reconstruction.dtype.kind in "iu":
         return _compare_ids(x, reconstruction, padding_id)
     x, reconstruction = x.astype("float64"), reconstruction.astype("float64")
-    broken = ~np.isfinite(x) | ~np.isfinite(reconstruction)
-    if broken.any():
-        raise ValueError(
-            "`x` and `reconstruction` must be finite. Received: NaN or "
-            f"infinity in {int(broken.sum())} of {broken.size} places"
-        )
+    checks.finite("x", x)
+    checks.finite("reconstruction", reconstruction)
     report = {
         "mse": float(np.mean((x - reconstruction) ** 2)),
         "mse_of_mean": float(np.mean((x - x.mean(axis=0)) ** 2)),

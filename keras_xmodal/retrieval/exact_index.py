@@ -254,8 +254,4 @@ class ExactIndex:
         return next(iter(self._rows))
 
     def _check_modality(self, modality):
-        if modality not in self._rows:
-            raise ValueError(
-                f"`modality` must be one of {list(self._rows)}. "
-                f"Received: modality={modality!r}"
-            )
+        checks.one_of("modality", modality, self._rows)

@@ -1,6 +1,8 @@
 """The folder of fetched files, and whether they are there and whole."""
 
 import contextlib
+import os
+import pathlib
 import zipfile
 import zlib
 
@@ -10,7 +12,7 @@ DATA_DIR = "~/.cache/keras_xmodal"
 _DAMAGED = (EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error)
 
 
-def data_folder(data_dir):
+def data_folder(data_dir: str | os.PathLike | None) -> pathlib.Path:
     """The absolute path of what a user passed; None is `DATA_DIR`."""
     folder = checks.path("data_dir", data_dir, optional=True)
     return checks.path("data_dir", DATA_DIR) if folder is None else folder

@@ -7,6 +7,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_xmodal import checks
+from keras_xmodal.media.decode_each import decode_each, refusal
 from keras_xmodal.media.image import decode_image
 from keras_xmodal.saving import register
 
@@ -124,37 +125,15 @@ class ImagePreprocessor(keras.layers.Layer):
         return self._decode(tf.convert_to_tensor(contents))
 
     def _decode(self, contents):
-        if contents.dtype != tf.string:
-            raise TypeError(
-                "`contents` must hold strings, the bytes of image files. "
-                f"Received: dtype={contents.dtype.name}"
-            )
-        if contents.shape.rank == 0:
-            return self._decode_one(contents)
-        checks.shape("contents", contents.shape, ("batch",), ())
-        if tf.executing_eagerly():
-            # Faster than an eager `map_fn`, and says which one is corrupt.
-            images = [
-                self._decode_one(content, f"`contents[{index}]`")
-                for index, content in enumerate(contents)
-            ]
-            return tf.reshape(images, (-1, *self.image_size, 3))
-        signature = tf.TensorSpec((*self.image_size, 3), tf.float32)
-        return tf.map_fn(
-            self._decode_one, contents, fn_output_signature=signature
-        )
+        shape = (*self.image_size, 3)
+        return decode_each(contents, self._decode_one, shape, "image")
 
     def _decode_one(self, content, name="`contents`"):
         try:
             image = decode_image(content)
         except tf.errors.InvalidArgumentError as error:
-            raise tf.errors.InvalidArgumentError(
-                None,
-                None,
-                f"{name} must be a JPEG, PNG, GIF, BMP or still WebP image. "
-                f"Received: {len(content.numpy())} bytes that begin with "
-                f"{content.numpy()[:16]!r}",
-            ) from error
+            rule = "a JPEG, PNG, GIF, BMP or still WebP image"
+            raise refusal(name, rule, content) from error
         image = tf.cast(image, tf.float32) / 255.0
         # Grey, grey and opacity, RGB, or RGB and opacity: known only now.
         channels = tf.shape(image)[-1]

@@ -7,6 +7,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_xmodal import checks
+from keras_xmodal.media.decode_each import decode_each, refusal
 from keras_xmodal.networks.image.image_preprocessor import ImagePreprocessor
 from keras_xmodal.ops.sample_frames import sample_frames
 from keras_xmodal.saving import register
@@ -148,39 +149,15 @@ class VideoPreprocessor(keras.layers.Layer):
         return self._decode(tf.convert_to_tensor(contents))
 
     def _decode(self, contents):
-        if contents.dtype != tf.string:
-            raise TypeError(
-                "`contents` must hold strings, the bytes of GIF files. "
-                f"Received: dtype={contents.dtype.name}"
-            )
-        if contents.shape.rank == 0:
-            return self._decode_one(contents)
-        checks.shape("contents", contents.shape, ("batch",), ())
         shape = self.compute_output_shape((None,))[1:]
-        if tf.executing_eagerly():
-            # Says which one is corrupt.
-            clips = [
-                self._decode_one(content, f"`contents[{index}]`")
-                for index, content in enumerate(contents)
-            ]
-            return tf.reshape(clips, (-1, *shape))
-        signature = tf.TensorSpec(shape, tf.float32)
-        return tf.map_fn(
-            self._decode_one, contents, fn_output_signature=signature
-        )
+        return decode_each(contents, self._decode_one, shape, "GIF")
 
     def _decode_one(self, content, name="`contents`"):
         try:
             # Not `decode_image`, which animated WebP files crash.
             frames = tf.io.decode_gif(content)
         except tf.errors.InvalidArgumentError as error:
-            raise tf.errors.InvalidArgumentError(
-                None,
-                None,
-                f"{name} must be a GIF file. Received: "
-                f"{len(content.numpy())} bytes that begin with "
-                f"{content.numpy()[:16]!r}",
-            ) from error
+            raise refusal(name, "a GIF file", content) from error
         # Sampled before they are floats, which are four times as large.
         indices = sample_frames(tf.shape(frames)[0], self.num_frames)
         frames = tf.ensure_shape(
