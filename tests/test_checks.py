@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import keras_xmodal as kx
 from keras_xmodal import checks
 
 INTEGERS = [3, np.int64(3), np.uint8(3), np.array(3), tf.constant(3)]
@@ -471,3 +472,33 @@ def test_bad_class_ids(labels, error, match):
     if not isinstance(labels[-1], int) or labels[-1] < 4:
         with pytest.raises(error, match="`labels` must"):
             checks.class_ids("labels", labels, 3)
+
+
+@pytest.mark.parametrize(
+    ("cls", "name", "arguments"),
+    [
+        (kx.layers.SpecAugment, "num_time_masks", {"seed": 1}),
+        (kx.layers.TokenAttention, "num_heads", {}),
+        (kx.likelihoods.Categorical, "num_classes", {}),
+        (kx.metrics.Recall, "k", {}),
+        (kx.networks.ConvTranslator, "num_blocks", {}),
+        (kx.networks.DenseGenerator, "output_dim", {}),
+        (kx.networks.ImageEncoder, "output_dim", {"filters": (4,)}),
+        (kx.networks.SpeechPreprocessor, "num_mel_bins", {}),
+        (kx.networks.TextEncoder, "embedding_dim", {"vocabulary_size": 9}),
+        (kx.networks.VideoDecoder, "num_frames", {"filters": (4,)}),
+        (kx.networks.VideoEncoder, "num_frames", {"filters": (4,)}),
+        (kx.objectives.MMVAE, "num_samples", {}),
+        (kx.objectives.MMVAEPlus, "private_dim", {}),
+    ],
+)
+def test_every_room_takes_the_same_integers(cls, name, arguments):
+    plain = cls(**arguments, **{name: 4}).get_config()
+    for value in (np.int64(4), np.array(4), tf.constant(4)):
+        config = cls(**arguments, **{name: value}).get_config()
+        assert type(config[name]) is int
+        json.dumps(config)
+        assert {**config, "name": 0} == {**plain, "name": 0}
+    for value in (2.0, True, "4"):
+        with pytest.raises(TypeError, match=f"`{name}` must be a"):
+            cls(**arguments, **{name: value})
