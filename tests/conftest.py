@@ -12,6 +12,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
 
+import keras
+import pytest
+
 
 def pytest_ignore_collect(collection_path, config):
     """Import no file whose tests are all large where none is asked for."""
@@ -19,3 +22,18 @@ def pytest_ignore_collect(collection_path, config):
     if config.option.markexpr != "not large" or collection_path.is_dir():
         return None
     return mark in collection_path.read_text(encoding="utf-8") or None
+
+
+@pytest.fixture(autouse=True, scope="module")
+def state_of_numbers(request):
+    """State of the module's generator, `RNG`, after its import."""
+    generator = getattr(request.module, "RNG", None)
+    return generator and generator.bit_generator.state
+
+
+@pytest.fixture(autouse=True)
+def same_numbers(request, state_of_numbers):
+    """Each test draws the same, whatever ran before it on its worker."""
+    keras.utils.set_random_seed(0)
+    if state_of_numbers:
+        request.module.RNG.bit_generator.state = state_of_numbers
