@@ -270,14 +270,19 @@ def real_numbers(argument, value):
     return value
 
 
-def finite(argument, value, hint=""):
-    """An array without NaN and infinity; other dtypes than floats pass."""
+def finite(argument, value, hint="", there=None):
+    """An array without NaN and infinity; other dtypes than floats pass.
+
+    With `there`, boolean of shape `(examples,)`, only these are looked at.
+    """
     value = np.asarray(value)
     floats = value.dtype.kind in "fc" or value.dtype.name == "bfloat16"
     if not floats or not value.size:
         return value
     count = len(value) if value.ndim else 1
     wrong = ~np.isfinite(value.reshape(count, -1)).all(axis=1)
+    if there is not None:
+        wrong &= there
     if wrong.any():
         raise ValueError(
             f"`{argument}` must be finite. Received: NaN or infinity in "

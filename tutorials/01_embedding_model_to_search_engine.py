@@ -598,7 +598,8 @@ def start_in_closed_form(model, copies=3):
         augment(train["image"], training=True) for _ in range(copies)
     ]
     targets = np.tile(model.encode(names[:, 0], "text"), (copies + 1, 1))
-    kx.models.ridge_warm_start(model, "image", np.concatenate(images), targets)
+    x = kx.models.Preprocessed(image=np.concatenate(images))
+    kx.models.ridge_warm_start(model, x, targets)
 
 
 warm = build_model()

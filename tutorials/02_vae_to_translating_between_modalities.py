@@ -289,12 +289,11 @@ def make_model(objective):
 def train_model(objective, examples=train, epochs=60, sample_weight=None):
     epochs = 1 if FAST else epochs
     model = make_model(objective)
-    x = {name: np.asarray(v) for name, v in model.preprocess(examples).items()}
-    steps = epochs * -(-len(x["text"]) // 128)
+    steps = epochs * -(-len(examples["text"]) // 128)
     schedule = keras.optimizers.schedules.CosineDecay(2e-3, steps)
     model.compile(keras.optimizers.Adam(schedule))
     history = model.fit(
-        x,
+        examples,
         sample_weight=sample_weight,
         batch_size=128,
         epochs=epochs,

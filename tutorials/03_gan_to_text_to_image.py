@@ -480,7 +480,9 @@ gan.compile(
 tokens = space.preprocessors["text"](np.array(captions)).numpy()
 data = tf.data.Dataset.from_tensor_slices((tokens, np.array(rows)))
 data = data.shuffle(len(rows)).repeat()
-data = data.map(lambda t, i: {"text": t, "image": tf.gather(pictures, i)})
+data = data.map(
+    lambda t, i: kx.models.Preprocessed(text=t, image=tf.gather(pictures, i))
+)
 history = gan.fit(data.batch(64), steps_per_epoch=num_steps, verbose=0)
 
 # %% [markdown]

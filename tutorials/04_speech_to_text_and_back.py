@@ -199,7 +199,7 @@ model = kx.EmbeddingModel(
 epochs = 1 if FAST else 30
 model.compile(optimizer(epochs), loss=kx.losses.InfoNCE(), jit_compile=False)
 history = model.fit(
-    {"speech": train_x, "text": np.asarray(letters(train_words))},
+    kx.models.Preprocessed(speech=train_x, text=letters(train_words)),
     train_ids,
     batch_size=BATCH_SIZE,
     epochs=epochs,
@@ -444,7 +444,7 @@ steps = epochs * len(said) // 45
 schedule = keras.optimizers.schedules.CosineDecay(2e-3, steps)
 speaker.compile(keras.optimizers.Adam(schedule), jit_compile=False)
 history = speaker.fit(
-    {"speech": said, "text": np.asarray(spelling(said_words))},
+    kx.models.Preprocessed(speech=said, text=spelling(said_words)),
     batch_size=45,
     epochs=epochs,
     verbose=0,

@@ -619,7 +619,7 @@ epochs = 2 if FAST else 240
 steps = epochs * -(-len(drawn_from) // 64)
 artist.compile(keras.optimizers.Adam(falling_rate(steps)), jit_compile=False)
 history = artist.fit(
-    {"video": drawn_from, "text": np.asarray(words(drawn_texts))},
+    {"video": drawn_from, "text": drawn_texts},
     batch_size=64,
     epochs=epochs,
     verbose=0,

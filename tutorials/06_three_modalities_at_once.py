@@ -149,8 +149,7 @@ heard = [speech(train["speech"])]
 heard += [speech(train["speech"], training=True) for _ in range(COPIES)]
 kx.models.ridge_warm_start(
     model,
-    "speech",
-    np.concatenate(heard),
+    kx.models.Preprocessed(speech=np.concatenate(heard)),
     np.tile(model.encode(train["text"], "text"), (1 + COPIES, 1)),
 )
 

@@ -64,8 +64,7 @@ def build_model(train, texts, encoder, augmentation):
         ]
     kx.models.ridge_warm_start(
         model,
-        "image",
-        np.concatenate(copies),
+        kx.models.Preprocessed(image=np.concatenate(copies)),
         np.tile(targets, (len(copies), 1)),
     )
     return model

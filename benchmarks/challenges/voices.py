@@ -58,7 +58,9 @@ def train_listener(spectrograms, texts, labels, seed):
         "text": np.tile(tokens, (copies, 1)),
     }
     targets = np.tile(model.encode(tokens, "text"), (copies, 1))
-    kx.models.ridge_warm_start(model, "speech", x["speech"], targets)
+    kx.models.ridge_warm_start(
+        model, kx.models.Preprocessed(speech=x["speech"]), targets
+    )
     batch_size = three.BATCH_SIZE
     num_steps = VOICE_EPOCHS * -(-len(targets) // batch_size)
     model.compile(

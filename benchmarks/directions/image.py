@@ -120,7 +120,7 @@ def train_translator(target, train, words, seed):
     )
     epochs = VAE_EPOCHS[target]
     model.compile(keras.optimizers.Adam(falling_rate(1e-3, NUM_TRAIN, epochs)))
-    x = {"image": train["image"], "text": words(train["text"]).numpy()}
+    x = {"image": train["image"], "text": train["text"]}
     model.fit(x, batch_size=BATCH_SIZE, epochs=epochs, verbose=0)
     return model
 
@@ -197,7 +197,7 @@ def train_space(train, words, seed):
     )
     rate = falling_rate(1e-3, NUM_TRAIN, SPACE_EPOCHS)
     model.compile(keras.optimizers.Adam(rate), loss="info_nce")
-    x = {"image": train["image"], "text": words(train["text"]).numpy()}
+    x = {"image": train["image"], "text": train["text"]}
     pairs = train["label"] @ [NUM_NAMES, 1]
     model.fit(x, pairs, batch_size=BATCH_SIZE, epochs=SPACE_EPOCHS, verbose=0)
     return model

@@ -98,8 +98,7 @@ def build_model(train, seed):
     ]
     kx.models.ridge_warm_start(
         model,
-        "speech",
-        np.concatenate(spectrograms),
+        kx.models.Preprocessed(speech=np.concatenate(spectrograms)),
         np.tile(model.encode(train["text"], "text"), (1 + COPIES, 1)),
     )
     return model

@@ -197,7 +197,7 @@ def train_translator(target, train, words, seed):
     model.compile(
         keras.optimizers.Adam(falling_rate(2e-3, len(train["id"]), epochs))
     )
-    x = {"video": train["video"], "text": words(train["text"]).numpy()}
+    x = {"video": train["video"], "text": train["text"]}
     model.fit(x, batch_size=BATCH_SIZE, epochs=epochs, verbose=0)
     return model
 
@@ -272,7 +272,7 @@ def gan(seed, data_dir):
     )
     video = tf.constant(train["video"])
     data = tf.data.Dataset.from_tensor_slices(
-        (words(train["text"]), np.arange(NUM_TRAIN))
+        (train["text"], np.arange(NUM_TRAIN))
     )
     data = data.shuffle(NUM_TRAIN, seed).repeat().batch(BATCH_SIZE)
     data = data.map(

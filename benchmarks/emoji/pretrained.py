@@ -120,8 +120,7 @@ def start_model(copies, names):
     weight[0] = 2.0  # the pictures as they are
     kx.models.ridge_warm_start(
         model,
-        "image",
-        copies.reshape(-1, copies.shape[-1]),
+        kx.models.Preprocessed(image=copies.reshape(-1, copies.shape[-1])),
         np.tile(normalize(names), (len(copies), 1)),
         sample_weight=weight.ravel(),
     )

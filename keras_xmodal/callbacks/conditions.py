@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from keras_xmodal.models.array_dataset import to_arrays
+from keras_xmodal.models.data import to_arrays
 
 
 def check_conditions(conditions, num_rows=None):

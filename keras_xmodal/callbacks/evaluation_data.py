@@ -108,9 +108,12 @@ def embed(model, dataset, modalities, batch_size):
     for x, ids, present in read_batches(dataset, batch_size):
         if not waiting:
             size = len(ids)
-            waiting = {name: _Waiting(model, name, size) for name in modalities}
+            waiting = {
+                name: _Waiting(model, name, size, type(x))
+                for name in modalities
+            }
         if not model.built:
-            model(x, training=False)
+            model.predict_on_batch(x)
         for name in modalities:
             if name in x:
                 waiting[name].add(x[name], ids, present[name])
@@ -121,8 +124,9 @@ def embed(model, dataset, modalities, batch_size):
 class _Waiting:
     """Distinct rows of one modality that wait for their batch to fill."""
 
-    def __init__(self, model, name, batch_size):
+    def __init__(self, model, name, batch_size, kind):
         self.model, self.name, self.batch_size = model, name, batch_size
+        self.kind = kind  # A dict, raw or of class `Preprocessed`.
         self.seen, self.rows, self.shapes = set(), [], None
         self.embeddings, self.ids = [], []
 
@@ -148,7 +152,7 @@ class _Waiting:
         count = len(self.rows)
         rows = self.rows + self.rows[-1:] * (self.batch_size - count)
         batch = tree.map_structure(lambda *leaves: np.stack(leaves), *rows)
-        outputs = self.model.predict_on_batch({self.name: batch})
+        outputs = self.model.predict_on_batch(self.kind({self.name: batch}))
         if not isinstance(outputs, dict) or self.name not in outputs:
             raise TypeError(
                 "The model must return a dict {modality: embedding}. "
@@ -203,12 +207,15 @@ def _raw_batches(dataset, batch_size):
 
 def _arrays(x):
     """Convert every leaf; a list is one array, not a structure."""
-    return {
-        name: np.asarray(value)
-        if isinstance(value, list)
-        else tree.map_structure(np.asarray, value)
+    return type(x)(
+        (
+            name,
+            np.asarray(value)
+            if isinstance(value, list)
+            else tree.map_structure(np.asarray, value),
+        )
         for name, value in x.items()
-    }
+    )
 
 
 def _batch_size(x):

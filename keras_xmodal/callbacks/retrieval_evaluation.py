@@ -40,10 +40,11 @@ class RetrievalEvaluation(keras.callbacks.Callback):
     `sample_weight` 0 are missing and left out; other weights change nothing.
 
     Args:
-        dataset: Batches of preprocessed `x`, `(x, ids)` or `(x, ids,
-            sample_weight)`, with `x` a dict `{modality: batch}` and ids of
-            shape `(batch,)`, of any dtype with equality: a `tf.data.Dataset`,
-            a list, a `keras.utils.PyDataset`. Or one such tuple of arrays.
+        dataset: Batches of `x`, `(x, ids)` or `(x, ids, sample_weight)`, with
+            `x` a dict `{modality: batch}`, raw as for `fit` or
+            `kx.models.Preprocessed`, and ids of shape `(batch,)`, of any dtype
+            with equality: a `tf.data.Dataset`, a list, a
+            `keras.utils.PyDataset`. Or one such tuple of arrays.
             `sample_weight` may be a dict by modality. Without ids, each row
             is its own item.
         pairs: List of pairs of modalities. Defaults to those of the model.

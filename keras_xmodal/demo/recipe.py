@@ -15,7 +15,11 @@ from tqdm.auto import tqdm
 from keras_xmodal import datasets
 from keras_xmodal.layers import ImageAugmentation
 from keras_xmodal.losses import InfoNCE
-from keras_xmodal.models import EmbeddingModel, ridge_warm_start
+from keras_xmodal.models import (
+    EmbeddingModel,
+    Preprocessed,
+    ridge_warm_start,
+)
 from keras_xmodal.networks import (
     ImageEncoder,
     ImagePreprocessor,
@@ -96,14 +100,13 @@ def build_model(train: dict, seed: int = 0) -> EmbeddingModel:
         },
         temperature=TEMPERATURE,
     )
-    names = text_preprocessor(train["texts"][:, 0])
-    images = image_preprocessor(train["image"])
-    model({"image": images[:1], "text": names[:1]})
+    names = train["texts"][:, 0]
+    model.encode({"image": train["image"][:1], "text": names[:1]})
     model.projections["text"].set_weights(
         [np.eye(embedding_dim), np.zeros(embedding_dim)]
     )
-    targets = model.predict({"text": names}, verbose=0)["text"]
-    copies = [
+    targets = model.encode(names, "text")
+    copies = [image_preprocessor(train["image"])] + [
         image_preprocessor(train["image"], training=True)
         for _ in range(AUGMENTED_COPIES)
     ]
@@ -111,8 +114,7 @@ def build_model(train: dict, seed: int = 0) -> EmbeddingModel:
     weight[0] = 2.0  # the pictures as they are
     ridge_warm_start(
         model,
-        "image",
-        np.concatenate([images, *copies]),
+        Preprocessed(image=np.concatenate(copies)),
         np.tile(targets, (1 + AUGMENTED_COPIES, 1)),
         sample_weight=weight.ravel(),
     )

@@ -6,10 +6,10 @@ import re
 import keras
 import tensorflow as tf
 
+from keras_xmodal import checks
 from keras_xmodal.export import samples
 from keras_xmodal.media.image import decode_image
 from keras_xmodal.models import GANModel
-from keras_xmodal.models.checks import check_modalities
 from keras_xmodal.networks import SpeechPreprocessor
 
 
@@ -95,7 +95,7 @@ def find_towers(model, examples=None, input_signature=None):
         shape = (None, model.input_dim)
         return [Tower(None, tf.TensorSpec(shape, tf.float32, "x"))]
     if input_signature:
-        check_modalities(input_signature, names, "input_signature")
+        checks.modalities("input_signature", input_signature, names)
     examples = examples or {}
     towers = []
     for name in names:

@@ -4,7 +4,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_xmodal.export.endpoint import Endpoint
-from keras_xmodal.models.vae_networks import summarize
+from keras_xmodal.models.vae import networks
 from keras_xmodal.networks import TextDecoder
 from keras_xmodal.ops.gaussian import sample_gaussian
 from keras_xmodal.ops.noise import stateless_normal
@@ -71,10 +71,11 @@ def encode(model, x):
 
 def _encode(model, x):
     """Mean and log-variance, and the features that decoders take besides."""
-    experts, context = model._encode(x, {}, training=False)
+    experts, context = networks.encode(model, x, {}, training=False)
     posterior = model.objective.posterior(experts)
     outputs = {
-        name: summarize(posterior, name) for name in ("mean", "log_variance")
+        name: networks.summarize(posterior, name)
+        for name in ("mean", "log_variance")
     }
     return outputs, context
 
@@ -116,7 +117,7 @@ def _decoding(model, target, latents):
         z, context = inputs(model, arguments)
         if is_text:
             return {output: model._decoder(target).generate(_join(z, context))}
-        parameters = model._decode(target, z, context)
+        parameters = networks.decode(model, target, z, context)
         return {output: model.likelihoods[target].mean(parameters)}
 
     def score(model, *arguments, outputs):

@@ -85,9 +85,13 @@ class LogitScale(keras.layers.Layer):
             temperature: Float in `[0.01, 1]`.
             bias: Float.
         """
+        log_scale, logit_bias = (
+            float(ops.convert_to_numpy(variable))
+            for variable in (self.log_scale, self.logit_bias)
+        )
         untrained = math.isclose(
-            float(self.log_scale), -math.log(self.temperature), abs_tol=1e-6
-        ) and math.isclose(float(self.logit_bias), self.bias, abs_tol=1e-6)
+            log_scale, -math.log(self.temperature), abs_tol=1e-6
+        ) and math.isclose(logit_bias, self.bias, abs_tol=1e-6)
         if untrained:
             self.temperature, self.bias = float(temperature), float(bias)
             self.log_scale.assign(-math.log(self.temperature))

@@ -14,6 +14,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 import keras_xmodal as kx
 from keras_xmodal import export
+from keras_xmodal.models.vae import networks
 from keras_xmodal.networks import ImagePreprocessor, TextPreprocessor
 from keras_xmodal.ops import noise as noise_ops
 from tests.export.conftest import TEXTS, pictures, png
@@ -186,13 +187,13 @@ def test_report(saved_vae):
 def test_encode_and_decode_equal_keras(loaded, model, x):
     for name in x:
         actual = run(loaded, f"encode_{name}", **{name: x[name]})
-        experts, _ = model._encode({name: x[name]}, {}, False)
+        experts, _ = networks.encode(model, {name: x[name]}, {}, False)
         i = model.names.index(name)
         for key in ("mean", "log_variance"):
             expected = getattr(experts, key)[i]
             np.testing.assert_allclose(actual[key], expected, atol=1e-5)
     actual = run(loaded, "encode_all", **x)
-    experts, _ = model._encode(x, {}, False)
+    experts, _ = networks.encode(model, x, {}, False)
     means, variances, _ = (
         np.asarray(part) for part in model.objective.posterior(experts)
     )
@@ -337,7 +338,9 @@ def test_device_equals_keras_for_any_batch_size(lite_vae, model, x):
     tokens = device(path, "translate_image_to_text")(
         image=x["image"], noise=0 * noise
     )
-    z = np.asarray(model._encode({"image": x["image"]}, {}, False)[0].mean[0])
+    z = np.asarray(
+        networks.encode(model, {"image": x["image"]}, {}, False)[0].mean[0]
+    )
     np.testing.assert_array_equal(
         tokens["text"], model.decode(z, "mode")["text"]
     )
@@ -416,13 +419,13 @@ def test_mixed_precision(dtype, x, tmp_path):
     image = {"image": x["image"]}
     noise = np.zeros((len(x["image"]), DIM), "float32")
     actual = device(tmp_path / "b", "encode_image")(**image)["mean"]
-    experts, _ = twin._encode(image, {}, False)
+    experts, _ = networks.encode(twin, image, {}, False)
     expected = experts.mean[twin.names.index("image")]
     np.testing.assert_allclose(actual, expected, atol=1e-5)
     tokens = device(tmp_path / "b", "translate_image_to_text")(
         **image, noise=noise
     )["text"]
-    context = twin._encode(image, {}, False)[1]
+    context = networks.encode(twin, image, {}, False)[1]
     z = np.concatenate([expected, context], axis=1)
     np.testing.assert_array_equal(tokens, twin.decoders["text"].generate(z))
 

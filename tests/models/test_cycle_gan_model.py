@@ -278,9 +278,9 @@ def test_a_longer_modality_is_seen_once_and_a_shorter_one_repeats():
         "a": np.arange(10, dtype="float32")[:, None] * np.ones(3, "float32"),
         "b": np.arange(4, dtype="float32")[:, None] * np.ones(3, "float32") / 4,
     }
-    prepared = model._prepare(data, {"batch_size": 4}, training=True)
+    prepared = model._gate(data, training=True, batch_size=4, shuffle=True)
     for epoch in range(2):
-        for x in prepared:
+        for (x,) in prepared:
             sizes.append(len(x["a"]))
             assert len(x["b"]) == len(x["a"])
             for name in seen:
@@ -299,8 +299,7 @@ def test_a_longer_modality_is_seen_once_and_a_shorter_one_repeats():
         np.testing.assert_array_equal(np.sort(b[start : start + 4]), range(4))
     assert np.bincount(b.astype(int)).min() == 2
     # In order, where asked for.
-    options = {"batch_size": 10, "shuffle": False}
-    (x,) = model._prepare(data, options, training=True)
+    ((x,),) = model._gate(data, training=True, batch_size=10)
     np.testing.assert_array_equal(x["a"], data["a"])
     rows = np.arange(10) % 4
     np.testing.assert_array_equal(x["b"], data["b"][rows])
@@ -650,7 +649,7 @@ def changed(name, **kwargs):
         (DATA["a"], {}, TypeError, "must be a dict"),
         ({"a": DATA["a"]}, {}, ValueError, r"must hold the modalities"),
         ({**DATA, "c": DATA["a"]}, {}, ValueError, r"'c'"),
-        ({**DATA, "a": DATA["a"][:0]}, {}, ValueError, r"`x\['a'\]` must hold"),
+        ({**DATA, "a": DATA["a"][:0]}, {}, ValueError, "at least 1"),
         (changed("a", value=np.nan), {}, ValueError, r"`x\['a'\]` must be fin"),
         (
             changed("b", value=1.5),
@@ -681,7 +680,7 @@ def test_wrong_datasets_are_refused():
     batches = tf.data.Dataset.from_tensors(
         {name: DATA[name][:size] for name, size in sizes.items()}
     )
-    with pytest.raises(ValueError, match=r"as many examples.*'a': 8, 'b': 4"):
+    with pytest.raises(ValueError, match=r"equally many.*'a': 8, 'b': 4"):
         make_model().fit(batches)
     pictures = {**DATA, "b": np.zeros((24, 2))}
     dataset = tf.data.Dataset.from_tensor_slices(
@@ -721,7 +720,7 @@ def test_losses_that_are_not_finite_stop_the_training():
         (DATA, "b", {}, ValueError, "`x` must hold 'a' alone"),
         ({"c": DATA["a"]}, "b", {}, ValueError, r"keys \['c'\]"),
         (DATA["a"], "b", {}, TypeError, "must be a dict"),
-        ({"a": DATA["a"][:0]}, "b", {}, ValueError, "an example to translate"),
+        ({"a": DATA["a"][:0]}, "b", {}, ValueError, "at least 1"),
         ({"a": DATA["a"][:, :2]}, "b", {}, ValueError, r"shape \(None, 3\)"),
         ({"a": DATA["a"] * np.inf}, "b", {}, ValueError, "must be finite"),
         ({"a": DATA["a"]}, "b", {"batch_size": 0}, ValueError, "batch_size=0"),

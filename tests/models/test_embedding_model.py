@@ -512,7 +512,11 @@ class TestChapter:
         ({}, ValueError, "either `input_dim` or `encoders`"),
         ({"input_dim": 0}, ValueError, "input_dim=0"),
         ({"input_dim": 3, "embedding_dim": -1}, ValueError, "embedding_dim=-1"),
-        ({"input_dim": 3.5}, TypeError, "`input_dim` must be an integer"),
+        (
+            {"input_dim": 3.5},
+            TypeError,
+            "`input_dim` must be a positive integer",
+        ),
         ({"input_dim": {"a": 0}}, ValueError, r"input_dim\['a'\]=0"),
         ({"input_dim": {}}, ValueError, "at least one modality"),
         ({"input_dim": 3, "embedding_dim": None}, ValueError, "only with"),
@@ -562,7 +566,7 @@ def bad(**changes):
             {k: v[:0] for k, v in make_data().items()},
             {},
             ValueError,
-            "at least one example",
+            "at least 1",
         ),
         (
             bad(image=np.full((8, 8, 8, 3), np.nan)),
@@ -570,7 +574,7 @@ def bad(**changes):
             ValueError,
             r"`x\['image'\]` must be finite.*8 of 8 examples",
         ),
-        (make_data(), {"y": np.arange(5)}, ValueError, "5 values for 8"),
+        (make_data(), {"y": np.arange(5)}, ValueError, "8.*5"),
         (make_data(), {"y": np.ones(8)}, TypeError, "y of dtype float64"),
         (make_data(), {"y": np.ones((8, 2), int)}, ValueError, r"\(8, 2\)"),
         (

@@ -433,7 +433,7 @@ def test_named_modalities(tmp_path):
     data = {"text": X, "image": Y}
     history = train(gan, data, None, epochs=1)
     unnamed = make_gan()
-    assert train(unnamed, X, Y, epochs=1) == history
+    assert train(unnamed, np.float32(0.5) * X, Y, epochs=1) == history
     dataset = tf.data.Dataset.from_tensor_slices(data).batch(16)
     gan.fit(gan.preprocess(dataset), verbose=0)
     # Raw conditions are preprocessed.
@@ -576,12 +576,12 @@ def bad(value):
     ("x", "y", "match"),
     [
         (X, None, "`y` must hold the targets"),
-        (X[:5], Y, "as many examples"),
-        (X[:0], Y[:0], "at least one example"),
-        (X, bad(np.nan), "`target` must be finite"),
+        (X[:5], Y, "equally many"),
+        (X[:0], Y[:0], "at least 1"),
+        (X, bad(np.nan), "`y` must be finite"),
         (X, bad(1.5), r"\[0, 1\].*sigmoid.* to 1.5"),
         (X, np.zeros((48, 4)), r"\(None, 3\).*\(None, 4\)"),
-        (np.full_like(X, np.inf), Y, "`condition` must be finite"),
+        (np.full_like(X, np.inf), Y, "`x` must be finite"),
     ],
 )
 def test_wrong_data_is_refused_before_training(x, y, match):
@@ -647,9 +647,9 @@ def test_losses_that_are_not_finite_stop_the_training():
         ({}, "`condition` must be given"),
         ({"condition": X, "z": np.zeros((48, 4)), "seed": 1}, "either `z` or"),
         ({"condition": X, "z": np.zeros((48, 5))}, r"\(None, 4\)"),
-        ({"condition": X, "z": np.zeros((47, 4))}, "as many examples"),
-        ({"condition": X, "seed": [1, 2]}, "as many examples"),
-        ({"condition": X[:0]}, "must be an example"),
+        ({"condition": X, "z": np.zeros((47, 4))}, "equally many"),
+        ({"condition": X, "seed": [1, 2]}, "equally many"),
+        ({"condition": X[:0]}, "at least 1"),
     ],
 )
 def test_wrong_arguments_of_generate(kwargs, match):

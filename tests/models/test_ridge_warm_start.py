@@ -27,7 +27,7 @@ def test_solution_minimises_the_weighted_squares():
     model = make_model()
     weight = RNG.uniform(0.5, 2, size=40)
     kx.models.ridge_warm_start(
-        model, "image", X, TARGETS, penalty=0.5, sample_weight=weight
+        model, {"image": X}, TARGETS, penalty=0.5, sample_weight=weight
     )
     mean = np.average(X, axis=0, weights=weight)
     target_mean = np.average(TARGETS, axis=0, weights=weight)
@@ -52,7 +52,7 @@ def test_a_linear_relation_is_found():
     model = make_model(encoder)
     before = model.projections["text"].get_weights()
     targets = X @ RNG.normal(size=(6, 4)) + 0.3
-    kx.models.ridge_warm_start(model, "image", X, targets, penalty=1e-6)
+    kx.models.ridge_warm_start(model, {"image": X}, targets, penalty=1e-6)
     expected = targets / np.linalg.norm(targets, axis=1, keepdims=True)
     np.testing.assert_allclose(model.encode(X, "image"), expected, atol=1e-3)
     for a, b in zip(
@@ -64,13 +64,14 @@ def test_a_linear_relation_is_found():
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        ({"modality": "sound"}, "'sound'"),
+        ({"x": {"sound": X}}, "'sound'"),
+        ({"x": {"image": X, "text": X}}, "one modality"),
         ({"targets": TARGETS[:3]}, r"\(40, 4\).*\(3, 4\)"),
         ({"penalty": -1}, "penalty=-1"),
     ],
 )
 def test_wrong_arguments(change, match):
-    arguments = {"modality": "image", "x": X, "targets": TARGETS}
+    arguments = {"x": {"image": X}, "targets": TARGETS}
     with pytest.raises(ValueError, match=match):
         kx.models.ridge_warm_start(make_model(), **{**arguments, **change})
 
@@ -78,4 +79,4 @@ def test_wrong_arguments(change, match):
 def test_a_model_without_weights_is_refused():
     model = kx.EmbeddingModel({"image": 6, "text": 6}, 4)
     with pytest.raises(ValueError, match="called once"):
-        kx.models.ridge_warm_start(model, "image", X, TARGETS)
+        kx.models.ridge_warm_start(model, {"image": X}, TARGETS)

@@ -1,11 +1,9 @@
 """Checks of what a user passes to a `CycleGANModel`."""
 
 import keras
-import tensorflow as tf
 
-from keras_xmodal.models import checks, gan_checks, gan_data_checks
-
-_NOT_HERE = ("sample_weight", "class_weight", "validation_split")
+from keras_xmodal import checks
+from keras_xmodal.models.data import check_arrays
 
 
 def check_networks(generators, discriminators):
@@ -119,23 +117,6 @@ def _same(shape, other):
     )
 
 
-def check_weights(**weights):
-    """Check that weights of losses are numbers from 0.
-
-    Args:
-        **weights: Numbers by the names of their arguments.
-
-    Raises:
-        ValueError: If one is negative or not finite.
-    """
-    for name, value in weights.items():
-        if not 0 <= value < float("inf"):
-            raise ValueError(
-                f"`{name}` must be a non-negative number. "
-                f"Received: {name}={value}"
-            )
-
-
 def check_metrics(metrics, names):
     """Check the metrics of both modalities.
 
@@ -155,54 +136,21 @@ def check_metrics(metrics, names):
         )
 
 
-def check_options(y, options):
+def check_unpaired(**options):
     """Refuse arguments of `fit` that say nothing of unpaired data.
 
     Args:
-        y: What was passed as targets.
-        options: Dict of further arguments.
+        **options: What was passed, by the names of the arguments.
 
     Raises:
-        ValueError: If there is one.
+        ValueError: If one was given.
     """
-    given = [name for name in _NOT_HERE if options.get(name) is not None]
-    given = [*(["y"] if y is not None else []), *given]
+    given = [name for name, value in options.items() if value is not None]
     if given:
         raise ValueError(
             "Unpaired data is `x` alone, a dict of both modalities, with "
             f"`validation_data` of the same kind. Received: {given}"
         )
-
-
-def check_data(model, x):
-    """Check arrays, or a data set by what it says of itself.
-
-    Args:
-        model: `CycleGANModel`, built.
-        x: Dict of arrays or tensor specs of both modalities.
-
-    Raises:
-        ValueError: If they are empty, not finite, of other shapes than the
-            networks', or outside what the generators can make.
-    """
-    for name, value in x.items():
-        argument = f"x[{name!r}]"
-        expected = (None, *model.modality_shapes[name])
-        checks.check_shape(argument, value, expected)
-        if isinstance(value, tf.TensorSpec):
-            continue
-        if not len(value):
-            raise ValueError(
-                f"`{argument}` must hold at least one example. "
-                f"Received: {argument}.shape={tuple(value.shape)}"
-            )
-        checks.check_finite(value, argument)
-        gan_data_checks.check_range(
-            model.generators[name], value, f"`{argument}`"
-        )
-    sizes = {name: value.shape[0] for name, value in x.items()}
-    if any(isinstance(value, tf.TensorSpec) for value in x.values()):
-        checks.check_same_batch_size(sizes, "batch")
 
 
 def check_translate(model, x, to, batch_size):
@@ -219,26 +167,18 @@ def check_translate(model, x, to, batch_size):
         ValueError: If a name is unknown, `x` is not of the other modality or
             empty, or the model has no weights yet.
     """
-    if to not in model.modalities:
-        raise ValueError(
-            f"`to` must be one of {list(model.modalities)}. Received: to={to!r}"
-        )
-    checks.check_modalities(x, model.modalities)
+    checks.one_of("to", to, model.modalities)
+    checks.modalities("x", x, model.modalities)
     source = model.other(to)
     if list(x) != [source]:
         raise ValueError(
             f"`x` must hold {source!r} alone, to be translated to {to!r}. "
             f"Received: x with keys {list(x)}"
         )
-    gan_checks.check_positive_integer("batch_size", batch_size)
+    checks.positive_integer("batch_size", batch_size)
     if not model.built:
         raise ValueError(
             "A model must be built before it translates, by `fit` or by "
             "`build({modality: shape})`. Received: a model without weights"
         )
-    if not len(x[source]):
-        raise ValueError(
-            "There must be an example to translate. Received: none of "
-            f"{source!r}"
-        )
-    checks.check_finite(x[source], f"x[{source!r}]")
+    check_arrays(x)

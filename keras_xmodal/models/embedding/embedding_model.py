@@ -1,15 +1,16 @@
 """One embedding space for any number of modalities."""
 
+import itertools
+
 import keras
 import numpy as np
-import tensorflow as tf
 from keras import ops
 
-from keras_xmodal import losses, saving
+from keras_xmodal import checks, losses, saving
 from keras_xmodal.layers.logit_scale import LogitScale
-from keras_xmodal.models import checks
-from keras_xmodal.models.multimodal_model import MultimodalModel
-from keras_xmodal.models.weight_decay import exclude_from_weight_decay
+from keras_xmodal.models.base import MultimodalModel
+from keras_xmodal.models.embedding.weight_decay import exclude_from_weight_decay
+from keras_xmodal.models.encoders import check_input, feature_shape
 from keras_xmodal.ops.similarity import dot_similarity, l2_normalize
 
 
@@ -102,25 +103,20 @@ class EmbeddingModel(MultimodalModel):
         **kwargs,
     ):
         super().__init__(preprocessors, **kwargs)
-        if (input_dim is None) == (encoders is None):
-            raise ValueError(
-                "Give either `input_dim` or `encoders`. "
-                f"Received: input_dim={input_dim}, encoders={encoders}"
-            )
-        checks.check_dims(input_dim, embedding_dim, encoders)
+        _check_dims(input_dim, embedding_dim, encoders)
         self.input_dim = input_dim
         self.embedding_dim = embedding_dim
         self.temperature = temperature
         self.bias = bias
-        self.encoders = checks.check_layers("encoders", encoders)
+        self.encoders = checks.keras_layers("encoders", encoders, optional=True)
         self.modalities = tuple(
             encoders or (input_dim if isinstance(input_dim, dict) else ())
         )
         if self.preprocessors:
-            checks.check_modalities(
-                self.preprocessors, self.modalities, "preprocessors"
+            checks.modalities(
+                "preprocessors", self.preprocessors, self.modalities
             )
-        self.pairs = checks.check_pairs(pairs, self.modalities)
+        self.pairs = _check_pairs(pairs, self.modalities)
 
         self.projections = {}
         if embedding_dim is not None:
@@ -151,16 +147,14 @@ class EmbeddingModel(MultimodalModel):
         if not self.modalities:
             self.projections["x"].build((None, self.input_dim))
             return
-        checks.check_modalities(input_shape, self.modalities)
+        checks.modalities("input_shape", input_shape, self.modalities)
         features = {}
         for name in self.modalities:
             shape = input_shape.get(name)
             # Batches of any size are to come.
             shape = shape and (None, *shape[1:])
             if name in self.encoders:
-                features[name] = checks.feature_shape(
-                    name, self.encoders[name], shape
-                )
+                features[name] = feature_shape(name, self.encoders[name], shape)
             else:
                 features[name] = (None, self.input_dim[name])
             if features[name] is not None and self.projections:
@@ -174,11 +168,11 @@ class EmbeddingModel(MultimodalModel):
 
     def call(self, x, training=False):
         if not self.modalities:
-            checks.check_shape("x", x, (None, self.input_dim))
+            check_input("x", x, (None, self.input_dim))
             return self.projections["x"](x)
-        checks.check_modalities(x, self.modalities)
-        checks.check_same_batch_size(
-            {name: value.shape[0] for name, value in x.items()}
+        checks.modalities("x", x, self.modalities)
+        checks.same_length(
+            "x", {name: value.shape[0] for name, value in x.items()}
         )
         return {
             name: self._embed(name, x[name], training)
@@ -189,10 +183,10 @@ class EmbeddingModel(MultimodalModel):
     def _embed(self, name, x, training):
         encoder = self.encoders.get(name)
         if encoder is None:
-            checks.check_shape(f"x[{name!r}]", x, (None, self.input_dim[name]))
+            check_input(f"x[{name!r}]", x, (None, self.input_dim[name]))
         else:
             if isinstance(encoder, keras.Model) and hasattr(encoder, "inputs"):
-                checks.check_shape(f"x[{name!r}]", x, encoder.input_shape)
+                check_input(f"x[{name!r}]", x, encoder.input_shape)
             x = encoder(x, training=bool(training) and encoder.trainable)
         if self.projections:
             if not self.projections[name].built:
@@ -250,6 +244,49 @@ class EmbeddingModel(MultimodalModel):
             [w for scale in self.logit_scales.values() for w in scale.weights],
         )
 
+    def fit(self, x=None, y=None, batch_size=None, **kwargs):
+        """Train on dicts of modalities.
+
+        Args:
+            x: Dict `{modality: array}` of raw examples, or a
+                `tf.data.Dataset`, `keras.utils.PyDataset` or generator of
+                batches `x`, `(x, ids)` or `(x, ids, sample_weight)`. Batches
+                may lack modalities. The model's preprocessors are applied,
+                with augmentation; `Preprocessed` is taken as it is.
+            y: Integer ids of shape `(examples,)`. Examples with equal ids are
+                positives of each other. None: each example is its own item.
+            batch_size: Positive integer, for arrays. Defaults to 32.
+            **kwargs: Further arguments of `keras.Model.fit`.
+                `sample_weight` is an array of shape `(examples,)` or a dict
+                `{modality: array}`; 0 says that the modality is missing in
+                that example, and its cells may hold NaN. `validation_data` is
+                raw, too, and not augmented.
+
+        Returns:
+            Keras `History`.
+
+        Raises:
+            TypeError: If ids are not integers.
+            ValueError: If the data is empty, not finite, of unequal sizes or
+                of unknown modalities.
+        """
+        return super().fit(x, y, batch_size, **kwargs)
+
+    def _check_values(self, x, y=None, sample_weight=None):
+        self._check_specs(x, y)
+
+    def _check_specs(self, x, y=None, sample_weight=None):
+        if self.modalities and y is not None:
+            checks.integer_ids("y", y)
+
+    def _default_targets(self, x):
+        if self.modalities:
+            return super()._default_targets(x)
+        raise ValueError(
+            "`y` must hold the targets that `sample_weight` weighs. "
+            "Received: y=None"
+        )
+
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
     ):
@@ -280,8 +317,6 @@ class EmbeddingModel(MultimodalModel):
             )
         if y is None:
             y = ops.arange(ops.shape(y_pred[pairs[0][0]])[0])
-        else:
-            checks.check_ids(y)
         values = []
         for pair in pairs:
             value = self._pair_loss(pair, y, y_pred, sample_weight)
@@ -297,9 +332,7 @@ class EmbeddingModel(MultimodalModel):
             logits = self.logit_scales[_pair_name(pair)](logits)
         weights = sample_weight
         if isinstance(sample_weight, dict):
-            checks.check_modalities(
-                sample_weight, self.modalities, "sample_weight"
-            )
+            checks.modalities("sample_weight", sample_weight, self.modalities)
             one = ops.ones(ops.shape(ids)[0])
             rows, columns = (
                 ops.cast(sample_weight.get(name, one), "float32")
@@ -315,9 +348,9 @@ class EmbeddingModel(MultimodalModel):
 
         Args:
             x: Dict `{modality: raw examples}`, or the raw examples of the one
-                `modality`; or a `tf.data.Dataset` of batches of dicts, alone
-                or followed by ids. Raw is what the preprocessor of the
-                modality takes; without one, what its encoder takes.
+                `modality`; or any data that `predict` takes. Raw is what the
+                preprocessor of the modality takes; without one, what its
+                encoder takes.
             modality: Name of the modality, if `x` is not a dict.
             batch_size: Integer, examples encoded at once.
 
@@ -339,19 +372,11 @@ class EmbeddingModel(MultimodalModel):
             print(model.encode(np.ones((2, 12)), "image").shape)  # (2, 4)
             ```
         """
-        if not self.modalities:
-            return self.predict(np.asarray(x), batch_size, verbose=0)
-        if isinstance(x, tf.data.Dataset):
-            return self.predict(self.preprocess(x), verbose=0)
-        single = modality is not None
-        if single:
+        if modality is not None:
+            checks.one_of("modality", modality, self.modalities)
             x = {modality: x}
-        checks.check_modalities(x, self.modalities)
-        x = {name: np.asarray(value) for name, value in x.items()}
-        checks.check_arrays(x, None, None, self.modalities)
-        dataset = tf.data.Dataset.from_tensor_slices(x).batch(batch_size)
-        embeddings = self.predict(self.preprocess(dataset), verbose=0)
-        return embeddings[modality] if single else embeddings
+        embeddings = self.predict(x, batch_size, verbose=0)
+        return embeddings if modality is None else embeddings[modality]
 
     def similarity(self, a, b):
         """Cosine similarity of every example of `a` with every one of `b`.
@@ -379,27 +404,89 @@ class EmbeddingModel(MultimodalModel):
 
     def _embeddings(self, argument, value):
         if not isinstance(value, dict):
-            return checks.check_embeddings(argument, value)
+            return _check_embeddings(argument, value)
         if len(value) != 1:
             raise ValueError(
                 f"`{argument}` must hold one modality. Received: {list(value)}"
             )
         return next(iter(self.encode(value).values()))
 
-    # Saving.
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "input_dim": dict(self.input_dim)
-            if isinstance(self.input_dim, dict)
-            else self.input_dim,
-            "embedding_dim": self.embedding_dim,
-            "pairs": [list(pair) for pair in self.pairs],
-            "temperature": self.temperature,
-            "bias": self.bias,
-        }
-
 
 def _pair_name(pair):
     return "_".join(pair)
+
+
+def _check_dims(input_dim, embedding_dim, encoders):
+    if (input_dim is None) == (encoders is None):
+        raise ValueError(
+            "Give either `input_dim` or `encoders`. "
+            f"Received: input_dim={input_dim}, encoders={encoders}"
+        )
+    if embedding_dim is None and encoders is None:
+        raise ValueError(
+            "`embedding_dim` may be None only with `encoders`. "
+            f"Received: input_dim={input_dim}, embedding_dim=None"
+        )
+    checks.positive_integer("embedding_dim", embedding_dim, optional=True)
+    if isinstance(input_dim, dict):
+        for name, size in input_dim.items():
+            checks.positive_integer(f"input_dim[{name!r}]", size)
+    else:
+        checks.positive_integer("input_dim", input_dim, optional=True)
+    if input_dim == {} or encoders == {}:
+        raise ValueError(
+            "A model needs at least one modality. "
+            f"Received: input_dim={input_dim}, encoders={encoders}"
+        )
+
+
+def _check_pairs(pairs, modalities):
+    """Check which modalities to compare; by default all with all.
+
+    Args:
+        pairs: None or an iterable of pairs of names.
+        modalities: Names that the model knows.
+
+    Returns:
+        List of tuples of two names.
+
+    Raises:
+        ValueError: If a pair is repeated or is not of two known modalities.
+    """
+    if pairs is None:
+        return list(itertools.combinations(modalities, 2))
+    pairs = [tuple(pair) for pair in pairs]
+    for pair in pairs:
+        known = all(name in modalities for name in pair)
+        if len(set(pair)) != 2 or len(pair) != 2 or not known:
+            raise ValueError(
+                "`pairs` must hold pairs of two different modalities of "
+                f"{list(modalities)}. Received: pairs={pairs}"
+            )
+    if len({frozenset(pair) for pair in pairs}) < len(pairs):
+        raise ValueError(
+            f"`pairs` must hold each pair once. Received: pairs={pairs}"
+        )
+    return pairs
+
+
+def _check_embeddings(argument, value):
+    """Check that an array has a row for each example, and return it.
+
+    Args:
+        argument: Name of the argument, for the message.
+        value: Array of shape `(examples, dim)`.
+
+    Returns:
+        NumPy array.
+
+    Raises:
+        ValueError: If it has another rank.
+    """
+    value = np.asarray(value)
+    if value.ndim != 2:
+        raise ValueError(
+            f"`{argument}` must be embeddings of shape (examples, dim), or a "
+            f"dict with one modality. Received: {argument}.shape={value.shape}"
+        )
+    return value

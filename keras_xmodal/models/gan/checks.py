@@ -1,8 +1,9 @@
 """Checks of what a user passes to a `GANModel`, before training starts."""
 
-import numbers
-
 import keras
+import numpy as np
+
+from keras_xmodal import checks
 
 # Second derivatives that TensorFlow gets wrong without an error, or lacks.
 _UNSAFE_LAYERS = (keras.layers.Resizing,)
@@ -26,7 +27,7 @@ def check_arguments(model_arguments):
         "condition_encoder",
         "augmenter",
     ):
-        check_layer(name, a[name])
+        checks.keras_layer(name, a[name], optional=True)
     if (a["generator"] is None) != (a["discriminator"] is None):
         raise ValueError(
             "`generator` and `discriminator` must be given together. Received: "
@@ -53,10 +54,8 @@ def check_arguments(model_arguments):
             f"input_dim={a['input_dim']}"
         )
     for name in ("input_dim", "output_dim", "latent_dim"):
-        value = a[name]
-        if value is not None:
-            check_positive_integer(name, value)
-    check_momentum(a["ema_momentum"])
+        checks.positive_integer(name, a[name], optional=True)
+    checks.in_range("ema_momentum", a["ema_momentum"], 0, 1, "[)")
     if not a["conditional"] and (a["condition_encoder"] or a["condition"]):
         raise ValueError(
             "A model without conditions takes no `condition_encoder` and no "
@@ -131,12 +130,8 @@ def check_compile(model, mismatch_weight, discriminator_steps):
     Raises:
         ValueError: If one is out of range.
     """
-    check_positive_integer("discriminator_steps", discriminator_steps)
-    if not 0 <= mismatch_weight <= 1:
-        raise ValueError(
-            "`mismatch_weight` must be in [0, 1]. "
-            f"Received: mismatch_weight={mismatch_weight}"
-        )
+    checks.positive_integer("discriminator_steps", discriminator_steps)
+    checks.in_range("mismatch_weight", mismatch_weight, 0, 1)
     if mismatch_weight and not model.conditional:
         raise ValueError(
             "`mismatch_weight` needs conditions. Received: "
@@ -240,52 +235,147 @@ def last_activation(network):
     return activation if callable(activation) else None
 
 
-def check_layer(argument, layer):
-    """Check that a value is a Keras layer, or None.
+def check_named(model, x, names=None):
+    """Check a dict of modalities.
 
     Args:
-        argument: Name of the argument in the error.
-        layer: What was passed.
+        model: Model with names.
+        x: What should be a dict.
+        names: Names that it must hold. Defaults to all modalities.
 
     Raises:
-        TypeError: If it is something else.
+        TypeError: If it is no dict.
+        ValueError: If a modality is missing or unknown.
     """
-    if layer is not None and not isinstance(layer, keras.layers.Layer):
-        raise TypeError(
-            f"`{argument}` must be a Keras layer or model. "
-            f"Received: {layer!r} of type {type(layer).__name__}"
-        )
-
-
-def check_momentum(ema_momentum):
-    """Check how slowly an average follows.
-
-    Args:
-        ema_momentum: Number.
-
-    Raises:
-        ValueError: If it is not in [0, 1).
-    """
-    if not 0 <= ema_momentum < 1:
+    checks.modalities("x", x, model.modalities)
+    names = model.modalities if names is None else names
+    if not set(names) <= set(x):
         raise ValueError(
-            "`ema_momentum` must be in [0, 1). "
-            f"Received: ema_momentum={ema_momentum}"
+            f"`x` must hold the modalities {list(names)}. "
+            f"Received: x with keys {list(x)}"
         )
 
 
-def check_positive_integer(argument, value):
-    """Check that a value is a positive integer.
+def check_range(generator, target, argument="Targets"):
+    """Check that a generator can make the targets.
 
     Args:
-        argument: Name of the argument in the error.
-        value: What was passed.
+        generator: Keras layer.
+        target: Array.
+        argument: What it is called in the error.
 
     Raises:
-        ValueError: If it is not.
+        ValueError: If targets are outside the range of its last activation.
     """
-    integer = isinstance(value, numbers.Integral)
-    if not integer or isinstance(value, bool) or value < 1:
+    ranges = {
+        keras.activations.sigmoid: (0.0, 1.0),
+        keras.activations.softmax: (0.0, 1.0),
+        keras.activations.tanh: (-1.0, 1.0),
+    }
+    activation = last_activation(generator)
+    if activation not in ranges:
+        return
+    low, high = ranges[activation]
+    target = np.asarray(target)
+    smallest, largest = float(np.min(target)), float(np.max(target))
+    if smallest < low - 1e-6 or largest > high + 1e-6:
         raise ValueError(
-            f"`{argument}` must be a positive integer. "
-            f"Received: {argument}={value!r}"
+            f"{argument} must be in [{low:g}, {high:g}], the range of the "
+            f"generator's last activation, {activation.__name__}. "
+            f"Received: values from {smallest:g} to {largest:g}"
         )
+
+
+def check_target_shape(model, target):
+    """Compare the shape of targets with what the generator makes.
+
+    Args:
+        model: `GANModel`, built.
+        target: Array, or tensor spec, with the batch.
+
+    Raises:
+        ValueError: If a known size differs.
+    """
+    received, expected = tuple(target.shape[1:]), model.target_shape
+    fits = len(received) == len(expected) and all(
+        a is None or b is None or a == b
+        for a, b in zip(received, expected, strict=True)
+    )
+    if not fits:
+        raise ValueError(
+            "Targets must have the shape of what the generator makes, "
+            f"{(None, *expected)}. Received: targets of shape "
+            f"{(None, *received)}"
+        )
+
+
+def check_last_batch(networks, size):
+    """Check that no batch of one meets a layer of batch statistics.
+
+    Args:
+        networks: Keras layers in training.
+        size: Number of examples in the smallest batch, None where unknown.
+
+    Raises:
+        ValueError: If one does.
+    """
+    layers = {
+        type(layer).__name__
+        for network in networks
+        for layer in network._flatten_layers()
+        if isinstance(layer, keras.layers.BatchNormalization)
+        or getattr(layer, "batch_statistics", False)
+    }
+    if size == 1 and layers:
+        raise ValueError(
+            "Every batch must hold two examples at least, for the network has "
+            "layers of batch statistics. Received: a batch of one, with "
+            f"{sorted(layers)}"
+        )
+
+
+def check_generate(model, condition, z, seed, num_examples):
+    """Check the arguments of `generate`; return the number of examples.
+
+    Args:
+        model: `GANModel`.
+        condition: Structure of arrays, or None.
+        z: Array or None.
+        seed: Integer, integers or None.
+        num_examples: Integer or None.
+
+    Returns:
+        Integer.
+
+    Raises:
+        ValueError: If they do not fit.
+    """
+    if model.conditional != (condition is not None):
+        raise ValueError(
+            "`condition` must be given exactly where the model takes "
+            f"conditions. Received: condition of type "
+            f"{type(condition).__name__}, conditional={model.conditional}"
+        )
+    if z is not None and seed is not None:
+        raise ValueError(
+            "Give either `z` or `seed`, from which noise is drawn. "
+            f"Received: both, seed={seed}"
+        )
+    sizes = {}
+    if condition is not None:
+        for i, leaf in enumerate(keras.tree.flatten(condition)):
+            sizes[f"condition[{i}]"] = len(leaf)
+    if z is not None:
+        checks.shape("z", np.shape(z), (None, model.latent_dim))
+        sizes["z"] = len(z)
+    if seed is not None and np.ndim(seed):
+        sizes["seed"] = len(seed)
+    if num_examples is not None:
+        checks.positive_integer("num_examples", num_examples)
+        sizes["num_examples"] = num_examples
+    if not sizes:
+        raise ValueError(
+            "`num_examples` must say how many examples to generate. "
+            "Received: num_examples=None"
+        )
+    return checks.same_length("condition", sizes, least=1)

@@ -10,9 +10,9 @@ from keras_xmodal.layers import (
     DiffAugment,
     SpectralNormalization,
 )
-from keras_xmodal.models import gan_checks
-from keras_xmodal.models.finite_guard import FiniteGuard
-from keras_xmodal.models.multimodal_model import MultimodalModel
+from keras_xmodal.models.base import MultimodalModel
+from keras_xmodal.models.gan import checks
+from keras_xmodal.models.gan.finite_guard import FiniteGuard
 from keras_xmodal.ops.noise import fold_in, stateless_uniform
 
 
@@ -99,7 +99,7 @@ class AdversarialModel(MultimodalModel):
             saving.resolve("penalties", p, adversarial.Penalty)
             for p in penalties or ()
         ]
-        gan_checks.check_penalties(
+        checks.check_penalties(
             penalty_list,
             [*self._networks("discriminator"), self.augmenter],
             self.conditional,
@@ -110,7 +110,7 @@ class AdversarialModel(MultimodalModel):
             else keras.optimizers.get(optimizer)
             for optimizer in (generator_optimizer, discriminator_optimizer)
         ]
-        gan_checks.check_two_optimizers(*optimizers)
+        checks.check_two_optimizers(*optimizers)
         # Keras would make and save an optimizer of its own for the two.
         super().compile(optimizer=None, **kwargs)
         if self.dtype_policy.name == "mixed_float16":
@@ -129,14 +129,11 @@ class AdversarialModel(MultimodalModel):
             if variables and all(n.built for n in self._networks(role)):
                 optimizer.build(variables)
 
-    def _fit(self, x, y, options):
-        """Train, and stop where a loss is not finite any more."""
-        callbacks = options.get("callbacks")
+    def fit(self, x=None, y=None, batch_size=None, **kwargs):
+        callbacks = kwargs.pop("callbacks", None)
         if not isinstance(callbacks, keras.callbacks.CallbackList):
-            callbacks = keras.tree.flatten(callbacks or [])
-            options["callbacks"] = [*callbacks, FiniteGuard()]
-        # Past `MultimodalModel.fit`, where `y` holds ids.
-        return keras.Model.fit(self, x, y, **options)
+            callbacks = [*keras.tree.flatten(callbacks or []), FiniteGuard()]
+        return super().fit(x, y, batch_size, callbacks=callbacks, **kwargs)
 
     # Parts of a step.
 

@@ -3,8 +3,9 @@
 import keras
 import numpy as np
 
-from keras_xmodal.models import checks
-from keras_xmodal.models.embedding_model import EmbeddingModel
+from keras_xmodal import checks
+from keras_xmodal.models.data import take_rows
+from keras_xmodal.models.embedding.embedding_model import EmbeddingModel
 
 # Adam moves each weight by about the learning rate a step, whatever its size;
 # this one goes with learning rates around 1e-3. The direction of an embedding
@@ -14,8 +15,7 @@ _WEIGHT_SCALE = 0.02
 
 def ridge_warm_start(
     model: EmbeddingModel,
-    modality: str,
-    x: np.ndarray,
+    x: dict[str, np.ndarray],
     targets: np.ndarray,
     penalty: float = 0.1,
     sample_weight: np.ndarray | None = None,
@@ -31,8 +31,8 @@ def ridge_warm_start(
 
     Args:
         model: Built `EmbeddingModel` with projections.
-        modality: Name of the modality whose projection is set.
-        x: Preprocessed examples of that modality, of shape `(examples, ...)`.
+        x: Dict `{modality: raw examples}` of the one modality whose
+            projection is set, or `Preprocessed`.
         targets: Array of shape `(examples, embedding_dim)`: where the
             examples should lie, such as the other modality's embeddings.
         penalty: Float > 0, lambda as a multiple of the features' mean
@@ -40,8 +40,8 @@ def ridge_warm_start(
         sample_weight: Array of shape `(examples,)`, or None for ones.
 
     Raises:
-        ValueError: If the modality is unknown, there is no projection, or
-            shapes do not fit.
+        ValueError: If `x` does not hold one modality of the model, there is no
+            projection, or shapes do not fit.
 
     Example:
         ```python
@@ -53,13 +53,18 @@ def ridge_warm_start(
         model = kx.EmbeddingModel({"image": 20, "text": 8}, 4)
         model(x)
         targets = model.encode(x["text"], "text")
-        kx.models.ridge_warm_start(model, "image", x["image"], targets)
+        kx.models.ridge_warm_start(model, {"image": x["image"]}, targets)
         ```
 
     Reference:
         - Hoerl and Kennard, 1970, https://doi.org/10.1080/00401706.1970.10488634
     """  # noqa: E501
-    checks.check_modalities({modality: x}, model.modalities, "modality")
+    (x,) = model._check_arrays(x, inputs=True)
+    if len(x) != 1:
+        raise ValueError(
+            f"`x` must hold one modality. Received: x with keys {list(x)}"
+        )
+    ((modality, examples),) = x.items()
     projection = model.projections.get(modality)
     if projection is None or not projection.built:
         raise ValueError(
@@ -67,28 +72,17 @@ def ridge_warm_start(
             f"Received: no built projection of {modality!r}"
         )
     targets = np.asarray(targets, "float32")
-    if targets.shape != (len(x), model.embedding_dim):
-        raise ValueError(
-            f"`targets` must have shape {(len(x), model.embedding_dim)}. "
-            f"Received: targets.shape={targets.shape}"
-        )
-    if not penalty > 0:
-        raise ValueError(
-            f"`penalty` must be positive. Received: penalty={penalty}"
-        )
-    weight = np.ones(len(x)) if sample_weight is None else sample_weight
+    count = len(examples)
+    checks.shape("targets", targets.shape, (count, model.embedding_dim))
+    checks.positive("penalty", penalty)
+    weight = np.ones(count) if sample_weight is None else sample_weight
     weight = np.asarray(weight, "float32")[:, None]
-    encoder = model.encoders.get(modality)
-    features = np.asarray(x, "float32")
-    if encoder is not None:
-        features = np.concatenate(
-            [
-                keras.ops.convert_to_numpy(
-                    encoder(x[i : i + 256], training=False)
-                )
-                for i in range(0, len(x), 256)
-            ]
-        )
+    features = np.concatenate(
+        [
+            _features(model, modality, take_rows(x, slice(i, i + 256)))
+            for i in range(0, count, 256)
+        ]
+    )
     mean = np.average(features, axis=0, weights=weight[:, 0])
     target_mean = np.average(targets, axis=0, weights=weight[:, 0])
     features = (features - mean).astype("float32")
@@ -100,3 +94,11 @@ def ridge_warm_start(
     bias = target_mean - mean @ kernel
     scale = _WEIGHT_SCALE / max(np.sqrt(np.mean(kernel**2)), 1e-9)
     projection.set_weights([kernel * scale, bias * scale])
+
+
+def _features(model, modality, x):
+    """What the encoder makes of a batch, or the batch where there is none."""
+    features = model.preprocess(x)[modality]
+    if modality in model.encoders:
+        features = model.encoders[modality](features, training=False)
+    return keras.ops.convert_to_numpy(features).astype("float32")

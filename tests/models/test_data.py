@@ -1,7 +1,7 @@
 import numpy as np
 import tensorflow as tf
 
-from keras_xmodal.models.array_dataset import array_dataset
+from keras_xmodal.models.data import array_dataset
 
 ARRAYS = (
     {"a": np.arange(10.0), "b": np.arange(20).reshape(10, 2)},

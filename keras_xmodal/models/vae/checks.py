@@ -4,7 +4,8 @@ import numbers
 
 import numpy as np
 
-from keras_xmodal.models import checks
+from keras_xmodal import checks
+from keras_xmodal.models.data import presence
 
 
 def check_dims(input_dim, encoding_dim, output_dim, encoders, decoders):
@@ -39,22 +40,13 @@ def check_dims(input_dim, encoding_dim, output_dim, encoders, decoders):
         raise ValueError(
             "`input_dim` must name at least one modality. Received: {}"
         )
-    sizes = {"encoding_dim": encoding_dim}
+    checks.positive_integer("encoding_dim", encoding_dim)
+    checks.positive_integer("output_dim", output_dim, optional=True)
     if isinstance(input_dim, dict):
-        sizes |= {f"input_dim[{k!r}]": v for k, v in input_dim.items()}
-    elif input_dim is not None:
-        sizes["input_dim"] = input_dim
-    if output_dim is not None:
-        sizes["output_dim"] = output_dim
-    for name, size in sizes.items():
-        if (
-            not isinstance(size, numbers.Integral)
-            or isinstance(size, bool)
-            or size < 1
-        ):
-            raise ValueError(
-                f"`{name}` must be a positive integer. Received: {name}={size}"
-            )
+        for name, size in input_dim.items():
+            checks.positive_integer(f"input_dim[{name!r}]", size)
+    else:
+        checks.positive_integer("input_dim", input_dim, optional=True)
 
 
 def check_decoders(decoders, generated):
@@ -107,13 +99,9 @@ def check_modality_weights(weights, modalities):
     """
     weights = weights or {}
     if weights:
-        checks.check_modalities(weights, modalities, "modality_weights")
+        checks.modalities("modality_weights", weights, modalities)
     for name, weight in weights.items():
-        if not weight >= 0:
-            raise ValueError(
-                f"`modality_weights[{name!r}]` must not be negative. "
-                f"Received: {weight}"
-            )
+        checks.not_negative(f"modality_weights[{name!r}]", weight)
     return {name: float(weights.get(name, 1.0)) for name in modalities}
 
 
@@ -129,7 +117,7 @@ def check_likelihoods(likelihoods, modalities):
         ValueError: If a modality is unknown.
     """
     if likelihoods is not None:
-        checks.check_modalities(likelihoods, modalities, "likelihoods")
+        checks.modalities("likelihoods", likelihoods, modalities)
 
 
 def check_parameter_shape(name, received, expected):
@@ -164,18 +152,14 @@ def check_support(x, likelihoods, sample_weight):
         ValueError: If a value that is there is outside the support, or an
             example has no modality.
     """
-    weights = sample_weight if isinstance(sample_weight, dict) else {}
-    missing = {}
+    missing = {name: np.zeros(len(value), "bool") for name, value in x.items()}
+    for name, there in presence(x, sample_weight).items():
+        missing[name] = ~np.asarray(there)
     for name, value in x.items():
-        missing[name] = np.zeros(len(value), "bool")
-        if name in weights:
-            missing[name] = np.asarray(weights[name]) == 0
         if name in likelihoods:
             likelihoods[name].check_support(value, missing[name])
-        else:
-            checks.check_finite(
-                np.asarray(value)[~missing[name]], f"x[{name!r}]"
-            )
+    if not isinstance(sample_weight, dict):
+        return
     all_missing = np.all(list(missing.values()), axis=0)
     if all_missing.any():
         raise ValueError(
@@ -183,41 +167,6 @@ def check_support(x, likelihoods, sample_weight):
             f"for all modalities in {int(all_missing.sum())} of "
             f"{len(all_missing)} examples, first in example "
             f"{int(all_missing.argmax())}"
-        )
-
-
-def check_option(argument, value, options):
-    """Check that a value is one of some options.
-
-    Args:
-        argument: Name of the argument in the error.
-        value: What was passed.
-        options: Iterable of what may be passed.
-
-    Raises:
-        ValueError: If it is none of them.
-    """
-    if value not in options:
-        raise ValueError(
-            f"`{argument}` must be one of {list(options)}. "
-            f"Received: {argument}={value!r}"
-        )
-
-
-def check_positive_integer(argument, value):
-    """Check that a value is a positive integer.
-
-    Args:
-        argument: Name of the argument in the error.
-        value: What was passed.
-
-    Raises:
-        ValueError: If it is not.
-    """
-    if not isinstance(value, numbers.Integral) or value < 1:
-        raise ValueError(
-            f"`{argument}` must be a positive integer. "
-            f"Received: {argument}={value!r}"
         )
 
 

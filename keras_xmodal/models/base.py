@@ -1,0 +1,445 @@
+"""What models over dicts of modalities share: one gate for all data."""
+
+import keras
+import tensorflow as tf
+
+from keras_xmodal import checks, saving
+from keras_xmodal.models import data as data_lib
+from keras_xmodal.models import encoders
+from keras_xmodal.models.data import pack, unpack
+from keras_xmodal.models.preprocessed import Preprocessed
+
+
+class MultimodalModel(keras.Model):
+    """Base of models over dicts `{modality: batch}`.
+
+    Whatever a user trains, evaluates or predicts on goes through `_gate`:
+    checked, preprocessed and brought into the batches of the steps. A subclass
+    sets `modalities`, empty for a model of plain tensors, names in
+    `layer_arguments` those of its arguments that are dicts of layers, and says
+    by `_check_structure`, `_arrange` and `_check_values` what its batches are.
+
+    Args:
+        preprocessors: Dict `{modality: keras.Layer}` or None.
+        **kwargs: Arguments of `keras.Model`.
+    """
+
+    layer_arguments: tuple[str, ...] = ("encoders", "preprocessors")
+    modalities = ()
+
+    def __init__(self, preprocessors=None, **kwargs):
+        super().__init__(**kwargs)
+        preprocessors = checks.keras_layers(
+            "preprocessors", preprocessors, optional=True
+        )
+        # Saved with the model, but no part of `call`: were they tracked as
+        # sublayers, one lookup table would switch XLA off for the training.
+        object.__setattr__(self, "preprocessors", preprocessors)
+
+    def compile_from_config(self, config):
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.built and self.optimizer is not None:
+            self.optimizer.build(self.trainable_variables)
+
+    # What Keras' trainer is given.
+
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        *,
+        sample_weight=None,
+        validation_data=None,
+        validation_split=0.0,
+        class_weight=None,
+        **kwargs,
+    ):
+        self._assert_compile_called("fit")
+        self._check_class_weight(class_weight, x, y, sample_weight)
+        if validation_split and validation_data is None:
+            (x, y, sample_weight), validation_data = self._split(
+                validation_split, x, y, sample_weight
+            )
+        shuffle = kwargs.pop("shuffle", True)
+        if shuffle not in (True, False):
+            raise ValueError(
+                "`shuffle` must be True or False. "
+                f"Received: shuffle={shuffle!r}"
+            )
+        source = self._gate(
+            x,
+            y,
+            sample_weight,
+            training=True,
+            batch_size=batch_size,
+            shuffle=shuffle,
+            steps=kwargs.get("steps_per_epoch"),
+        )
+        # Only the order of a `PyDataset` is still to be chosen.
+        is_py_dataset = isinstance(source, keras.utils.PyDataset)
+        if validation_data is not None:
+            validation_data = self._gate(
+                *unpack(validation_data),
+                batch_size=kwargs.pop("validation_batch_size", None)
+                or batch_size,
+                steps=kwargs.get("validation_steps"),
+            )
+        return super().fit(
+            source,
+            shuffle=shuffle and is_py_dataset,
+            validation_data=validation_data,
+            class_weight=class_weight,
+            **kwargs,
+        )
+
+    def evaluate(
+        self, x=None, y=None, batch_size=None, *, sample_weight=None, **kwargs
+    ):
+        """Losses and metrics of data, in inference mode.
+
+        Args:
+            x: As for `fit`.
+            y: As for `fit`.
+            batch_size: Positive integer, for arrays. Defaults to 32.
+            sample_weight: As for `fit`.
+            **kwargs: Further arguments of `keras.Model.evaluate`.
+
+        Returns:
+            As `keras.Model.evaluate`.
+
+        Raises:
+            TypeError: As `fit`.
+            ValueError: As `fit`.
+        """
+        if not kwargs.get("_use_cached_eval_dataset"):  # Else by `fit`.
+            x = self._gate(
+                x,
+                y,
+                sample_weight,
+                batch_size=batch_size,
+                steps=kwargs.get("steps"),
+            )
+        return super().evaluate(x, **kwargs)
+
+    def predict(self, x, batch_size=None, **kwargs):
+        """What the model makes of raw data, in inference mode.
+
+        Args:
+            x: Raw input of a call, or `Preprocessed`, in any form that `fit`
+                takes; ids, targets and weights in a data set are left aside.
+            batch_size: Positive integer, for arrays. Defaults to 32.
+            **kwargs: Further arguments of `keras.Model.predict`.
+
+        Returns:
+            NumPy arrays, in the structure of what a call returns.
+
+        Raises:
+            TypeError: If `x` is of an unknown kind.
+            ValueError: If the data is empty, not finite, of unequal sizes or
+                of unknown modalities.
+        """
+        source = self._gate(
+            x, batch_size=batch_size, inputs=True, steps=kwargs.get("steps")
+        )
+        return super().predict(source, **kwargs)
+
+    def train_on_batch(
+        self, x, y=None, sample_weight=None, class_weight=None, **kwargs
+    ):
+        """Train on one batch.
+
+        Args:
+            x: As for `fit`, arrays.
+            y: As for `fit`.
+            sample_weight: As for `fit`.
+            class_weight: As for `fit`.
+            **kwargs: Further arguments of `keras.Model.train_on_batch`.
+
+        Returns:
+            As `keras.Model.train_on_batch`.
+
+        Raises:
+            TypeError: As `fit`.
+            ValueError: As `fit`.
+        """
+        self._check_class_weight(class_weight, x, y, sample_weight)
+        batch = self._prepare_checked((x, y, sample_weight), training=True)
+        return super().train_on_batch(
+            *unpack(batch), class_weight=class_weight, **kwargs
+        )
+
+    def test_on_batch(self, x, y=None, sample_weight=None, **kwargs):
+        """Evaluate one batch.
+
+        Args:
+            x: As for `fit`, arrays.
+            y: As for `fit`.
+            sample_weight: As for `fit`.
+            **kwargs: Further arguments of `keras.Model.test_on_batch`.
+
+        Returns:
+            As `keras.Model.test_on_batch`.
+
+        Raises:
+            TypeError: As `fit`.
+            ValueError: As `fit`.
+        """
+        batch = self._prepare_checked((x, y, sample_weight))
+        return super().test_on_batch(*unpack(batch), **kwargs)
+
+    def predict_on_batch(self, x):
+        """What the model makes of one raw batch, in inference mode.
+
+        Args:
+            x: As for `predict`, arrays.
+
+        Returns:
+            As `predict`.
+
+        Raises:
+            TypeError: As `predict`.
+            ValueError: As `predict`.
+        """
+        (x,) = self._prepare_checked((x,), inputs=True)
+        return super().predict_on_batch(x)
+
+    def preprocess(self, data, training=False):
+        """Apply the preprocessors to raw data.
+
+        `fit`, `evaluate`, `predict` and `encode` do it themselves. It pays to
+        do it before where data without augmentation is read in many epochs:
+        `model.fit(model.preprocess(dataset).cache())`.
+
+        Batches of a `Dataset` are preprocessed in parallel, so which of them
+        gets which random numbers may differ between two runs. A run with
+        augmentation repeats exactly after `keras.utils.set_random_seed` and
+        `tf.config.experimental.enable_op_determinism`.
+
+        Args:
+            data: Dict `{modality: raw batch}`, or a `tf.data.Dataset` of
+                batches of such dicts, alone or followed by ids and weights.
+            training: Boolean, whether augmentation applies.
+
+        Returns:
+            The same structure, its dicts of class `Preprocessed`, which stay
+            as they are if given. A modality without a preprocessor, and ids
+            and weights, stay as they are.
+
+        Raises:
+            ValueError: If a modality is unknown.
+            TypeError: If the data is neither dict nor `Dataset`.
+        """
+        if isinstance(data, tf.data.Dataset):
+            data_lib.check_not_empty(data)
+            x, _, _ = unpack(data.element_spec)
+            checks.modalities("data", x, self.modalities)
+
+            def preprocess(batch):
+                if not isinstance(batch, tuple):
+                    return self.preprocess(batch, training)
+                return (self.preprocess(batch[0], training), *batch[1:])
+
+            return data_lib.map_batches(data, preprocess)
+        checks.modalities("data", data, self.modalities)
+        if isinstance(data, Preprocessed):
+            return data
+        return Preprocessed(
+            (
+                name,
+                self.preprocessors[name](value, training=training)
+                if name in self.preprocessors
+                else value,
+            )
+            for name, value in data.items()
+        )
+
+    # The gate.
+
+    def _gate(
+        self,
+        x,
+        y=None,
+        sample_weight=None,
+        *,
+        training=False,
+        inputs=False,
+        batch_size=None,
+        shuffle=False,
+        steps=None,
+    ):
+        """Check data of any kind, and make it batches for the steps.
+
+        Args:
+            x: What a user passed.
+            y: What a user passed.
+            sample_weight: What a user passed.
+            training: Whether augmentation applies.
+            inputs: Whether only the inputs of a call are wanted.
+            batch_size: Positive integer or None, for arrays.
+            shuffle: Whether to shuffle, for arrays.
+            steps: Steps of an epoch, or None.
+
+        Returns:
+            `tf.data.Dataset`, `keras.utils.PyDataset` or generator.
+        """
+        options = {"training": training, "inputs": inputs}
+        if data_lib.is_array_data(x):
+            arrays = self._check_arrays(x, y, sample_weight, inputs)
+            batch_size = batch_size or 32
+            if training:
+                size = max(len(leaf) for leaf in keras.tree.flatten(arrays))
+                self._check_last_batch(size % batch_size or batch_size)
+            dataset = self._array_dataset(arrays, batch_size, shuffle)
+            if steps:  # As many as are asked for.
+                dataset = dataset.repeat()
+            return data_lib.map_batches(
+                dataset,
+                lambda batch: self._prepare(batch, **options),
+                parallel=bool(self.preprocessors),
+            )
+        data_lib.check_source(x, y, sample_weight)
+        if isinstance(x, keras.utils.PyDataset):
+            return data_lib.PreparedBatches(
+                x, lambda batch: self._prepare_checked(batch, **options)
+            )
+        if not isinstance(x, tf.data.Dataset):
+            return (self._prepare_checked(batch, **options) for batch in x)
+        data_lib.check_not_empty(x)
+        named = self._name(*unpack(x.element_spec), inputs)
+        self._check_structure(*named, inputs)
+        dataset = data_lib.map_batches(
+            x, lambda batch: self._prepare(batch, **options)
+        )
+        if not inputs:
+            specs = unpack(dataset.element_spec)
+            self._check_specs(*specs)
+            if training:
+                self._check_last_batch(keras.tree.flatten(specs)[0].shape[0])
+        return dataset
+
+    def _prepare(self, batch, training=False, inputs=False):
+        """Make a checked batch what the steps take; also in graphs."""
+        x, y, sample_weight = self._name(*unpack(batch), inputs)
+        if self.modalities and isinstance(x, dict):
+            x = data_lib.fill_missing(x, sample_weight)
+            x = dict(self.preprocess(x, training))
+        return pack(*self._arrange(x, y, sample_weight, inputs))
+
+    def _prepare_checked(self, batch, training=False, inputs=False):
+        """Check an eager batch by its values, and prepare it."""
+        arrays = self._check_arrays(*unpack(batch), inputs)
+        return self._prepare(arrays, training, inputs)
+
+    def _check_arrays(self, x, y=None, sample_weight=None, inputs=False):
+        """Check arrays before the first step; return them, lists as arrays."""
+        batch = [
+            None if part is None else data_lib.to_arrays(part)
+            for part in (x, y, sample_weight)
+        ]
+        batch = x, y, sample_weight = self._name(*batch, inputs)
+        self._check_structure(*batch, inputs)
+        self._check_sizes(*batch)
+        raw = isinstance(x, dict) and not isinstance(x, Preprocessed)
+        if raw and self.preprocessors:
+            # A look at what the first of them become.
+            head = data_lib.take_rows(batch, slice(0, 32))
+            arranged = unpack(self._prepare(pack(*head), inputs=inputs))
+        else:
+            arranged = self._arrange(*batch, inputs)
+        if not inputs:
+            self._check_values(*arranged)
+        if y is None and sample_weight is not None:
+            y = self._default_targets(x)
+        return pack(x, y, sample_weight)
+
+    # What a subclass says of its batches.
+
+    def _check_structure(self, x, y=None, sample_weight=None, inputs=False):
+        """Check names, of arrays or their specs."""
+        if not self.modalities:
+            return
+        checks.modalities("x", x, self.modalities)
+        if isinstance(sample_weight, dict):
+            checks.modalities("sample_weight", sample_weight, self.modalities)
+
+    def _check_sizes(self, x, y, sample_weight):
+        """Check lengths, weights and finite values of arrays."""
+        data_lib.check_arrays(x, y, sample_weight)
+
+    def _name(self, x, y=None, sample_weight=None, inputs=False):
+        """Give modalities their names, where a user need not.
+
+        With `inputs`, only the input of a call is kept.
+        """
+        return (x, None, None) if inputs else (x, y, sample_weight)
+
+    def _arrange(self, x, y, sample_weight, inputs):
+        """Arrange a batch as the steps take it, or the input of a call."""
+        if y is None and sample_weight is not None:
+            # Without targets, Keras drops the weights in silence.
+            y = self._default_targets(x)
+        return x, y, sample_weight
+
+    def _default_targets(self, x):
+        return tf.range(tf.shape(keras.tree.flatten(x)[0])[0])
+
+    def _check_values(self, x, y=None, sample_weight=None):
+        """Check arranged arrays by their values."""
+
+    def _check_specs(self, x, y=None, sample_weight=None):
+        """Check arranged batches of a data set by what it says of them."""
+
+    def _check_last_batch(self, size):
+        """Check that the smallest batch is large enough to train on."""
+
+    def _check_class_weight(self, class_weight, x, y, sample_weight):
+        data_lib.check_class_weight(class_weight, x, y, sample_weight)
+
+    def _split(self, share, x, y, sample_weight):
+        """Arrays without their last rows, and these."""
+        if not data_lib.is_array_data(x):
+            raise ValueError(
+                "`validation_split` splits arrays: give batches to validate on "
+                f"as `validation_data`. Received: x of type {type(x).__name__}"
+            )
+        arrays = [
+            None if part is None else data_lib.to_arrays(part)
+            for part in (x, y, sample_weight)
+        ]
+        data_lib.check_arrays(*arrays)
+        return data_lib.split(tuple(arrays), share)
+
+    def _array_dataset(self, arrays, batch_size, shuffle):
+        return data_lib.array_dataset(arrays, batch_size, shuffle)
+
+    # Saving.
+
+    def get_config(self):
+        config = super().get_config()
+        frozen = {}
+        for argument in self.layer_arguments:
+            layers = getattr(self, argument)
+            config[argument] = {
+                name: keras.saving.serialize_keras_object(layer)
+                for name, layer in layers.items()
+            } or None
+            if argument != "preprocessors":
+                frozen[argument] = {
+                    name: encoders.frozen_layers(layer)
+                    for name, layer in layers.items()
+                }
+        return {**config, "frozen_layers": frozen}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        config = dict(config)
+        frozen = config.pop("frozen_layers", {})
+        model = cls(**saving.deserialize_config(config, custom_objects))
+        # Layers whose config is their own arguments forget what was frozen.
+        for argument, names in frozen.items():
+            for name, layers in names.items():
+                for layer in layers:
+                    found = getattr(model, argument)[name].get_layer(layer)
+                    found.trainable = False
+        return model

@@ -1,0 +1,374 @@
+"""What a user gives to a model, made one kind of batch.
+
+The gate itself is `MultimodalModel._gate`; here are its parts.
+"""
+
+import inspect
+import math
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_xmodal import checks
+
+
+class PreparedBatches(keras.utils.PyDataset):
+    """A `PyDataset` whose batches go through a function.
+
+    Args:
+        dataset: `keras.utils.PyDataset`.
+        prepare: Function of a batch to a batch.
+    """
+
+    def __init__(self, dataset, prepare):
+        super().__init__(
+            dataset.workers,
+            dataset.use_multiprocessing,
+            dataset.max_queue_size,
+        )
+        self._dataset, self._prepare = dataset, prepare
+
+    def __getitem__(self, index):
+        return self._prepare(self._dataset[index])
+
+    @property
+    def num_batches(self):
+        return self._dataset.num_batches
+
+    def on_epoch_begin(self):
+        self._dataset.on_epoch_begin()
+
+    def on_epoch_end(self):
+        self._dataset.on_epoch_end()
+
+
+def unpack(batch):
+    """Triple `(x, y, sample_weight)` of what a data set yields."""
+    return keras.utils.unpack_x_y_sample_weight(batch)
+
+
+def pack(x, y=None, sample_weight=None):
+    """Tuple of what there is."""
+    if sample_weight is not None:
+        return x, y, sample_weight
+    return (x,) if y is None else (x, y)
+
+
+def is_array_data(x):
+    """Whether it is an array, or a structure of arrays."""
+    if isinstance(x, (dict, list, tuple, np.ndarray)) or tf.is_tensor(x):
+        return True
+    return hasattr(x, "shape") or hasattr(x, "__array__")
+
+
+def is_batch_source(x):
+    """Whether it yields batches."""
+    return isinstance(
+        x, (tf.data.Dataset, keras.utils.PyDataset)
+    ) or inspect.isgenerator(x)
+
+
+def check_source(x, y, sample_weight):
+    """Check that batches bring their targets and weights.
+
+    Raises:
+        TypeError: If `x` yields no batches in a way that is known.
+        ValueError: If targets or weights come beside it.
+    """
+    if not is_batch_source(x):
+        raise TypeError(
+            "`x` must be arrays, a `tf.data.Dataset`, a "
+            "`keras.utils.PyDataset` or a Python generator of batches. Put "
+            "another loader into a generator: `(batch for batch in loader)`. "
+            f"Received: x of type {type(x).__name__}"
+        )
+    given = {"y": y, "sample_weight": sample_weight}
+    given = [name for name, value in given.items() if value is not None]
+    if given:
+        raise ValueError(
+            f"`x` of type {type(x).__name__} must yield batches `(x, y, "
+            f"sample_weight)`, with targets and weights inside. "
+            f"Received: {given} beside it"
+        )
+
+
+def map_batches(dataset, prepare, parallel=True):
+    """Apply a function to the batches of a `tf.data.Dataset`."""
+
+    def prepare_elements(*elements):
+        return prepare(elements[0] if len(elements) == 1 else elements)
+
+    # The work of a moment takes longer if it is handed to other threads.
+    calls = tf.data.AUTOTUNE if parallel else None
+    return without_autotuner(
+        dataset.map(prepare_elements, num_parallel_calls=calls).prefetch(
+            tf.data.AUTOTUNE if parallel else 2
+        )
+    )
+
+
+def without_autotuner(dataset):
+    """Switch TensorFlow's tuner of pipelines off.
+
+    With it, TensorFlow 2.21 may end an iteration only at the next period of
+    the tuner: up to twice the time it took.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)
+
+
+def array_dataset(arrays, batch_size, shuffle):
+    """Batches of arrays, in a new order in every epoch.
+
+    Args:
+        arrays: Structure of arrays of equal length.
+        batch_size: Positive integer.
+        shuffle: Whether to shuffle, over all examples.
+
+    Returns:
+        `tf.data.Dataset` of the structure, with floats in Keras' default
+        precision.
+    """
+    tensors = keras.tree.map_structure(to_tensor, arrays)
+    count = len(keras.tree.flatten(tensors)[0])
+    rows = tf.data.Dataset.range(count)
+    if shuffle:
+        rows = rows.shuffle(count)
+
+    def take(batch):
+        return keras.tree.map_structure(lambda t: tf.gather(t, batch), tensors)
+
+    return without_autotuner(rows.batch(batch_size).map(take))
+
+
+def unpaired_dataset(arrays, batch_size, shuffle):
+    """Batches of arrays of any lengths, each in an order of its own.
+
+    An epoch goes once through the longest; the others start again, in a new
+    order, as often as that takes.
+
+    Args:
+        arrays: Dict `{modality: array}`.
+        batch_size: Positive integer, examples of each in a batch.
+        shuffle: Whether to shuffle, over all examples.
+
+    Returns:
+        `tf.data.Dataset` of dicts of the same class, with floats in Keras'
+        default precision.
+    """
+    tensors = {name: to_tensor(value) for name, value in arrays.items()}
+    longest = max(len(value) for value in tensors.values())
+    rows = {}
+    for name, value in tensors.items():
+        rows[name] = tf.data.Dataset.range(len(value))
+        if shuffle:
+            rows[name] = rows[name].shuffle(len(value))
+        if len(value) < longest:
+            rows[name] = rows[name].repeat()
+
+    def take(batch):
+        return type(arrays)(
+            (name, tf.gather(tensors[name], row)) for name, row in batch.items()
+        )
+
+    dataset = tf.data.Dataset.zip(rows).take(longest)
+    return without_autotuner(dataset.batch(batch_size).map(take))
+
+
+def to_tensor(value):
+    """Keep an array in the memory of the host, floats in Keras' precision."""
+    if not tf.is_tensor(value):
+        value = np.asarray(value)
+        if np.issubdtype(value.dtype, np.floating):
+            value = value.astype(keras.config.floatx(), copy=False)
+    with tf.device("CPU:0"):
+        return tf.convert_to_tensor(value)
+
+
+def to_arrays(part):
+    """Make arrays of lists, in a dict or alone; None in a dict is left out."""
+    if isinstance(part, dict):
+        return type(part)(
+            (name, to_arrays(value))
+            for name, value in part.items()
+            if value is not None
+        )
+    return part if hasattr(part, "shape") else np.asarray(part)
+
+
+def batch_shape(value):
+    """Shape of a batch of any size.
+
+    Args:
+        value: Array, tensor or tensor spec.
+
+    Returns:
+        Tuple that starts with None.
+    """
+    return (None, *value.shape[1:])
+
+
+def take_rows(arrays, rows):
+    """Rows of a structure of arrays, None where there is None."""
+    return keras.tree.map_structure(
+        lambda value: None if value is None else value[rows], arrays
+    )
+
+
+def split(arrays, share):
+    """Arrays without the last share of their rows, and these.
+
+    Raises:
+        ValueError: If one of them would have no rows.
+    """
+    count = len(keras.tree.flatten(arrays)[0])
+    first = math.floor(count * (1.0 - share))
+    if not 0 < first < count:
+        raise ValueError(
+            "`validation_split` must leave examples on both sides. "
+            f"Received: validation_split={share}, {count} examples"
+        )
+    return take_rows(arrays, slice(first)), take_rows(
+        arrays, slice(first, None)
+    )
+
+
+def presence(x, sample_weight):
+    """Where the weights say that a modality is there.
+
+    Args:
+        x: Dict `{modality: examples}`.
+        sample_weight: Dict `{modality: (examples,)}`, or an array for all
+            modalities, or None.
+
+    Returns:
+        Dict `{modality: boolean (examples,)}` of those that have weights.
+    """
+    if not isinstance(sample_weight, dict):
+        if sample_weight is None:
+            return {}
+        sample_weight = dict.fromkeys(x, sample_weight)
+    there = {n: sample_weight[n] for n in x if n in sample_weight}
+    return {
+        name: weight if weight.dtype == "bool" else weight > 0
+        for name, weight in there.items()
+    }
+
+
+def fill_missing(x, sample_weight):
+    """Zeros where `sample_weight` says that a modality is missing.
+
+    Args:
+        x: Dict `{modality: structure of tensors}`.
+        sample_weight: As for `presence`.
+
+    Returns:
+        Dict of the same class. Only floats are filled.
+    """
+    filled = dict(x)
+    for name, there in presence(x, sample_weight).items():
+        filled[name] = keras.tree.map_structure(
+            lambda leaf, there=there: _fill(leaf, there), x[name]
+        )
+    return type(x)(filled)
+
+
+def _fill(value, there):
+    value = tf.convert_to_tensor(value)
+    if not value.dtype.is_floating:
+        return value
+    there = tf.reshape(there, (-1, *[1] * (value.shape.rank - 1)))
+    return tf.where(there, value, tf.zeros_like(value))
+
+
+def check_arrays(x, y=None, sample_weight=None):
+    """Check arrays of examples: lengths, weights, and finite values.
+
+    Args:
+        x: Array or structure of arrays, such as a dict of modalities.
+        y: None or array.
+        sample_weight: None, an array of shape `(examples,)` or a dict of
+            them by modality, 0 where the modality is missing: such cells may
+            hold anything.
+
+    Raises:
+        ValueError: If sizes differ, there is no example, a value that is
+            there is not finite, or a weight is negative.
+    """
+    parts = x if isinstance(x, dict) else {"x": x}
+    sizes = {name: _length(name, part) for name, part in parts.items()}
+    size = checks.same_length("x", sizes, least=1)
+    for argument, value in (("y", y), ("sample_weight", sample_weight)):
+        for name, leaf in _leaves(argument, value):
+            checks.same_length(argument, {"x": size, name: _length(name, leaf)})
+            checks.finite(name, leaf)
+    for name, weight in _leaves("sample_weight", sample_weight):
+        if np.min(np.asarray(weight)) < 0:
+            raise ValueError(
+                f"`{name}` must not be negative. "
+                f"Received: a minimum of {np.min(np.asarray(weight))}"
+            )
+    hint = "Where a modality is missing, give it `sample_weight` 0."
+    there = presence(parts, sample_weight)
+    for name, part in parts.items():
+        rows = np.asarray(there[name]) if name in there else None
+        argument = f"x[{name!r}]" if parts is x else "x"
+        for leaf, value in _leaves(argument, part):
+            checks.finite(leaf, value, hint, rows)
+
+
+def _leaves(argument, value):
+    """Name and value of each array in a structure."""
+    if isinstance(value, dict):
+        for name, part in value.items():
+            yield from _leaves(f"{argument}[{name!r}]", part)
+    elif isinstance(value, (list, tuple)):
+        for i, part in enumerate(value):
+            yield from _leaves(f"{argument}[{i}]", part)
+    elif value is not None:
+        yield argument, value
+
+
+def _length(argument, value):
+    sizes = {}
+    for name, leaf in _leaves(argument, value):
+        shape = np.shape(leaf)
+        if not shape:
+            raise ValueError(
+                f"`{name}` must be a batch, of rank 1 at least. "
+                f"Received: a scalar of type {type(leaf).__name__}"
+            )
+        sizes[name] = shape[0]
+    return checks.same_length(argument, sizes)
+
+
+def check_not_empty(dataset):
+    """Check that a `tf.data.Dataset` does not say that it is empty.
+
+    Raises:
+        ValueError: If it does.
+    """
+    if int(dataset.cardinality()) == 0:
+        raise ValueError(
+            "`dataset` must hold at least one batch. "
+            f"Received: an empty dataset {dataset}"
+        )
+
+
+def check_class_weight(class_weight, x, y, sample_weight):
+    """Check that there is what weights of classes are made of.
+
+    Raises:
+        ValueError: If there are no targets, or weights besides.
+    """
+    if class_weight is None:
+        return
+    if sample_weight is not None or (y is None and is_array_data(x)):
+        raise ValueError(
+            "`class_weight` must come with `y`, the class of each example, "
+            "and without `sample_weight`: multiply them yourself. Received: y "
+            f"of type {type(y).__name__}, sample_weight of type "
+            f"{type(sample_weight).__name__}"
+        )

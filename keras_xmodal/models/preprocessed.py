@@ -1,0 +1,45 @@
+"""Data that says of itself that it needs no preprocessing."""
+
+import optree
+
+
+class Preprocessed(dict):
+    """Modalities that need no preprocessing any more.
+
+    What `fit`, `evaluate`, `predict`, `encode` and callbacks are given in a
+    plain dict is raw, and goes through the model's preprocessors. A dict of
+    this class does not. `model.preprocess` returns it, and a
+    `tf.data.Dataset` keeps it through `cache`, `shuffle`, `batch` and the
+    like; what was prepared elsewhere is put into one.
+
+    Args:
+        *args: As for `dict`.
+        **kwargs: As for `dict`.
+
+    Example:
+        ```python
+        import numpy as np
+        import keras_xmodal as kx
+
+        preprocessor = kx.networks.ImagePreprocessor((8, 8))
+        model = kx.EmbeddingModel(
+            {"image": 192, "text": 5}, 4, preprocessors={
+                "image": keras.Sequential(
+                    [preprocessor, keras.layers.Flatten()]
+                )
+            }
+        )
+        raw = {"image": np.zeros((2, 9, 9, 3), "uint8")}
+        x = model.preprocess(raw)  # Preprocessed
+        model.predict(x, verbose=0)["image"].shape  # (2, 4)
+        model.predict(raw, verbose=0)["image"].shape  # (2, 4)
+        ```
+    """
+
+
+optree.register_pytree_node(
+    Preprocessed,
+    lambda x: ([x[name] for name in sorted(x)], sorted(x), sorted(x)),
+    lambda names, values: Preprocessed(zip(names, values, strict=True)),
+    namespace="keras",
+)

@@ -1,0 +1,569 @@
+"""The same data is treated alike by every entry of every model."""
+
+import inspect
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_xmodal as kx
+from keras_xmodal.models import Preprocessed
+
+ROWS = 6
+RANDOM = np.random.default_rng(0)
+VECTORS = {
+    "image": RANDOM.uniform(0, 1, (ROWS, 8)).astype("float32"),
+    "text": RANDOM.uniform(0, 1, (ROWS, 5)).astype("float32"),
+}
+IDS = np.array([3, 1, 4, 1, 5, 9])
+HALF = np.array([1, 0, 1, 1, 0, 1], "float32")
+
+
+@keras.saving.register_keras_serializable("tests")
+class Scaled(keras.layers.Layer):
+    """A preprocessor: bytes to [0, 1]; in training, half of that."""
+
+    def call(self, x, training=False):
+        return keras.ops.cast(x, "float32") / (510.0 if training else 255.0)
+
+
+def embedding(**kwargs):
+    keras.utils.set_random_seed(0)
+    model = kx.EmbeddingModel({"image": 8, "text": 5}, 4, **kwargs)
+    model.compile(keras.optimizers.SGD(0.1), run_eagerly=True)
+    return model
+
+
+def vae(**kwargs):
+    keras.utils.set_random_seed(0)
+    model = kx.VAEModel({"image": 8, "text": 5}, 3, seed=0, **kwargs)
+    model.compile(keras.optimizers.SGD(0.01), run_eagerly=True)
+    return model
+
+
+def gan(**kwargs):
+    keras.utils.set_random_seed(0)
+    model = kx.GANModel(
+        generator=kx.networks.DenseGenerator(5),
+        discriminator=kx.networks.DenseDiscriminator(),
+        condition="image",
+        target="text",
+        latent_dim=3,
+        seed=0,
+        **kwargs,
+    )
+    model.compile(run_eagerly=True)
+    return model
+
+
+def cycle_gan(**kwargs):
+    keras.utils.set_random_seed(0)
+    model = kx.CycleGANModel(
+        generators={
+            "image": keras.Sequential([keras.layers.Dense(8, "sigmoid")]),
+            "text": keras.Sequential([keras.layers.Dense(5, "sigmoid")]),
+        },
+        discriminators={
+            "image": keras.Sequential([keras.layers.Dense(1)]),
+            "text": keras.Sequential([keras.layers.Dense(1)]),
+        },
+        seed=0,
+        **kwargs,
+    )
+    model.compile(run_eagerly=True)
+    return model
+
+
+ALL = {
+    "embedding": embedding,
+    "vae": vae,
+    "gan": gan,
+    "cycle_gan": cycle_gan,
+}
+each_model = pytest.mark.parametrize("make", ALL.values(), ids=ALL)
+paired_models = pytest.mark.parametrize(
+    "make", [embedding, vae, gan], ids=["embedding", "vae", "gan"]
+)
+
+
+class Batches(keras.utils.PyDataset):
+    def __init__(self, batches):
+        super().__init__()
+        self.batches = batches
+
+    def __len__(self):
+        return len(self.batches)
+
+    def __getitem__(self, index):
+        return self.batches[index]
+
+
+def batches(*parts):
+    """Two batches of three rows."""
+    return [
+        keras.tree.map_structure(
+            lambda part, start=start: (
+                None if part is None else part[start : start + 3]
+            ),
+            parts,
+        )
+        for start in (0, 3)
+    ]
+
+
+def as_tf_data(*parts):
+    parts = [part for part in parts if part is not None]
+    return tf.data.Dataset.from_tensor_slices(tuple(parts)).batch(3)
+
+
+def as_generator(*parts):
+    """As for plain Keras, it must go on for as long as it is read."""
+    return (batch for _ in range(9) for batch in batches(*parts))
+
+
+def as_py_dataset(*parts):
+    return Batches(batches(*parts))
+
+
+SOURCES = {
+    "tf_data": as_tf_data,
+    "generator": as_generator,
+    "py_dataset": as_py_dataset,
+}
+each_source = pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
+
+
+def results(history):
+    return {name: values[-1] for name, values in history.history.items()}
+
+
+def assert_same(a, b):
+    assert a.keys() == b.keys()
+    for name, value in a.items():
+        np.testing.assert_allclose(value, b[name], rtol=1e-5, err_msg=name)
+
+
+# The form of the data does not matter.
+
+
+@each_model
+@each_source
+def test_arrays_and_sources_of_batches_give_the_same(make, source):
+    x = VECTORS
+    options = {"verbose": 0, "shuffle": False, "validation_data": (x,)}
+    expected, model = make(), make()
+    a = results(expected.fit(x, batch_size=3, **options))
+    options |= {"validation_batch_size": 3, "steps_per_epoch": 2}
+    b = results(model.fit(source(x), **options))
+    assert_same(a, b)
+    assert_same(
+        expected.evaluate(x, batch_size=3, verbose=0, return_dict=True),
+        model.evaluate(source(x), steps=2, verbose=0, return_dict=True),
+    )
+    for u, v in zip(
+        keras.tree.flatten(expected.predict(x, batch_size=3, verbose=0)),
+        keras.tree.flatten(model.predict(source(x), steps=2, verbose=0)),
+        strict=True,
+    ):
+        np.testing.assert_allclose(u, v, atol=1e-6)
+
+
+@paired_models
+@each_source
+def test_weights_count_with_and_without_targets(make, source):
+    plain = make().evaluate(VECTORS, verbose=0, batch_size=3, return_dict=True)
+    weighted = make().evaluate(
+        VECTORS, sample_weight=HALF, batch_size=3, verbose=0, return_dict=True
+    )
+    loss = "loss" if "loss" in plain else "generator_loss"
+    assert weighted[loss] != pytest.approx(plain[loss], rel=1e-3)
+    if make is not gan:
+        with_ids = make().evaluate(
+            VECTORS,
+            np.arange(ROWS),
+            sample_weight=HALF,
+            batch_size=3,
+            verbose=0,
+            return_dict=True,
+        )
+        assert_same(weighted, with_ids)
+    data = source(VECTORS, np.arange(ROWS), HALF)
+    if source is not as_tf_data:
+        data = source(VECTORS, None, HALF)
+    assert_same(
+        weighted, make().evaluate(data, steps=2, verbose=0, return_dict=True)
+    )
+    history = make().fit(
+        VECTORS,
+        batch_size=3,
+        verbose=0,
+        validation_data=(VECTORS, None, HALF),
+    )
+    assert np.isfinite(history.history[f"val_{loss}"]).all()
+
+
+@paired_models
+def test_validation_data_is_evaluated_as_by_evaluate(make):
+    model = make()
+    history = model.fit(
+        VECTORS,
+        batch_size=3,
+        verbose=0,
+        validation_data=(VECTORS, None, HALF),
+    )
+    expected = model.evaluate(
+        VECTORS, sample_weight=HALF, batch_size=3, verbose=0, return_dict=True
+    )
+    for name, value in expected.items():
+        assert history.history[f"val_{name}"][-1] == pytest.approx(value, 1e-5)
+
+
+@paired_models
+def test_one_batch_is_a_step_of_fit_and_evaluate(make):
+    expected, model = make(), make()
+    history = results(
+        expected.fit(VECTORS, sample_weight=HALF, shuffle=False, verbose=0)
+    )
+    logs = model.train_on_batch(VECTORS, sample_weight=HALF, return_dict=True)
+    assert_same(history, {k: logs[k] for k in history})
+    assert_same(
+        expected.evaluate(
+            VECTORS, sample_weight=HALF, verbose=0, return_dict=True
+        ),
+        model.test_on_batch(VECTORS, sample_weight=HALF, return_dict=True),
+    )
+
+
+# Missing cells.
+
+
+def missing_data():
+    x = {name: value.copy() for name, value in VECTORS.items()}
+    x["text"][HALF == 0] = np.nan
+    filled = {**x, "text": np.nan_to_num(x["text"])}
+    return x, filled, {"text": HALF}
+
+
+@paired_models
+def test_missing_cells_may_hold_nan_in_every_entry(make):
+    x, filled, weight = missing_data()
+    expected, model = make(), make()
+    options = {"batch_size": 3, "verbose": 0, "sample_weight": weight}
+    assert_same(
+        model.evaluate(x, return_dict=True, **options),
+        expected.evaluate(filled, return_dict=True, **options),
+    )
+    options["shuffle"] = False
+    history = results(
+        model.fit(x, validation_data=(x, None, weight), **options)
+    )
+    assert all(np.isfinite(value) for value in history.values())
+    assert_same(
+        history,
+        results(
+            expected.fit(
+                filled, validation_data=(filled, None, weight), **options
+            )
+        ),
+    )
+    for entry in ("train_on_batch", "test_on_batch"):
+        assert_same(
+            getattr(model, entry)(x, sample_weight=weight, return_dict=True),
+            getattr(expected, entry)(
+                filled, sample_weight=weight, return_dict=True
+            ),
+        )
+
+
+@paired_models
+@each_source
+def test_missing_cells_may_hold_nan_in_every_source(make, source):
+    x, filled, weight = missing_data()
+    assert_same(
+        make().evaluate(
+            source(x, IDS, weight), steps=2, verbose=0, return_dict=True
+        ),
+        make().evaluate(
+            filled,
+            IDS if make is not gan else None,
+            batch_size=3,
+            sample_weight=weight,
+            verbose=0,
+            return_dict=True,
+        ),
+    )
+
+
+@paired_models
+def test_an_example_of_weight_0_may_hold_nan(make):
+    x = {name: value.copy() for name, value in VECTORS.items()}
+    for value in x.values():
+        value[HALF == 0] = np.nan
+    results = make().evaluate(
+        x, sample_weight=HALF, verbose=0, return_dict=True
+    )
+    assert all(np.isfinite(value) for value in results.values())
+
+
+ENTRIES = {
+    "fit": lambda model, x, **kwargs: model.fit(x, verbose=0, **kwargs),
+    "evaluate": lambda model, x, **kwargs: model.evaluate(
+        x, verbose=0, **kwargs
+    ),
+    "validation_data": lambda model, x, sample_weight=None: model.fit(
+        Preprocessed(VECTORS),
+        validation_data=(x, None, sample_weight),
+        verbose=0,
+    ),
+    "train_on_batch": lambda model, x, **kwargs: model.train_on_batch(
+        x, **kwargs
+    ),
+    "test_on_batch": lambda model, x, **kwargs: model.test_on_batch(
+        x, **kwargs
+    ),
+    "predict": lambda model, x: model.predict(x, verbose=0),
+    "predict_on_batch": lambda model, x: model.predict_on_batch(x),
+}
+each_entry = pytest.mark.parametrize("entry", ENTRIES.values(), ids=ENTRIES)
+
+
+@each_model
+@each_entry
+def test_bad_data_is_refused_by_every_entry(make, entry):
+    model = make()
+    image = VECTORS["image"]
+    with pytest.raises(ValueError, match=r"must hold modalities.*'speech'"):
+        entry(model, {"speech": image})
+    with pytest.raises(ValueError, match=r"must hold modalities.*'txet'"):
+        entry(model, {**VECTORS, "txet": VECTORS["text"]})
+    with pytest.raises(ValueError, match="finite"):
+        entry(model, {**VECTORS, "image": np.full_like(image, np.inf)})
+    with pytest.raises(ValueError, match="at least 1"):
+        entry(model, {name: value[:0] for name, value in VECTORS.items()})
+    if make is gan and entry in (
+        ENTRIES["predict"],
+        ENTRIES["predict_on_batch"],
+    ):
+        return  # Its input has one modality, which needs no name.
+    with pytest.raises(TypeError, match="must be a dict of modalities"):
+        entry(model, image)
+
+
+@paired_models
+@pytest.mark.parametrize("entry", list(ENTRIES)[:5])
+def test_bad_weights_are_refused_by_every_entry(make, entry):
+    model, entry = make(), ENTRIES[entry]
+    for weight, match in (
+        ({"speech": HALF}, "'speech'"),
+        (-HALF, "must not be negative"),
+        (HALF[:2], r"equally many.*2"),
+        (HALF * np.nan, "finite"),
+    ):
+        with pytest.raises(ValueError, match=match):
+            entry(model, VECTORS, sample_weight=weight)
+
+
+@each_model
+@each_source
+def test_bad_batches_are_refused_in_every_source(make, source):
+    model = make()
+    with pytest.raises(ValueError, match="'txet'"):
+        model.fit(source({**VECTORS, "txet": VECTORS["text"]}), verbose=0)
+    with pytest.raises(ValueError, match="beside it"):
+        model.fit(source(VECTORS), IDS, verbose=0)
+    with pytest.raises(ValueError, match="validation_data"):
+        model.fit(source(VECTORS), validation_split=0.5, verbose=0)
+
+
+@each_model
+def test_an_unknown_source_is_refused_in_words(make):
+    with pytest.raises(TypeError, match="generator of batches"):
+        make().fit(iter([VECTORS]), verbose=0)
+
+
+# Further arguments of Keras' `fit`.
+
+
+@paired_models
+def test_validation_split_is_that_of_keras(make):
+    history = results(
+        make().fit(
+            VECTORS,
+            sample_weight=HALF,
+            validation_split=0.5,
+            shuffle=False,
+            verbose=0,
+        )
+    )
+    first, last = (
+        {name: value[rows] for name, value in VECTORS.items()}
+        for rows in (slice(3), slice(3, None))
+    )
+    expected = results(
+        make().fit(
+            first,
+            sample_weight=HALF[:3],
+            validation_data=(last, None, HALF[3:]),
+            shuffle=False,
+            verbose=0,
+        )
+    )
+    assert_same(history, expected)
+
+
+def test_class_weight_weighs_ids_or_is_refused():
+    weights = {0: 1.0, 1: 0.0}
+    ids = np.array([0, 0, 1, 0, 1, 0])
+    model, expected = embedding(), embedding()
+    assert_same(
+        results(model.fit(VECTORS, ids, class_weight=weights, shuffle=False)),
+        results(
+            expected.fit(
+                VECTORS, ids, sample_weight=1.0 * (ids == 0), shuffle=False
+            )
+        ),
+    )
+    with pytest.raises(ValueError, match=r"class_weight.*must come with `y`"):
+        model.fit(VECTORS, class_weight=weights)
+    with pytest.raises(ValueError, match="without `sample_weight`"):
+        model.fit(VECTORS, ids, class_weight=weights, sample_weight=HALF)
+    for make in (gan, cycle_gan):
+        with pytest.raises(ValueError, match="class_weight"):
+            make().fit(VECTORS, class_weight=weights)
+
+
+@each_model
+def test_steps_per_epoch_goes_on_through_the_data(make):
+    model = make()
+    history = model.fit(
+        VECTORS, batch_size=2, epochs=3, steps_per_epoch=2, verbose=0
+    )
+    assert len(next(iter(history.history.values()))) == 3
+
+
+@each_model
+def test_shuffle_must_be_a_boolean(make):
+    with pytest.raises(ValueError, match="`shuffle` must be True or False"):
+        make().fit(VECTORS, shuffle="batch", verbose=0)
+
+
+# Raw and preprocessed data.
+
+
+RAW = {**VECTORS, "image": np.round(VECTORS["image"] * 255).astype("uint8")}
+SMALL = {**VECTORS, "image": RAW["image"] / np.float32(255)}
+HALVED = {**SMALL, "image": SMALL["image"] / 2}
+
+
+def first_number(output):
+    if hasattr(output, "history"):
+        output = results(output)
+    return np.ravel(keras.tree.flatten(output)[0])[0]
+
+
+@each_model
+@each_entry
+def test_every_entry_preprocesses_raw_data_and_leaves_preprocessed(make, entry):
+    train = entry in (ENTRIES["fit"], ENTRIES["train_on_batch"])
+    prepared = HALVED if train else SMALL
+    expected = first_number(entry(make(), prepared))
+    for data in (RAW, Preprocessed(prepared)):
+        model = make(preprocessors={"image": Scaled()})
+        assert first_number(entry(model, data)) == pytest.approx(expected, 1e-5)
+
+
+@each_model
+@each_source
+def test_preprocessed_data_stays_marked_in_every_source(make, source):
+    model = make(preprocessors={"image": Scaled()})
+    plain = make()
+    expected = plain.evaluate(SMALL, batch_size=3, verbose=0, return_dict=True)
+    for data in (source(RAW), source(Preprocessed(SMALL))):
+        assert_same(
+            model.evaluate(data, steps=2, verbose=0, return_dict=True), expected
+        )
+
+
+def test_a_data_set_keeps_the_mark_through_its_methods():
+    model = vae(preprocessors={"image": Scaled()})
+    raw = tf.data.Dataset.from_tensor_slices(RAW).batch(3)
+    data = model.preprocess(raw).cache().shuffle(2).prefetch(1)
+    assert isinstance(data.element_spec, Preprocessed)
+    zipped = tf.data.Dataset.zip(data, data).map(lambda a, b: (a, IDS[:3]))
+    assert isinstance(zipped.element_spec[0], Preprocessed)
+    assert isinstance(model.preprocess(RAW), Preprocessed)
+    a = model.preprocess(data)
+    assert a.element_spec == data.element_spec
+
+
+def test_encode_and_callbacks_treat_raw_data_as_fit_does():
+    model = embedding(preprocessors={"image": Scaled()})
+    expected = model.predict(Preprocessed(SMALL), verbose=0)
+    for x in (RAW, Preprocessed(SMALL), model.preprocess(RAW)):
+        encoded = model.encode(x)
+        evaluation = kx.callbacks.RetrievalEvaluation((x, IDS))
+        for name, value in expected.items():
+            np.testing.assert_allclose(encoded[name], value, atol=1e-6)
+        found = evaluation.evaluate(model)
+        if x is RAW:
+            first = found
+        assert found == pytest.approx(first, abs=1e-5)
+
+
+def test_raw_pictures_are_as_good_in_training_as_in_use():
+    model = embedding(preprocessors={"image": Scaled()})
+    evaluation = kx.callbacks.RetrievalEvaluation((RAW, IDS))
+    history = model.fit(RAW, IDS, verbose=0, callbacks=[evaluation])
+    gap = history.history["val_image_text_modality_gap"][-1]
+    encoded = model.encode(RAW)
+    expected = kx.ops.modality_gap(encoded["image"], encoded["text"])
+    assert gap == pytest.approx(float(expected), abs=1e-5)
+
+
+# Documentation and strategies.
+
+
+def test_fit_is_documented_for_each_model():
+    docs = [inspect.getdoc(make().fit) for make in ALL.values()]
+    assert len(set(docs)) == 4
+    assert "positives of each other" in docs[0]
+    assert not any("positives" in doc for doc in docs[1:])
+
+
+def test_strategies_of_two_replicas():
+    """In a process of its own: logical devices are set up at the start."""
+    code = """
+import keras, numpy as np, tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(
+    cpu, [tf.config.LogicalDeviceConfiguration()] * 2
+)
+from tests.models.test_data_gate import IDS, ROWS, VECTORS, embedding, vae
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+# A step is as long as on one device: both replicas get the same rows and draw
+# the same noise.
+twice = {n: np.concatenate([v, v]) for n, v in VECTORS.items()}
+options = {"shuffle": False, "verbose": 0}
+one = vae()
+history = one.fit(VECTORS, batch_size=ROWS, **options).history
+with strategy.scope():
+    two = vae()
+    replicated = two.fit(twice, batch_size=2 * ROWS, **options).history
+for a, b in zip(one.get_weights(), two.get_weights()):
+    np.testing.assert_allclose(a, b, atol=1e-6)
+for name, values in history.items():
+    np.testing.assert_allclose(values, replicated[name], rtol=1e-4)
+
+with strategy.scope():
+    model = embedding()
+    losses = model.fit(VECTORS, IDS, batch_size=ROWS, verbose=0).history["loss"]
+assert np.isfinite(losses).all()
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
