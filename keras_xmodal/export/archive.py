@@ -1,21 +1,20 @@
-"""SavedModels with one named signature per endpoint."""
+"""SavedModels of named signatures."""
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_xmodal.export import samples
-from keras_xmodal.models import GANModel
 
 
-def write_archive(model, endpoints, folder, default=None):
+def write_archive(model, signatures, folder, default=None):
     """Write a SavedModel.
 
     Args:
-        model: `EmbeddingModel`, `GANModel` or `VAEModel`, built.
-        endpoints: List of `Endpoint`.
+        model: Model, built.
+        signatures: List of `Signature`.
         folder: Path of a folder to write into.
-        default: Name of the endpoint that is `serving_default` as well.
+        default: Name of the signature that is `serving_default` as well.
             Defaults to the first.
     """
     archive = keras.export.ExportArchive()
@@ -24,23 +23,23 @@ def write_archive(model, endpoints, folder, default=None):
     tables = tf.Module()
     tables.layers = [model, *model.preprocessors.values()]
     archive.track(tables)
-    default = default or endpoints[0].name
-    for endpoint in sorted(endpoints, key=lambda e: e.name != default):
+    default = default or signatures[0].name
+    for signature in sorted(signatures, key=lambda s: s.name != default):
         archive.add_endpoint(
-            endpoint.name, endpoint.function(model), endpoint.inputs
+            signature.name, signature.function(model), signature.inputs
         )
     archive.write_out(str(folder), verbose=False)
 
 
-def read_archive(folder, endpoints):
+def read_archive(folder, signatures):
     """Load a SavedModel back.
 
     Args:
         folder: Path of the SavedModel.
-        endpoints: List of `Endpoint`.
+        signatures: List of `Signature`.
 
     Returns:
-        Dict of functions by endpoint, from a dict of NumPy arrays by the
+        Dict of functions by signature, from a dict of NumPy arrays by the
         inputs' names to one by the outputs' names.
     """
     loaded = tf.saved_model.load(str(folder))
@@ -55,32 +54,9 @@ def read_archive(folder, endpoints):
 
         return run
 
-    return {endpoint.name: runner(endpoint.name) for endpoint in endpoints}
+    return {s.name: runner(s.name) for s in signatures}
 
 
-def build(model, towers):
-    """Build a model that was not called yet, on made-up inputs.
-
-    Args:
-        model: `EmbeddingModel`, `GANModel` or `VAEModel`.
-        towers: List of `Tower`.
-    """
-    if not model.built:
-        model(sample_inputs(model, towers), training=False)
-
-
-def sample_inputs(model, towers):
-    """Made-up preprocessed input of a model: a dict, or one array.
-
-    Args:
-        model: `EmbeddingModel`, `GANModel` or `VAEModel`.
-        towers: List of `Tower`.
-
-    Returns:
-        Dict of arrays by modality, or one array for a model of one tensor.
-    """
-    inputs = {tower.modality: samples.tensor(tower.tensor) for tower in towers}
-    if isinstance(model, GANModel):
-        noise = samples.tensor(tf.TensorSpec((None, model.latent_dim)))
-        return next(iter(inputs.values()), noise)
-    return inputs.get(None, inputs)
+def call_inputs(towers):
+    """Made-up preprocessed inputs of all towers, a dict by modality."""
+    return {tower.modality: samples.tensor(tower.tensor) for tower in towers}

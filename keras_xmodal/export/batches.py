@@ -9,28 +9,28 @@ from keras_xmodal.media.gif import encode_gif
 from keras_xmodal.networks import SpeechPreprocessor
 
 
-def batches(model, endpoint, examples=None, batch_size=256):
+def batches(model, signature, examples=None, batch_size=256):
     """Yield what to feed an endpoint, and it preprocessed: one row, then all.
 
     Args:
-        model: `EmbeddingModel`, `GANModel` or `VAEModel`, built.
-        endpoint: `Endpoint`.
+        model: Model, built.
+        signature: `Signature`.
         examples: Dict of arrays of raw examples by modality; where one of the
             endpoint's modalities is not in it, all inputs are made up.
         batch_size: Integer, examples in a batch.
 
     Yields:
         Pairs of dicts of NumPy arrays of shape `(batch, ...)` by the inputs'
-        names: what the endpoint takes, and what `Endpoint.reference` takes.
+        names: what the endpoint takes, and what `Signature.reference` takes.
         The first pair is the first example on its own.
     """
     examples = examples or {}
-    if all(tower.modality in examples for tower in endpoint.towers):
-        rows = {t.name: examples[t.modality] for t in endpoint.towers}
+    if all(tower.modality in examples for tower in signature.towers):
+        rows = {t.name: examples[t.modality] for t in signature.towers}
     else:
-        rows = {t.name: _make_up(model, t) for t in endpoint.towers}
+        rows = {t.name: _make_up(model, t) for t in signature.towers}
     size = len(next(iter(rows.values()), range(samples.NUM_SAMPLES)))
-    drawn = {s.name: samples.noise(s, size) for s in endpoint.further}
+    drawn = {s.name: samples.noise(s, size) for s in signature.endpoint.further}
     starts = range(0, size, batch_size)
     for part in (
         slice(0, 1),
@@ -38,12 +38,12 @@ def batches(model, endpoint, examples=None, batch_size=256):
     ):
         inputs = {name: value[part] for name, value in drawn.items()}
         fed = dict(inputs)
-        for tower in endpoint.towers:
+        for tower in signature.towers:
             raw, preprocessed = _feed(
-                model, tower, endpoint.raw, rows[tower.name][part]
+                model, tower, signature.raw, rows[tower.name][part]
             )
             inputs[tower.name] = np.asarray(preprocessed)
-            fed[tower.name] = np.asarray(raw if endpoint.raw else preprocessed)
+            fed[tower.name] = np.asarray(raw if signature.raw else preprocessed)
         yield fed, inputs
 
 

@@ -24,9 +24,9 @@ def float32_twin(model, inputs):
     """Copy a model, so that the copy computes in float32.
 
     Args:
-        model: `EmbeddingModel`, `GANModel` or `VAEModel`, built, of any dtype
-            policy.
-        inputs: Input on which to build the copy.
+        model: Model, built, of any dtype policy.
+        inputs: Dict of preprocessed batches on which to build the copy, as
+            `input_specs` names them.
 
     Returns:
         The model itself if it is float32 throughout, or else a copy with its
@@ -43,7 +43,7 @@ def float32_twin(model, inputs):
 
         model = kx.EmbeddingModel(32, 16, dtype="mixed_float16")
         x = np.ones((1, 32), "float32")
-        print(model(x).dtype, float32_twin(model, x)(x).dtype)
+        print(model(x).dtype, float32_twin(model, {None: x})(x).dtype)
         ```
     """
     if is_float32(model):
@@ -56,7 +56,7 @@ def float32_twin(model, inputs):
         twin = type(model).from_config(
             _to_float32({**config, "preprocessors": None})
         )
-        twin(inputs, training=False)
+        twin._call_on(inputs)
     finally:
         keras.config.set_dtype_policy(policy)
     twin.set_weights(

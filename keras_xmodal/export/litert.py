@@ -11,17 +11,16 @@ import tensorflow as tf
 
 from keras_xmodal import checks, files
 from keras_xmodal.export import archive, report
-from keras_xmodal.export.endpoints import find_endpoints
 from keras_xmodal.export.float32_twin import float32_twin, is_float32
 from keras_xmodal.export.saved_model import check_arguments
+from keras_xmodal.export.signatures import find_signatures
 from keras_xmodal.export.towers import find_towers
-from keras_xmodal.models import EmbeddingModel, GANModel, VAEModel
 
 _TOLERANCES = {None: 1e-5, "float16": 2e-2, "dynamic": 1e-1}
 
 
 def litert(
-    model: EmbeddingModel | GANModel | VAEModel,
+    model: keras.Model,
     path: str | os.PathLike,
     evaluation: tuple[dict[str, np.ndarray], np.ndarray] | None = None,
     quantization: str | None = None,
@@ -62,7 +61,7 @@ def litert(
     stays there.
 
     Args:
-        model: `EmbeddingModel`, `GANModel` or `VAEModel`.
+        model: Any model of this package.
         path: Folder to create.
         evaluation: Pair `(x, ids)`, as in `kx.export.saved_model`.
         quantization: `None` keeps float32; `"float16"` stores weights in
@@ -111,30 +110,33 @@ def litert(
     checks.one_of("quantization", quantization, _TOLERANCES)
     examples, ids = check_arguments(model, path, evaluation, batch_size)
     towers = find_towers(model, examples, input_signature)
-    archive.build(model, towers)
+    if not model.built:
+        model._call_on(archive.call_inputs(towers))
     # Noise for translations, since zeros give the mean.
-    endpoints = [e for e in find_endpoints(model, towers, "noise") if not e.raw]
+    signatures = [
+        s for s in find_signatures(model, towers, "noise") if not s.raw
+    ]
     if tolerance is None:
         tolerance = _TOLERANCES[quantization]
         if not is_float32(model):
             tolerance = max(tolerance, 2e-2)
     with files.new_folder(path) as folder:
-        twin = float32_twin(model, archive.sample_inputs(model, towers))
+        twin = float32_twin(model, archive.call_inputs(towers))
         vocabularies = _write_vocabularies(model, towers, folder)
         runners, facts = {}, {}
-        for endpoint in endpoints:
-            content = _convert(twin, endpoint, quantization)
-            file = folder / f"{endpoint.file or endpoint.name}.tflite"
+        for signature in signatures:
+            content = _convert(twin, signature, quantization)
+            file = folder / f"{signature.file}.tflite"
             file.write_bytes(content)
-            runners[endpoint.name] = _runner(file, endpoint.name)
-            facts[endpoint.name] = {
+            runners[signature.name] = _runner(file, signature.name)
+            facts[signature.name] = {
                 "file": file.name,
                 "bytes": len(content),
-                **report.describe(endpoint),
-                **_describe_preprocessing(model, endpoint, vocabularies),
+                **report.describe(signature),
+                **_describe_preprocessing(model, signature, vocabularies),
             }
         comparison = report.compare(
-            model, endpoints, runners, (examples, ids), batch_size, tolerance
+            model, signatures, runners, (examples, ids), batch_size, tolerance
         )
         for name, fact in facts.items():
             comparison["endpoints"][name].update(fact)
@@ -147,12 +149,12 @@ def litert(
         return report.write_report(result, folder / "report.json")
 
 
-def _convert(model, endpoint, quantization):
+def _convert(model, signature, quantization):
     with tempfile.TemporaryDirectory() as folder:
         # Of its own, for the converter loads all that an archive holds, twice.
-        archive.write_archive(model, [endpoint], folder)
+        archive.write_archive(model, [signature], folder)
         converter = tf.lite.TFLiteConverter.from_saved_model(
-            folder, signature_keys=[endpoint.name]
+            folder, signature_keys=[signature.name]
         )
         # Without the TF operators: they convert, and then run nowhere.
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
@@ -163,18 +165,18 @@ def _convert(model, endpoint, quantization):
         try:
             return converter.convert()
         except Exception as error:  # The converter's own class is not public.
-            raise _unsupported(endpoint, str(error)) from error
+            raise _unsupported(signature, str(error)) from error
 
 
-def _unsupported(endpoint, message):
+def _unsupported(signature, message):
     found = re.findall(r"\btf\.([A-Z]\w+)", message)
     operators = ", ".join(sorted(set(found))) or message
-    networks = endpoint.networks
+    networks = signature.networks
     return ValueError(
         f"{networks[0].upper()}{networks[1:]} must only use operators that "
         "LiteRT has built in: an LSTM or GRU needs `unroll=True`, and texts "
         "and ids are looked up by a preprocessor, not an encoder. "
-        f"Received: {endpoint.name!r}, which needs {operators}"
+        f"Received: {signature.name!r}, which needs {operators}"
     )
 
 
@@ -206,14 +208,14 @@ def _write_vocabularies(model, towers, folder):
     return files
 
 
-def _describe_preprocessing(model, endpoint, vocabularies):
+def _describe_preprocessing(model, signature, vocabularies):
     """What a client needs to preprocess the input and to read the output."""
     facts = {}
-    if endpoint.target in vocabularies:
-        facts["output_vocabulary"] = vocabularies[endpoint.target]
-    if len(endpoint.towers) != 1:
+    if signature.endpoint.target in vocabularies:
+        facts["output_vocabulary"] = vocabularies[signature.endpoint.target]
+    if len(signature.towers) != 1:
         return facts
-    name = endpoint.towers[0].modality
+    name = signature.towers[0].modality
     if name in vocabularies:
         facts["vocabulary"] = vocabularies[name]
     if name in model.preprocessors:

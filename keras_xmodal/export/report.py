@@ -9,18 +9,18 @@ import numpy as np
 import tensorflow as tf
 
 from keras_xmodal.export.batches import batches
-from keras_xmodal.export.embedding_endpoints import OUTPUT, cosines, retrieval
+from keras_xmodal.export.embeddings import cosines, retrieval
 
 
-def compare(model, endpoints, runners, evaluation, batch_size, tolerance):
+def compare(model, signatures, runners, evaluation, batch_size, tolerance):
     """Run every endpoint beside Keras.
 
     Each runs on one example alone and then on batches.
 
     Args:
         model: `EmbeddingModel`, `GANModel` or `VAEModel`.
-        endpoints: List of `Endpoint`.
-        runners: Dict by endpoint of functions from a dict of inputs to a dict
+        signatures: List of `Signature`.
+        runners: Dict by signature of functions from a dict of inputs to a dict
             of outputs, both NumPy arrays by name.
         evaluation: Pair of a dict of raw arrays by modality and ids, as
             `samples.check_evaluation` returns it.
@@ -41,18 +41,18 @@ def compare(model, endpoints, runners, evaluation, batch_size, tolerance):
     """
     examples, _ = evaluation
     facts, before, after = {}, {}, {}
-    for endpoint in endpoints:
+    for signature in signatures:
         with full_float32():
-            facts[endpoint.name], pairs = _compare(
+            facts[signature.name], pairs = _compare(
                 model,
-                endpoint,
-                runners[endpoint.name],
+                signature,
+                runners[signature.name],
                 examples,
                 batch_size,
                 tolerance,
             )
-        if pairs and not endpoint.raw:
-            (tower,) = endpoint.towers
+        if pairs and not signature.raw:
+            (tower,) = signature.towers
             if tower.modality in examples:
                 # The first batch is an example on its own.
                 before[tower.modality], after[tower.modality] = map(
@@ -89,11 +89,11 @@ def write_report(report, path):
     return json.loads(text)
 
 
-def describe(endpoint):
+def describe(signature):
     """Names, shapes and dtypes of the inputs, for a report.
 
     Args:
-        endpoint: `Endpoint`.
+        signature: `Signature`.
 
     Returns:
         Dict with `inputs` and, the first of them, `input`; an open dimension
@@ -105,7 +105,7 @@ def describe(endpoint):
             "shape": spec.shape.as_list(),
             "dtype": spec.dtype.name,
         }
-        for spec in endpoint.inputs
+        for spec in signature.inputs
     ]
     return {"input": inputs[0], "inputs": inputs}
 
@@ -138,20 +138,20 @@ def full_float32():
         settings.enable_tensor_float_32_execution(enabled)
 
 
-def _compare(model, endpoint, run, examples, batch_size, tolerance):
+def _compare(model, signature, run, examples, batch_size, tolerance):
     """Facts of an endpoint, and its embeddings by Keras and by itself."""
     errors, sizes, pairs, num_examples = {}, {}, [], 0
-    for fed, inputs in batches(model, endpoint, examples, batch_size):
+    for fed, inputs in batches(model, signature, examples, batch_size):
         if not num_examples:
             # Or else random numbers keep step with Keras.
             run(fed)
-        expected = endpoint.reference(model, inputs)
+        expected = signature.reference(model, inputs)
         received = run(fed)
-        _check_outputs(endpoint.name, expected, received)
+        _check_outputs(signature.name, expected, received)
         num_examples += len(next(iter(expected.values())))
-        if OUTPUT in expected:
-            pairs.append((expected[OUTPUT], received[OUTPUT]))
-        expected, received = endpoint.scored(model, inputs, expected, received)
+        if "embedding" in expected:
+            pairs.append((expected["embedding"], received["embedding"]))
+        expected, received = signature.scored(model, inputs, expected, received)
         for name, value in expected.items():
             errors.setdefault(name, []).append(
                 np.abs(received[name] - value).max()
@@ -162,7 +162,7 @@ def _compare(model, endpoint, run, examples, batch_size, tolerance):
         allowed = tolerance * float(np.max(sizes[name]))
         if not errors[name] <= allowed:  # also if it is not a number
             raise RuntimeError(
-                f"The exported endpoint {endpoint.name!r} must equal Keras to "
+                f"The exported endpoint {signature.name!r} must equal Keras to "
                 f"within {allowed}. Received: a largest absolute error of "
                 f"{errors[name]} in {name!r}. Look for an operation that is "
                 "random or depends on the batch, or pass a larger `tolerance`."
@@ -175,12 +175,12 @@ def _compare(model, endpoint, run, examples, batch_size, tolerance):
     return {**facts, "num_examples": num_examples - 1}, pairs
 
 
-def _check_outputs(endpoint, expected, received):
+def _check_outputs(name, expected, received):
     for value in expected.values():
         if not np.isfinite(value).all():
             raise ValueError(
                 "The outputs of the model must be finite. Received: NaN or "
-                f"infinity from Keras for the inputs of {endpoint!r}"
+                f"infinity from Keras for the inputs of {name!r}"
             )
     wanted, found = (
         {name: (value.shape, value.dtype.name) for name, value in x.items()}
@@ -188,6 +188,6 @@ def _check_outputs(endpoint, expected, received):
     )
     if wanted != found:
         raise RuntimeError(
-            f"The exported endpoint {endpoint!r} must return outputs of shapes "
+            f"The exported endpoint {name!r} must return outputs of shapes "
             f"and dtypes {wanted}. Received: {found}"
         )

@@ -19,7 +19,7 @@ def check_evaluation(model, evaluation):
     """Check an evaluation set and bring it into arrays.
 
     Args:
-        model: `EmbeddingModel`, `GANModel` or `VAEModel`.
+        model: Any model of this package.
         evaluation: None or a pair `(x, ids)`: a dict of raw examples by
             modality (an array, for a model of one tensor) and one id each,
             or None where each is its own item.

@@ -2,19 +2,19 @@
 
 import os
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_xmodal import checks, files
 from keras_xmodal.export import archive, report, samples
-from keras_xmodal.export.endpoints import find_endpoints
 from keras_xmodal.export.float32_twin import is_float32
+from keras_xmodal.export.signatures import find_signatures
 from keras_xmodal.export.towers import find_towers
-from keras_xmodal.models import EmbeddingModel, GANModel, VAEModel
 
 
 def saved_model(
-    model: EmbeddingModel | GANModel | VAEModel,
+    model: keras.Model,
     path: str | os.PathLike,
     evaluation: tuple[dict[str, np.ndarray], np.ndarray] | None = None,
     *,
@@ -63,6 +63,8 @@ def saved_model(
     a condition. A model of one tensor has the signatures `encode`, `decode`
     and `translate` instead, with the input `x` and the output `y`.
 
+    Of a `CycleGANModel`, they are `translate_<source>_to_<target>`, both ways.
+
     Of a `GANModel`, they are `generate`, which takes the condition and `seed`,
     int32 of shape `(batch,)`, and gives what `model.generate` makes of that
     seed, and `generate_from_z`, with noise `z` of shape `(batch, latent_dim)`
@@ -87,7 +89,7 @@ def saved_model(
     in `assets.extra/report.json`, which TensorFlow Serving ignores.
 
     Args:
-        model: `EmbeddingModel`, `GANModel` or `VAEModel`.
+        model: Any model of this package.
         path: Folder to create. TensorFlow Serving expects the last part to
             be a version number, as in `"emoji/1"`.
         evaluation: Pair `(x, ids)` to compare on, instead of made-up inputs:
@@ -144,24 +146,25 @@ def saved_model(
     """
     examples, ids = check_arguments(model, path, evaluation, batch_size)
     towers = find_towers(model, examples, input_signature)
-    archive.build(model, towers)
-    endpoints = find_endpoints(model, towers)
-    default = next((e for e in endpoints[:2] if e.raw), endpoints[0])
+    if not model.built:
+        model._call_on(archive.call_inputs(towers))
+    signatures = find_signatures(model, towers)
+    default = next((s for s in signatures[:2] if s.raw), signatures[0])
     if tolerance is None:
         tolerance = 1e-5 if is_float32(model) else 2e-2
     with files.new_folder(path) as folder:
-        archive.write_archive(model, endpoints, folder, default.name)
+        archive.write_archive(model, signatures, folder, default.name)
         comparison = report.compare(
             model,
-            endpoints,
-            archive.read_archive(folder, endpoints),
+            signatures,
+            archive.read_archive(folder, signatures),
             (examples, ids),
             batch_size,
             tolerance,
         )
-        for endpoint in endpoints:
-            comparison["endpoints"][endpoint.name].update(
-                report.describe(endpoint)
+        for signature in signatures:
+            comparison["endpoints"][signature.name].update(
+                report.describe(signature)
             )
         result = {
             "format": "saved_model",
@@ -176,7 +179,7 @@ def check_arguments(model, path, evaluation, batch_size):
     """Check what both exports take, before anything is computed or written.
 
     Args:
-        model: `EmbeddingModel`, `GANModel` or `VAEModel`.
+        model: Any model of this package.
         path: Path that does not exist yet.
         evaluation: None or a pair `(x, ids)`.
         batch_size: Positive integer.
@@ -189,10 +192,10 @@ def check_arguments(model, path, evaluation, batch_size):
         ValueError: If a value is out of range or does not fit the model.
         FileExistsError: If there is something at `path`.
     """
-    if not isinstance(model, (EmbeddingModel, GANModel, VAEModel)):
+    if not hasattr(model, "endpoints"):
         raise TypeError(
-            "`model` must be an `EmbeddingModel`, a `GANModel` or a "
-            "`VAEModel`. "
+            "`model` must say what it serves by a method `endpoints`, as the "
+            "models of this package. "
             f"Received: model of type {type(model).__name__}"
         )
     files.check_new(path)

@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras_xmodal import checks
 from keras_xmodal.export import samples
 from keras_xmodal.media.image import decode_image
-from keras_xmodal.models import GANModel
+from keras_xmodal.models.encoders import declared_input
 from keras_xmodal.networks import SpeechPreprocessor
 
 
@@ -43,8 +43,8 @@ class Tower:
         # It decodes when it is called.
         is_sound = isinstance(preprocessor, SpeechPreprocessor)
         if self.raw_kind != "bytes" or is_sound:
-            declared = _declared_input(preprocessor)
-            if declared is not None and len(declared.shape) > len(x.shape):
+            shape, _ = declared_input(preprocessor)
+            if shape is not None and len(shape) > len(x.shape):
                 x = tf.expand_dims(x, -1)  # (batch,) -> (batch, 1)
             return preprocess(model, self.modality, x)
         if hasattr(preprocessor, "decode"):
@@ -72,7 +72,7 @@ def find_towers(model, examples=None, input_signature=None):
     """Find out what each modality of a model takes.
 
     Args:
-        model: `EmbeddingModel`, `GANModel` or `VAEModel`.
+        model: Any model of this package.
         examples: Dict of raw arrays by modality, of any modalities.
         input_signature: Dict by modality of objects with `shape` and `dtype`.
 
@@ -83,42 +83,34 @@ def find_towers(model, examples=None, input_signature=None):
         TypeError: If the examples are strings and the encoder takes numbers.
         ValueError: If a name cannot be an endpoint's or an input is unknown.
     """
-    if isinstance(model, GANModel):
-        if not model.conditional:
-            return []
-        names = [model.condition] if model.condition else []
-    else:
-        names = model.modalities
-    if isinstance(model, GANModel) and not names:
-        return [_unnamed_condition(model, examples, input_signature)]
-    if not names:
-        shape = (None, model.input_dim)
-        return [Tower(None, tf.TensorSpec(shape, tf.float32, "x"))]
+    specs = model.input_specs()
+    given = {name or "x": name for name in specs}
     if input_signature:
-        checks.modalities("input_signature", input_signature, names)
+        checks.modalities("input_signature", input_signature, given)
+    input_signature = {
+        given[name]: value for name, value in (input_signature or {}).items()
+    }
     examples = examples or {}
     towers = []
-    for name in names:
-        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
+    for name, (shape, dtype) in specs.items():
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name or "x"):
             raise ValueError(
                 "The name of a modality becomes part of an endpoint's name: it "
                 "must start with a letter and hold only ASCII letters, digits "
                 f"and underscores. Received: modality {name!r}"
             )
+        if name in input_signature:
+            shape = tuple(input_signature[name].shape)
+            dtype = input_signature[name].dtype
+        fixed = name in input_signature
         towers.append(
-            _find_tower(
-                model, name, examples.get(name), (input_signature or {})
-            )
+            _find_tower(model, name, shape, dtype, examples.get(name), fixed)
         )
     return towers
 
 
-def _find_tower(model, name, example, input_signature):
+def _find_tower(model, name, shape, dtype, example, fixed):
     preprocessor = model.preprocessors.get(name)
-    shape, dtype = _encoder_input(model, name)
-    if name in input_signature:
-        shape = tuple(input_signature[name].shape)
-        dtype = input_signature[name].dtype
     kind, raw = None, None
     if preprocessor is not None:
         kind, raw = _raw_input(preprocessor, name, shape, example)
@@ -129,15 +121,17 @@ def _find_tower(model, name, example, input_signature):
     if raw is not None and (kind != "bytes" or shape is None):
         traced = _trace(model, name, kind, raw)
         shape = shape or traced.shape
-        dtype = dtype if name in input_signature else traced.dtype
+        dtype = dtype if fixed else traced.dtype
     if preprocessor is None and example is not None:
         shape = shape or example.shape
         dtype = dtype or example.dtype
+    if name is None:
+        dtype = dtype or "float32"
     if shape is None or dtype is None:
         raise ValueError(
-            f"The input of the encoder of {name!r} is not declared. Build it "
-            "with `keras.Input`, or pass its shape and dtype, such as "
-            f"`input_signature={{{name!r}: tf.TensorSpec((None, 8), "
+            f"The input of the encoder of {name or 'x'!r} is not declared. "
+            "Build it with `keras.Input`, or pass its shape and dtype, such as "
+            f"`input_signature={{{name or 'x'!r}: tf.TensorSpec((None, 8), "
             f"tf.float32)}}`. Received: shape={shape}, dtype={dtype}"
         )
     dtype = tf.as_dtype(keras.backend.standardize_dtype(dtype))
@@ -150,43 +144,7 @@ def _find_tower(model, name, example, input_signature):
             f"has no preprocessor: {dtype.name}. Received: strings"
         )
     shape = (None, *tuple(shape)[1:])
-    return Tower(name, tf.TensorSpec(shape, dtype, name), kind, raw)
-
-
-def _unnamed_condition(model, examples, input_signature):
-    """The tower of a condition that has no name, `x`."""
-    shape, dtype = model.condition_shape, "float32"
-    given = (input_signature or {}).get("x", (examples or {}).get(None))
-    if given is not None:
-        shape, dtype = given.shape, keras.backend.standardize_dtype(given.dtype)
-    if shape is None:
-        raise ValueError(
-            "The input of the condition is not declared. Train the model first "
-            "or pass its shape and dtype, such as `input_signature={'x': "
-            "tf.TensorSpec((None, 8), tf.float32)}`. "
-            "Received: a model that was not called yet"
-        )
-    dtype = "float32" if dtype == "float64" else dtype
-    return Tower(None, tf.TensorSpec((None, *shape[1:]), dtype, "x"))
-
-
-def _encoder_input(model, name):
-    encoder = model.encoders.get(name)
-    if encoder is None and isinstance(model, GANModel):
-        return model.condition_shape, "float32"
-    if encoder is None:
-        return (None, model.input_dim[name]), "float32"
-    declared = _declared_input(encoder)
-    if declared is None:
-        return None, None
-    return tuple(declared.shape), declared.dtype
-
-
-def _declared_input(layer):
-    inputs = getattr(layer, "inputs", None)  # Functional, or built Sequential
-    if not isinstance(inputs, (list, tuple)) or len(inputs) != 1:
-        return None
-    return inputs[0]
+    return Tower(name, tf.TensorSpec(shape, dtype, name or "x"), kind, raw)
 
 
 def _raw_input(preprocessor, name, shape, example):
@@ -197,8 +155,7 @@ def _raw_input(preprocessor, name, shape, example):
         example is None or example.dtype == object
     ):
         return "bytes", strings
-    declared = _declared_input(preprocessor)
-    declared_dtype = declared is not None and declared.dtype
+    declared_shape, declared_dtype = declared_input(preprocessor)
     if (
         isinstance(preprocessor, keras.layers.TextVectorization)
         or declared_dtype == "string"
@@ -208,13 +165,13 @@ def _raw_input(preprocessor, name, shape, example):
         return "bytes", strings
     if example is not None and example.dtype == object:
         return "string", strings
-    if declared is None:
-        declared = example
-    if declared is None:
+    if declared_shape is None and example is not None:
+        declared_shape, declared_dtype = example.shape, example.dtype
+    if declared_shape is None:
         return None, None
-    dtype = tf.as_dtype(declared.dtype)
+    dtype = tf.as_dtype(declared_dtype)
     dtype = tf.float32 if dtype == tf.float64 else dtype
-    return "raw", tf.TensorSpec((None, *declared.shape[1:]), dtype, name)
+    return "raw", tf.TensorSpec((None, *declared_shape[1:]), dtype, name)
 
 
 def _trace(model, name, kind, raw):

@@ -254,6 +254,31 @@ class MultimodalModel(keras.Model):
             for name, value in data.items()
         )
 
+    # What exports ask.
+
+    def input_specs(self):
+        """Shapes and dtypes of preprocessed inputs, as far as layers say.
+
+        Returns:
+            Dict `{modality: (shape, dtype)}`, either of them None where it is
+            not known; the one input of a model of a tensor is called None.
+        """
+        if not self.modalities:
+            return {None: ((None, self.input_dim), "float32")}
+        return {
+            name: encoders.declared_input(self.encoders[name])
+            if name in self.encoders
+            else ((None, self.input_dim[name]), "float32")
+            for name in self.modalities
+        }
+
+    def endpoints(self, sampling="seed"):
+        raise NotImplementedError
+
+    def _call_on(self, x):
+        """Call on a dict of all inputs, as `input_specs` names them."""
+        return self(x.get(None, x), training=False)
+
     # The gate.
 
     def _gate(

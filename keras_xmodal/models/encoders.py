@@ -75,3 +75,11 @@ def check_input(argument, x, expected):
             f"`{argument}` must have shape {tuple(expected)}. "
             f"Received: {argument}.shape={shape}"
         )
+
+
+def declared_input(layer):
+    """Shape and dtype of the one input that a layer declares, or None twice."""
+    inputs = getattr(layer, "inputs", None)  # Functional, or built Sequential
+    if not isinstance(inputs, (list, tuple)) or len(inputs) != 1:
+        return None, None
+    return tuple(inputs[0].shape), inputs[0].dtype

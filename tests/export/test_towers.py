@@ -5,7 +5,7 @@ import tensorflow as tf
 
 import keras_xmodal as kx
 from keras_xmodal import export
-from keras_xmodal.export.endpoints import find_endpoints
+from keras_xmodal.export.signatures import find_signatures
 from keras_xmodal.export.towers import find_towers
 from tests.export.conftest import TEXTS, png
 
@@ -222,7 +222,7 @@ def test_names_of_modalities():
     )
     signature = {"a_string": tf.TensorSpec((None, 3), tf.float32)}
     with pytest.raises(ValueError, match=r"different names.*'embed_a_string'"):
-        find_endpoints(model, find_towers(model, input_signature=signature))
+        find_signatures(model, find_towers(model, input_signature=signature))
 
 
 def test_strings_where_numbers_are_due():

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 import keras_xmodal as kx
-from keras_xmodal.export.endpoints import find_endpoints
+from keras_xmodal.export.signatures import find_signatures
 from keras_xmodal.export.towers import find_towers
 from keras_xmodal.ops import noise as noise_ops
 
@@ -57,7 +57,7 @@ def expert(model, name, x):
 
 
 def endpoints(model, sampling="seed"):
-    found = find_endpoints(model, find_towers(model), sampling)
+    found = find_signatures(model, find_towers(model), sampling)
     return {endpoint.name: endpoint for endpoint in found}
 
 

@@ -11,6 +11,7 @@ from keras_xmodal.layers.logit_scale import LogitScale
 from keras_xmodal.models.base import MultimodalModel
 from keras_xmodal.models.embedding.weight_decay import exclude_from_weight_decay
 from keras_xmodal.models.encoders import check_input, feature_shape
+from keras_xmodal.models.endpoint import Endpoint, named
 from keras_xmodal.ops.similarity import dot_similarity, l2_normalize
 
 
@@ -378,6 +379,23 @@ class EmbeddingModel(MultimodalModel):
         embeddings = self.predict(x, batch_size, verbose=0)
         return embeddings if modality is None else embeddings[modality]
 
+    def endpoints(self, sampling="seed"):
+        """What an exported model serves.
+
+        Args:
+            sampling: Not used: nothing is drawn.
+
+        Returns:
+            List of `Endpoint`: `embed_<modality>` for each modality, or
+            `embed` for a model of one tensor, to the output `embedding`.
+        """
+        return [
+            Endpoint(
+                named("embed", name), _embed, (name,), file=name or "model"
+            )
+            for name in self.modalities or (None,)
+        ]
+
     def similarity(self, a, b):
         """Cosine similarity of every example of `a` with every one of `b`.
 
@@ -410,6 +428,13 @@ class EmbeddingModel(MultimodalModel):
                 f"`{argument}` must hold one modality. Received: {list(value)}"
             )
         return next(iter(self.encode(value).values()))
+
+
+def _embed(model, x):
+    if not model.modalities:
+        return {"embedding": model(x[None], training=False)}
+    (embedding,) = model(x, training=False).values()
+    return {"embedding": embedding}
 
 
 def _pair_name(pair):

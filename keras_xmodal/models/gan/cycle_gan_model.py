@@ -18,6 +18,7 @@ from keras_xmodal.models.data import (
     to_arrays,
     unpaired_dataset,
 )
+from keras_xmodal.models.endpoint import Endpoint, named
 from keras_xmodal.models.gan import checks as gan_checks
 from keras_xmodal.models.gan import cycle_checks
 from keras_xmodal.models.gan.adversarial_model import AdversarialModel
@@ -527,6 +528,41 @@ class CycleGANModel(AdversarialModel):
             checks.shape(f"x[{source!r}]", batch[source].shape, expected)
             outputs.append(self._functions[to](batch).numpy())
         return np.concatenate(outputs)
+
+    @property
+    def encoders(self):
+        """Dict of the generator that takes each modality."""
+        return {
+            name: self.ema_generators[self.other(name)]
+            for name in self.modalities
+        }
+
+    def input_specs(self):
+        if self.modality_shapes is None:
+            return super().input_specs()
+        return {
+            name: ((None, *shape), "float32")
+            for name, shape in self.modality_shapes.items()
+        }
+
+    def endpoints(self, sampling="seed"):
+        """What an exported model serves.
+
+        Args:
+            sampling: Not used: nothing is drawn.
+
+        Returns:
+            List of `Endpoint`: `translate_<source>_to_<target>`, both ways.
+        """
+        return [
+            Endpoint(
+                named("translate", self.other(target)) + f"_to_{target}",
+                lambda model, x: model(x, training=False),
+                (self.other(target),),
+                target=target,
+            )
+            for target in self.modalities
+        ]
 
     # Saving.
 

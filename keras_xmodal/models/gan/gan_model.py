@@ -14,6 +14,8 @@ from keras_xmodal.adversarial.gradient_norms import (
 )
 from keras_xmodal.models.batch_losses import added_losses
 from keras_xmodal.models.data import batch_shape, take_rows
+from keras_xmodal.models.encoders import declared_input
+from keras_xmodal.models.endpoint import Endpoint
 from keras_xmodal.models.gan import checks
 from keras_xmodal.models.gan.adversarial_model import AdversarialModel
 from keras_xmodal.models.gan.moving_average import clone, follow
@@ -583,6 +585,45 @@ class GANModel(AdversarialModel):
             seed = fold_in(seed, ops.arange(num_examples, dtype="int32"))
         return stateless_normal((num_examples, self.latent_dim), seed)
 
+    def input_specs(self):
+        if not self.conditional:
+            return {}
+        if self.condition_encoder is not None and self.condition:
+            return {self.condition: declared_input(self.condition_encoder)}
+        dtype = "float32" if self.condition else None
+        return {self.condition: (self.condition_shape, dtype)}
+
+    def endpoints(self, sampling="seed"):
+        """What an exported model serves.
+
+        Args:
+            sampling: Not used: one endpoint takes a seed, one takes noise.
+
+        Returns:
+            List of `Endpoint`: `generate`, from the condition, if there is
+            one, and a seed for each row, and `generate_from_z`.
+        """
+        fields = {"modalities": tuple(self.input_specs())}
+        seed = tf.TensorSpec((None,), tf.int32, "seed")
+        z = tf.TensorSpec((None, self.latent_dim), tf.float32, "z")
+        return [
+            Endpoint(
+                "generate{raw}", _generate_from_seed, further=(seed,), **fields
+            ),
+            Endpoint(
+                "generate_from_z{raw}",
+                _generate_from_z,
+                further=(z,),
+                **fields,
+            ),
+        ]
+
+    def _call_on(self, x):
+        condition = next(iter(x.values()), None)
+        if condition is None:
+            return self(ops.zeros((1, self.latent_dim)), training=False)
+        return self(condition, training=False)
+
     # Saving.
 
     def get_config(self):
@@ -601,6 +642,17 @@ class GANModel(AdversarialModel):
             "discriminator_steps": self.discriminator_steps,
             "metrics": [serialize(m) for m in self._sample_metrics],
         }
+
+
+def _generate_from_z(model, x, z):
+    condition = next(iter(x.values()), None)
+    y = model(z) if condition is None else model(condition, z)
+    return {model.target or "y": y}
+
+
+def _generate_from_seed(model, x, seed):
+    z = model.sample_latents(ops.shape(seed)[0], seed)
+    return _generate_from_z(model, x, z)
 
 
 def _roll(value):

@@ -10,7 +10,7 @@ from keras_xmodal.likelihoods import Likelihood
 from keras_xmodal.models.base import MultimodalModel
 from keras_xmodal.models.encoders import feature_shape
 from keras_xmodal.models.vae import checks as vae_checks
-from keras_xmodal.models.vae import inference, networks
+from keras_xmodal.models.vae import endpoints, inference, networks
 from keras_xmodal.models.vae.latent_mixture import (
     draw_from_mixture,
     fit_mixture,
@@ -724,6 +724,20 @@ class VAEModel(MultimodalModel):
             batch_size,
             seed,
         )
+
+    def endpoints(self, sampling="seed"):
+        """What an exported model serves.
+
+        Args:
+            sampling: `"seed"` or `"noise"`, what a translation takes to draw
+                its latent.
+
+        Returns:
+            List of `Endpoint`: `encode_<modality>`, `encode_all`,
+            `decode_<modality>` and `translate_<source>_to_<target>`; `encode`,
+            `decode` and `translate` for a model of one tensor.
+        """
+        return endpoints.endpoints(self, sampling)
 
     # Saving.
 

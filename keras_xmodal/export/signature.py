@@ -1,56 +1,51 @@
 """One signature of an exported model."""
 
 import dataclasses
-from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
 
 from keras_xmodal.export.towers import Tower
+from keras_xmodal.models.endpoint import Endpoint
 
 
 @dataclasses.dataclass(frozen=True)
-class Endpoint:
-    """What a client can ask of a model: named inputs, named outputs.
-
-    Dimension 0 of every input and output is the batch.
+class Signature:
+    """An endpoint of a model, for preprocessed or for raw input.
 
     Args:
-        name: Name of the signature.
-        compute: Function of a model, a dict of preprocessed batches by the
-            towers' names and the further inputs, to a dict of tensors.
+        endpoint: `Endpoint`.
         towers: Tuple of `Tower`, the modalities that it takes.
         raw: Whether it takes them before they are preprocessed.
-        further: Tuple of `tf.TensorSpec`, inputs beside the modalities.
-        target: Name of the modality that it generates, or None.
-        file: Stem of its file where each endpoint has one. Defaults to
-            `name`.
-        score: Function, for outputs that differ from Keras where there is a
-            tie: from what `compute` takes and the outputs to a pair of dicts
-            of float tensors, which are equal where the outputs are right.
     """
 
-    name: str
-    compute: Callable
+    endpoint: Endpoint
     towers: tuple[Tower, ...] = ()
     raw: bool = False
-    further: tuple[tf.TensorSpec, ...] = ()
-    target: str | None = None
-    file: str | None = None
-    score: Callable | None = None
+
+    @property
+    def name(self):
+        """Name of the signature, with the kind of its raw input."""
+        kind = f"_{self.towers[0].raw_kind}" if self.raw else ""
+        return self.endpoint.name.format(raw=kind)
+
+    @property
+    def file(self):
+        """Stem of its file, where each signature has one."""
+        return self.endpoint.file or self.name
 
     @property
     def inputs(self):
         """List of `tf.TensorSpec`, the modalities first."""
         specs = [t.raw if self.raw else t.tensor for t in self.towers]
-        return [*specs, *self.further]
+        return [*specs, *self.endpoint.further]
 
     @property
     def networks(self):
         """The networks behind it, in words."""
         parts = [f"the encoder of {tower.name!r}" for tower in self.towers]
-        if self.target is not None:
-            parts.append(f"the decoder of {self.target!r}")
+        if self.endpoint.target is not None:
+            parts.append(f"the decoder of {self.endpoint.target!r}")
         return " and ".join(parts)
 
     def function(self, model):
@@ -65,13 +60,12 @@ class Endpoint:
         """
 
         def call(*values):
-            x = {t.name: v for t, v in zip(self.towers, values, strict=False)}
-            if self.raw:
-                x = {
-                    t.name: t.preprocess(model, x[t.name]) for t in self.towers
-                }
+            x = {
+                t.modality: t.preprocess(model, value) if self.raw else value
+                for t, value in zip(self.towers, values, strict=False)
+            }
             further = values[len(self.towers) :]
-            outputs = self.compute(model, x, *further)
+            outputs = self.endpoint.compute(model, x, *further)
             return {name: _open_batch(value) for name, value in outputs.items()}
 
         return call
@@ -87,7 +81,7 @@ class Endpoint:
         Returns:
             Dict of NumPy arrays.
         """
-        return _to_numpy(self.compute(model, *self._arguments(inputs)))
+        return _to_numpy(self.endpoint.compute(model, *self._arguments(inputs)))
 
     def scored(self, model, inputs, expected, received):
         """Outputs to compare: these, or their scores where there are such.
@@ -102,14 +96,15 @@ class Endpoint:
         Returns:
             Pair of dicts of float arrays.
         """
-        if self.score is None:
+        score = self.endpoint.score
+        if score is None:
             return expected, received
-        scores = self.score(model, *self._arguments(inputs), outputs=received)
+        scores = score(model, *self._arguments(inputs), outputs=received)
         return tuple(_to_numpy(part) for part in scores)
 
     def _arguments(self, inputs):
-        x = {tower.name: inputs[tower.name] for tower in self.towers}
-        return x, *(inputs[spec.name] for spec in self.further)
+        x = {tower.modality: inputs[tower.name] for tower in self.towers}
+        return x, *(inputs[spec.name] for spec in self.endpoint.further)
 
 
 def _open_batch(value):

@@ -1,38 +1,8 @@
-"""What an exported `EmbeddingModel` offers, and how good it is at it."""
+"""How good exported embeddings are."""
 
 import numpy as np
 
-from keras_xmodal.export.endpoint import Endpoint
 from keras_xmodal.metrics import retrieval_report
-
-OUTPUT = "embedding"
-
-
-def embedding_endpoints(towers):
-    """One endpoint for each tower, and one for its raw input.
-
-    Args:
-        towers: List of `Tower`.
-
-    Returns:
-        List of `Endpoint`.
-    """
-
-    def embed(model, x):
-        if not model.modalities:
-            return {OUTPUT: model(x["x"], training=False)}
-        (embedding,) = model(x, training=False).values()
-        return {OUTPUT: embedding}
-
-    endpoints = []
-    for tower in towers:
-        name = f"embed_{tower.modality}" if tower.modality else "embed"
-        file = tower.modality or "model"
-        endpoints.append(Endpoint(name, embed, (tower,), file=file))
-        if tower.raw_kind is not None:
-            raw = f"{name}_{tower.raw_kind}"
-            endpoints.append(Endpoint(raw, embed, (tower,), raw=True))
-    return endpoints
 
 
 def cosines(expected, received):

@@ -1,58 +1,49 @@
-"""What an exported `VAEModel` offers: encode, decode, translate."""
+"""What a `VAEModel` serves: encode, decode, translate."""
 
 import tensorflow as tf
 from keras import ops
 
-from keras_xmodal.export.endpoint import Endpoint
+from keras_xmodal.models.endpoint import Endpoint, named
 from keras_xmodal.models.vae import networks
 from keras_xmodal.networks import TextDecoder
 from keras_xmodal.ops.gaussian import sample_gaussian
 from keras_xmodal.ops.noise import stateless_normal
 
 
-def vae_endpoints(model, towers, sampling):
-    """Endpoints of each encoder and decoder, and of each pair of the two.
-
-    Args:
-        model: `VAEModel`.
-        towers: List of `Tower`.
-        sampling: `"seed"` or `"noise"`, what a translation takes to draw its
-            latent.
-
-    Returns:
-        List of `Endpoint`.
-    """
+def endpoints(model, sampling):
+    """Endpoints of each encoder and decoder, and of each pair of the two."""
+    names = model.modalities or (None,)
     # CVAE encodes its target in training only, and decodes with conditions.
-    sources = [t for t in towers if t.name in model.posterior_layers]
+    sources = [n for n in names if (n or "x") in model.posterior_layers]
     conditional = len(model.generated) < len(model.names)
-    endpoints = []
-    for tower in sources:
-        endpoints += _with_raw(tower, "encode{}", compute=encode)
-    if len(towers) > 1 and not conditional:
-        endpoints.append(Endpoint("encode_all", encode, tuple(towers)))
+    found = [Endpoint(named("encode", n), encode, (n,)) for n in sources]
+    if len(names) > 1 and not conditional:
+        found.append(Endpoint("encode_all", encode, names))
     dim = model.encoding_dim
     if not conditional:
         z = tf.TensorSpec((None, dim), tf.float32, "z")
         for target in model.generated:
             name = f"decode_{target}" if model.modalities else "decode"
             fields = _decoding(model, target, lambda model, x, z: (z, None))
-            endpoints.append(Endpoint(name, further=(z,), **fields))
+            found.append(Endpoint(name, further=(z,), **fields))
     draw, shape, dtype = {
         "seed": (_sample_with_seed, (None,), tf.int32),
         "noise": (_sample_with_noise, (None, dim), tf.float32),
     }[sampling]
-    for tower in sources:
+    for source in sources:
         for target in model.generated:
-            if model.modalities and target == tower.modality:
+            if model.modalities and target == source:
                 continue
-            name = "translate{}" + (f"_to_{target}" if model.modalities else "")
-            endpoints += _with_raw(
-                tower,
-                name,
-                further=(tf.TensorSpec(shape, dtype, sampling),),
-                **_decoding(model, target, draw),
+            to = f"_to_{target}" if model.modalities else ""
+            found.append(
+                Endpoint(
+                    named("translate", source) + to,
+                    modalities=(source,),
+                    further=(tf.TensorSpec(shape, dtype, sampling),),
+                    **_decoding(model, target, draw),
+                )
             )
-    return endpoints
+    return found
 
 
 def encode(model, x):
@@ -60,7 +51,7 @@ def encode(model, x):
 
     Args:
         model: `VAEModel`.
-        x: Dict of preprocessed batches, by modality or `{"x": batch}`.
+        x: Dict of preprocessed batches, by modality or `{None: batch}`.
 
     Returns:
         Dict `{"mean", "log_variance"}` of tensors of shape `(batch,
@@ -71,6 +62,7 @@ def encode(model, x):
 
 def _encode(model, x):
     """Mean and log-variance, and the features that decoders take besides."""
+    x = {name or "x": value for name, value in x.items()}
     experts, context = networks.encode(model, x, {}, training=False)
     posterior = model.objective.posterior(experts)
     outputs = {
@@ -89,16 +81,6 @@ def _sample_with_noise(model, x, noise):
 def _sample_with_seed(model, x, seed):
     shape = (ops.shape(seed)[0], model.encoding_dim)
     return _sample_with_noise(model, x, stateless_normal(shape, seed))
-
-
-def _with_raw(tower, name, **fields):
-    """Endpoints of a preprocessed modality and of a raw one."""
-    modality = f"_{tower.modality}" if tower.modality else ""
-    endpoints = [Endpoint(name.format(modality), towers=(tower,), **fields)]
-    if tower.raw_kind is not None:
-        raw = name.format(f"{modality}_{tower.raw_kind}")
-        endpoints.append(Endpoint(raw, towers=(tower,), raw=True, **fields))
-    return endpoints
 
 
 def _decoding(model, target, latents):
