@@ -49,10 +49,10 @@ tf.get_logger().setLevel("ERROR")
 
 # %%
 class ChapterModel:
-    def __init__(self, input_dim, encoding_dim, output_dim):
+    def __init__(self, input_dim, latent_dim, output_dim):
         random = np.random.default_rng(0)
-        self.encoder = random.normal(size=(encoding_dim, input_dim))
-        self.decoder = random.normal(size=(output_dim, encoding_dim))
+        self.encoder = random.normal(size=(latent_dim, input_dim))
+        self.decoder = random.normal(size=(output_dim, latent_dim))
 
     def encode(self, x):
         mean = tf.nn.relu(self.encoder @ x)
@@ -151,7 +151,7 @@ print("output", model(x.astype("float32")).shape)
 first, last = history["loss"][0], history["loss"][-1]
 print(f"loss {first:.2f} -> {last:.2f} nats")
 print(f"divergence {history['kl'][-1]:.2f} nats")
-means, log_variances = model.encode(x), model.encode(x, "log_variance")
+means, log_variances = model.encode(x), model.encode(x, output="log_variance")
 print(f"means from {means.min():.2f} to {means.max():.2f}")
 print("variances of shape", log_variances.shape)
 
@@ -253,7 +253,7 @@ def make_model(objective):
         "text": kx.likelihoods.TokenSequence(num_words),
     }
     return kx.VAEModel(
-        encoding_dim=32,
+        latent_dim=32,
         encoders={
             "image": keras.Sequential(
                 [

@@ -397,7 +397,7 @@ said_words = np.tile(words[~is_test], 4)
 
 keras.utils.set_random_seed(0)
 speaker = kx.VAEModel(
-    encoding_dim=16,
+    latent_dim=16,
     encoders={
         "speech": keras.Sequential(
             [

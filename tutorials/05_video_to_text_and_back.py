@@ -416,7 +416,7 @@ def falling_rate(steps):
 vectors = embedded["four, half by thing"]["clips"]
 keras.utils.set_random_seed(0)
 writer = kx.VAEModel(
-    encoding_dim=8,
+    latent_dim=8,
     encoders={
         "video": keras.Sequential(
             [layers.GaussianNoise(0.03), layers.Dense(128, activation="silu")]
@@ -597,7 +597,7 @@ def clip_decoder(latent_dim, text_dim):
 # %%
 keras.utils.set_random_seed(0)
 artist = kx.VAEModel(
-    encoding_dim=8,
+    latent_dim=8,
     encoders={
         "video": keras.Sequential(
             [

@@ -317,7 +317,7 @@ def decoder(shape):
 
 keras.utils.set_random_seed(0)
 vae = kx.VAEModel(
-    encoding_dim=32,
+    latent_dim=32,
     encoders={
         "image": tower("image"),
         "text": keras.Sequential(

@@ -110,7 +110,7 @@ def train_translator(target, train, words, seed):
         "text": kx.likelihoods.TokenSequence(num_words),
     }
     model = kx.VAEModel(
-        encoding_dim=LATENT_DIM,
+        latent_dim=LATENT_DIM,
         encoders={"image": image_encoder(), "text": text_encoder(num_words)},
         decoders={target: decoders[target]},
         likelihoods={target: likelihoods[target]},

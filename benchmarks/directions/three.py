@@ -268,7 +268,7 @@ def train_translator(search, x, anchors, seed):
     num_names = len(anchors)
     names = [layers.Embedding(num_names, num_names), layers.Flatten()]
     model = kx.VAEModel(
-        encoding_dim=LATENT_DIM,
+        latent_dim=LATENT_DIM,
         encoders={
             "image": tower(search, "image", anchors),
             "text": keras.Sequential([keras.Input((), dtype="int32"), *names]),

@@ -171,7 +171,7 @@ def train_translator(target, train, words, seed):
         "text": kx.likelihoods.TokenSequence(num_words),
     }
     model = kx.VAEModel(
-        encoding_dim=LATENT_DIM,
+        latent_dim=LATENT_DIM,
         encoders={
             "video": clip_encoder(),
             "text": keras.Sequential(

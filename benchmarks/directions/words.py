@@ -104,7 +104,7 @@ def train_translator(target, x, speech_encoder, characters, seed):
         "speech": kx.likelihoods.Normal(0.3),
     }
     model = kx.VAEModel(
-        encoding_dim=LATENT_DIM,
+        latent_dim=LATENT_DIM,
         encoders={
             "speech": speech_encoder,
             "text": read_letters(characters),

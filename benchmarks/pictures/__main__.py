@@ -104,7 +104,7 @@ def vae(conditions, rows, images, steps, seed):
     )
     condition = keras.Input(conditions.shape[1:])
     model = kx.VAEModel(
-        encoding_dim=64,
+        latent_dim=64,
         encoders={
             "image": encoder,
             "text": keras.Model(condition, layers.Dense(256)(condition)),

@@ -93,7 +93,7 @@ def build_model(configuration, architecture, jit_compile):
         encoders[modality], decoders[modality] = map(keras.Sequential, networks)
     generated = objective.generated_modalities(("a", "b"))
     model = kx.VAEModel(
-        encoding_dim=LATENT_DIM,
+        latent_dim=LATENT_DIM,
         encoders=encoders,
         decoders={modality: decoders[modality] for modality in generated},
         likelihoods=dict.fromkeys(generated, "bernoulli"),

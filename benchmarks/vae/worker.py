@@ -243,7 +243,7 @@ def build_model(objective, shapes, settings, seed):
         else kx.likelihoods.Laplace(settings["scale"])
     )
     return kx.VAEModel(
-        encoding_dim=settings["latent_dim"],
+        latent_dim=settings["latent_dim"],
         encoders={
             name: keras.Sequential([layers.Flatten(), dense(), dense()])
             for name in shapes

@@ -101,7 +101,7 @@ class ConditionalSampleGrid(PictureCallback):
     def draw(self, model):
         num_rows = len(self._row_cells)
         order = np.repeat(np.arange(num_rows), self.num_samples)
-        z = np.asarray(model.sample_latents(self.num_samples, self.seed))
+        z = np.asarray(model.sample_latents(self.num_samples, seed=self.seed))
         samples = model.generate(
             take(self.conditions, order), z=np.tile(z, (num_rows, 1))
         )

@@ -29,7 +29,7 @@ class KLWarmUp(WeightSchedule):
         import keras_xmodal as kx
 
         x = {"image": np.random.rand(64, 8), "text": np.random.rand(64, 5)}
-        model = kx.VAEModel({"image": 8, "text": 5}, encoding_dim=4)
+        model = kx.VAEModel({"image": 8, "text": 5}, latent_dim=4)
         model.compile("adam")
         warm_up = kx.callbacks.KLWarmUp(num_steps=4)
         history = model.fit(x, epochs=3, verbose=0, callbacks=[warm_up])

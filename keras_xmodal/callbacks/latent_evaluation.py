@@ -54,7 +54,7 @@ class LatentEvaluation(keras.callbacks.Callback):
         import keras_xmodal as kx
 
         x = {"image": np.random.rand(64, 8), "text": np.random.rand(64, 5)}
-        model = kx.VAEModel({"image": 8, "text": 5}, encoding_dim=4)
+        model = kx.VAEModel({"image": 8, "text": 5}, latent_dim=4)
         model.compile("adam")
         evaluation = kx.callbacks.LatentEvaluation(x, np.arange(64) % 2)
         print(evaluation.evaluate(model)["val_linear_probe"])

@@ -44,7 +44,7 @@ class LatentPlot(PictureCallback):
         import keras_xmodal as kx
 
         x = {"image": np.random.rand(64, 8), "text": np.random.rand(64, 5)}
-        model = kx.VAEModel({"image": 8, "text": 5}, encoding_dim=4)
+        model = kx.VAEModel({"image": 8, "text": 5}, latent_dim=4)
         model.compile("adam")
         plot = kx.callbacks.LatentPlot(x, "pictures", np.arange(64) % 3)
         model.fit(x, epochs=2, verbose=0, callbacks=[plot])

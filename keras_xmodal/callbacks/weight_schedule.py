@@ -44,7 +44,7 @@ class WeightSchedule(keras.callbacks.Callback):
             return min(1.0, 2 * (step % 100) / 100)
 
         x = {"image": np.random.rand(64, 8), "text": np.random.rand(64, 5)}
-        model = kx.VAEModel({"image": 8, "text": 5}, encoding_dim=4)
+        model = kx.VAEModel({"image": 8, "text": 5}, latent_dim=4)
         model.compile("adam")
         schedule = kx.callbacks.WeightSchedule("kl_weight", cyclical)
         history = model.fit(x, epochs=3, verbose=0, callbacks=[schedule])

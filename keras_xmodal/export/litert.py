@@ -43,7 +43,7 @@ def litert(
     preprocessed input, has a file of its name: `encode_<modality>.tflite`,
     `decode_<modality>.tflite`, `translate_<source>_to_<target>.tflite` and
     `encode_all.tflite`. There a translation takes `noise`, float32 `(batch,
-    encoding_dim)`, in place of a seed: zeros give the translation at the mean
+    latent_dim)`, in place of a seed: zeros give the translation at the mean
     of `q(z|x_source)`, standard normal numbers a sample.
 
     Of a `GANModel`, there are `generate.tflite`, from the condition and a seed

@@ -46,9 +46,9 @@ def saved_model(
 
     - `encode_<modality>`, with `_bytes`, `_string` and `_raw` as above, gives
       `mean` and `log_variance` of `q(z|x_m)`, of shape `(batch,
-      encoding_dim)`; `encode_all` those of `q(z|X)`, from all modalities
+      latent_dim)`; `encode_all` those of `q(z|X)`, from all modalities
       (preprocessed), where there are several;
-    - `decode_<modality>` takes `z`, `(batch, encoding_dim)`, and gives the
+    - `decode_<modality>` takes `z`, `(batch, latent_dim)`, and gives the
       mean of `p(x_m|z)`, named as the modality is: of classes and tokens the
       probabilities, of a `TextDecoder` the most probable token ids, each
       given those before;

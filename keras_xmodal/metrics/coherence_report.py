@@ -70,7 +70,7 @@ def coherence_report(
         rng = np.random.default_rng(0)
         labels = rng.integers(2, size=64)
         x = {"a": np.eye(2)[labels], "b": np.eye(2)[1 - labels]}
-        model = kx.VAEModel({"a": 2, "b": 2}, encoding_dim=2)
+        model = kx.VAEModel({"a": 2, "b": 2}, latent_dim=2)
         model.compile("adam")
         model.fit(x, epochs=1, verbose=0)
         classifiers = {"a": lambda a: a, "b": lambda b: b[:, ::-1]}

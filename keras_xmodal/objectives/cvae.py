@@ -15,7 +15,7 @@ class CVAE(Objective):
     With `x` the target and `c` the conditions, `elbo` is `E_{q(z|x,c)} log
     p(x|z,c) - beta KL(q(z|x,c) || p(z|c))`. The prior `p(z|c)` is the product
     of the conditions' experts. The decoder of the target takes `z` and the
-    features of the conditions, joined: `(batch, encoding_dim + features)`. The
+    features of the conditions, joined: `(batch, latent_dim + features)`. The
     conditions themselves have no decoder.
 
     The rest is as in `Objective`.

@@ -20,7 +20,7 @@ class MMVAEPlus(Objective):
     """Mixture of experts with shared and private latents.
 
     The latent is `z = (u, w_1, ..., w_M)`: `u` is shared, `w_m` belongs to
-    modality m, and its decoder takes `(u, w_m)` joined, of size `encoding_dim +
+    modality m, and its decoder takes `(u, w_m)` joined, of size `latent_dim +
     private_dim`. The objective is the importance-weighted bound
 
     `1/M sum_m E log 1/K sum_k p(x_m|u,w_m) prod_{n != m} p(x_n|u,v_n)
@@ -47,7 +47,7 @@ class MMVAEPlus(Objective):
         x = {"image": np.random.rand(64, 8), "text": np.random.rand(64, 5)}
         model = kx.VAEModel(
             {"image": 8, "text": 5},
-            encoding_dim=4,
+            latent_dim=4,
             objective=kx.objectives.MMVAEPlus(private_dim=2),
         )
         model.compile("adam")

@@ -66,7 +66,7 @@ def test_rows_are_conditions_and_columns_are_noise(tmp_path, value_range):
     )
     found = rows(grid.draw(gan), 3)
     assert list(found[:, 0]) == ["dark", "gray", "light"]
-    noise = np.asarray(gan.sample_latents(5, 7))[:, 0]
+    noise = np.asarray(gan.sample_latents(5, seed=7))[:, 0]
     low, high = value_range
     for condition, row in zip(conditions[:, 0], found[:, 1:], strict=True):
         expected = (np.tanh(noise + 3 * condition) - low) / (high - low)
@@ -106,7 +106,7 @@ def test_what_stands_before_the_samples(tmp_path, conditions, expected):
 def test_a_model_without_conditions_has_one_row(tmp_path):
     gan = make_gan(conditional=False)
     found = rows(ConditionalSampleGrid(tmp_path, num_samples=4).draw(gan), 1)
-    noise = np.asarray(gan.sample_latents(4, 0))[:, 0]
+    noise = np.asarray(gan.sample_latents(4, seed=0))[:, 0]
     np.testing.assert_allclose(
         found[0].astype(float), np.tanh(noise) / 2 + 0.5, rtol=1e-5
     )
@@ -155,7 +155,7 @@ def test_raw_conditions_are_preprocessed(tmp_path):
     grid = ConditionalSampleGrid(tmp_path, [[1.0]], 2, value_range=(-1, 1))
     x = {"kind": np.zeros((8, 1), "float32"), "image": images()}
     gan.fit(x, verbose=0, callbacks=[grid])
-    noise = np.asarray(gan.sample_latents(2, 0))[:, 0]
+    noise = np.asarray(gan.sample_latents(2, seed=0))[:, 0]
     found = rows(grid.draw(gan), 1)[0, 1:].astype(float)
     np.testing.assert_allclose(found, np.tanh(noise + 1.5) / 2 + 0.5, rtol=1e-5)
 

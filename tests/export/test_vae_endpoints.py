@@ -136,7 +136,9 @@ def test_all_modalities_equal_encode(objective):
     model, x = make_model(objective), inputs()
     actual = endpoints(model)["encode_all"].reference(model, x)
     for output, value in actual.items():
-        np.testing.assert_allclose(value, model.encode(x, output), atol=1e-4)
+        np.testing.assert_allclose(
+            value, model.encode(x, output=output), atol=1e-4
+        )
 
 
 @each_objective
@@ -245,7 +247,7 @@ def text_model(objective=None):
     if isinstance(objective, kx.objectives.CVAE):
         del decoders["image"]
     return kx.VAEModel(
-        encoding_dim=3,
+        latent_dim=3,
         encoders={"text": encoder, "image": vector},
         decoders=decoders,
         likelihoods={"text": kx.likelihoods.TokenSequence(9)},

@@ -81,7 +81,7 @@ def make_model(dtype=None, objective=None):
     if isinstance(objective, kx.objectives.CVAE):
         decoders = {"text": words}
     return kx.VAEModel(
-        encoding_dim=DIM,
+        latent_dim=DIM,
         encoders={"image": image, "text": text},
         decoders=decoders,
         likelihoods=likelihoods,
@@ -143,7 +143,7 @@ def device(path, name):
 def encode(model, raw):
     """Mean and standard deviation of the posterior of one modality."""
     mean, log_variance = (
-        model.encode(raw, output) for output in ("mean", "log_variance")
+        model.encode(raw, output=output) for output in ("mean", "log_variance")
     )
     return mean, np.exp(log_variance / 2)
 
@@ -505,7 +505,7 @@ def test_decoder_that_litert_cannot_run(tmp_path):
         [keras.Input((2,)), keras.layers.Dense(3, activation=keras.ops.erf)]
     )
     model = kx.VAEModel(
-        encoding_dim=2, encoders={"a": encoder}, decoders={"a": decoder}
+        latent_dim=2, encoders={"a": encoder}, decoders={"a": decoder}
     )
     rule = "The decoder of 'a' must only use.*Received: 'decode_a'.*Erf"
     with pytest.raises(ValueError, match=rule):

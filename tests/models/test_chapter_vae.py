@@ -74,13 +74,13 @@ def test_each_example_and_dimension_has_a_variance():
     assert np.shape(variance) == ()
     model = make_model()
     model.fit(X, Y, epochs=3, verbose=0)
-    log_variance = model.encode(X, "log_variance")
+    log_variance = model.encode(X, output="log_variance")
     assert log_variance.shape == (64, 16)
     assert (log_variance.std(axis=0) > 0).all()
     assert (log_variance.std(axis=1) > 0).all()
     # An example's own: the others do not change it.
     np.testing.assert_allclose(
-        model.encode(X[:3], "log_variance"), log_variance[:3], atol=1e-5
+        model.encode(X[:3], output="log_variance"), log_variance[:3], atol=1e-5
     )
 
 
@@ -90,9 +90,11 @@ def test_noise_has_the_shape_of_the_latent_and_is_fresh():
         np.zeros((64, 16)) + RNG.normal(size=X.shape)
     model = make_model()
     model(X)
-    draws = np.stack([model.encode(X, "sample", seed=s) for s in range(200)])
+    draws = np.stack(
+        [model.encode(X, output="sample", seed=s) for s in range(200)]
+    )
     assert draws.shape == (200, 64, 16)
-    deviation = np.exp(model.encode(X, "log_variance") / 2)
+    deviation = np.exp(model.encode(X, output="log_variance") / 2)
     # Five standard errors of 200 draws.
     error = 5 * deviation / np.sqrt(200)
     assert (np.abs(draws.mean(0) - model.encode(X)) < error).all()
@@ -107,7 +109,7 @@ def test_noise_has_the_shape_of_the_latent_and_is_fresh():
 def test_the_divergence_is_in_the_loss():
     model = make_model()
     model.fit(X, Y, epochs=3, verbose=0)
-    mean, log_variance = model.encode(X), model.encode(X, "log_variance")
+    mean, log_variance = model.encode(X), model.encode(X, output="log_variance")
     expected = 0.5 * np.sum(
         np.exp(log_variance) + mean**2 - 1 - log_variance, axis=-1
     )

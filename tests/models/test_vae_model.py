@@ -49,7 +49,7 @@ def make_model(objective="mopoe", estimator=None, **kwargs):
         options["num_samples"] = 3
     return kx.VAEModel(
         SIZES,
-        encoding_dim=3,
+        latent_dim=3,
         objective=OBJECTIVES[objective](**options),
         seed=1,
         **kwargs,
@@ -150,7 +150,7 @@ def test_mixed_precision(objective, policy):
     if objective == "cvae":
         decoders = {"image": decoders["image"]}
     model = kx.VAEModel(
-        encoding_dim=3,
+        latent_dim=3,
         encoders=layers(output=False),
         decoders=decoders,
         objective=OBJECTIVES[objective](),
@@ -240,7 +240,7 @@ def test_an_absent_modality_equals_a_missing_one(objective):
     np.testing.assert_allclose(a["bound"], b["bound"], rtol=1e-5)
     np.testing.assert_array_equal(a["mask"], b["mask"])
     direct = model.encode({k: DATA[k] for k in absent})
-    masked = model.encode(DATA, sample_weight={"text": np.zeros(32)})
+    masked = model.encode(DATA, missing={"text": np.ones(32)})
     np.testing.assert_allclose(direct, masked, atol=1e-6)
 
 
@@ -293,9 +293,9 @@ def test_encode_gives_moments_of_the_samples():
     train(model, epochs=10)
     x = {name: value[:2] for name, value in DATA.items()}
     mean = model.encode(x)
-    variance = np.exp(model.encode(x, "log_variance"))
+    variance = np.exp(model.encode(x, output="log_variance"))
     many = {name: np.repeat(value, 4000, 0) for name, value in x.items()}
-    z = model.encode(many, "sample", seed=1).reshape(2, 4000, 3)
+    z = model.encode(many, output="sample", seed=1).reshape(2, 4000, 3)
     error = np.sqrt(variance / 4000)
     assert (np.abs(z.mean(1) - mean) < 5 * error).all()
     np.testing.assert_allclose(z.var(1), variance, rtol=0.15)
@@ -314,7 +314,7 @@ def test_generates_interpolates_and_keeps_the_sampler(tmp_path):
 
     model.fit_sampler(DATA, num_components=2)
     drawn = model.sample_latents(20000, seed=1)
-    latents = model.encode(DATA, "sample", seed=0)
+    latents = model.encode(DATA, output="sample", seed=0)
     np.testing.assert_allclose(drawn.mean(0), latents.mean(0), atol=0.1)
     np.testing.assert_allclose(drawn.std(0), latents.std(0), atol=0.15)
     model.save(tmp_path / "m.keras")
@@ -334,7 +334,7 @@ def test_generates_interpolates_and_keeps_the_sampler(tmp_path):
 def test_probabilities_modes_and_samples_of_tokens(tmp_path):
     tokens = RNG.integers(1, 7, (32, 4))
     model = kx.VAEModel(
-        encoding_dim=3,
+        latent_dim=3,
         encoders={
             "image": keras.layers.Dense(8, activation="relu"),
             "text": keras.Sequential(
@@ -494,7 +494,7 @@ def test_the_conditional_likelihood_of_cvae_is_that_of_the_target():
 
 
 def test_sizes_are_checked():
-    with pytest.raises(ValueError, match="Received: encoding_dim=0"):
+    with pytest.raises(ValueError, match="Received: latent_dim=0"):
         kx.VAEModel({"a": 3}, 0)
     with pytest.raises(ValueError, match="Received: input_dim=-1"):
         kx.VAEModel(-1, 3)
@@ -503,12 +503,12 @@ def test_sizes_are_checked():
     with pytest.raises(ValueError, match="`output_dim` must be None"):
         kx.VAEModel({"a": 3}, 2, 3)
     with pytest.raises(ValueError, match="Give either `input_dim`"):
-        kx.VAEModel(encoding_dim=3)
+        kx.VAEModel(latent_dim=3)
     with pytest.raises(ValueError, match="`encoders` and `decoders` together"):
-        kx.VAEModel(encoding_dim=3, encoders={"a": keras.layers.Dense(2)})
+        kx.VAEModel(latent_dim=3, encoders={"a": keras.layers.Dense(2)})
     with pytest.raises(ValueError, match=r"Received: decoders of \['b'\]"):
         kx.VAEModel(
-            encoding_dim=3,
+            latent_dim=3,
             encoders={"a": keras.layers.Dense(2)},
             decoders={"b": keras.layers.Dense(2)},
         )
@@ -535,7 +535,7 @@ def test_data_is_checked_before_training():
 
 def test_decoders_must_fit_their_likelihood():
     model = kx.VAEModel(
-        encoding_dim=3,
+        latent_dim=3,
         encoders={"a": keras.layers.Dense(4)},
         decoders={"a": keras.layers.Dense(5)},
     )
@@ -580,7 +580,7 @@ def test_joint_encoders_need_all_modalities_once():
     encoders = {n: keras.layers.Dense(4) for n in SIZES}
     decoders = {n: keras.layers.Dense(SIZES[n]) for n in SIZES}
     model = kx.VAEModel(
-        encoding_dim=3,
+        latent_dim=3,
         encoders=encoders,
         decoders=decoders,
         objective="jmvae",

@@ -344,7 +344,7 @@ class EmbeddingModel(MultimodalModel):
 
     # Use.
 
-    def encode(self, x, modality=None, batch_size=256):
+    def encode(self, x, modality=None, *, batch_size=256):
         """Embed raw input, in inference mode and in batches.
 
         Args:

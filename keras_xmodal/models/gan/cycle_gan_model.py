@@ -490,7 +490,7 @@ class CycleGANModel(AdversarialModel):
 
     # Use.
 
-    def translate(self, x, to, batch_size=256):
+    def translate(self, x, to, *, batch_size=256):
         """Translate examples, by the averaged generator.
 
         Args:

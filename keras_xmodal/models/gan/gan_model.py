@@ -520,8 +520,9 @@ class GANModel(AdversarialModel):
         self,
         condition=None,
         z=None,
-        seed=None,
         num_examples=None,
+        *,
+        seed=None,
         batch_size=256,
     ):
         """Generate targets.
@@ -551,7 +552,7 @@ class GANModel(AdversarialModel):
         )
         if z is None:
             seed = int(np.random.randint(2**31)) if seed is None else seed
-            z = self.sample_latents(num_examples, seed)
+            z = self.sample_latents(num_examples, seed=seed)
         if self._generate_function is None:
 
             @tf.function(reduce_retracing=True)
@@ -571,7 +572,7 @@ class GANModel(AdversarialModel):
             outputs.append(self._generate_function(batch, z[rows]).numpy())
         return np.concatenate(outputs)
 
-    def sample_latents(self, num_examples, seed):
+    def sample_latents(self, num_examples, *, seed):
         """Draw noise for `generate`.
 
         Args:
@@ -651,7 +652,7 @@ def _generate_from_z(model, x, z):
 
 
 def _generate_from_seed(model, x, seed):
-    z = model.sample_latents(ops.shape(seed)[0], seed)
+    z = model.sample_latents(ops.shape(seed)[0], seed=seed)
     return _generate_from_z(model, x, z)
 
 

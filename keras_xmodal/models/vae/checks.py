@@ -8,12 +8,12 @@ from keras_xmodal import checks
 from keras_xmodal.models.data import presence
 
 
-def check_dims(input_dim, encoding_dim, output_dim, encoders, decoders):
+def check_dims(input_dim, latent_dim, output_dim, encoders, decoders):
     """Check the sizes that a model is built with.
 
     Args:
         input_dim: None, integer or dict of integers.
-        encoding_dim: Integer.
+        latent_dim: Integer.
         output_dim: None or integer.
         encoders: None or dict.
         decoders: None or dict.
@@ -40,7 +40,7 @@ def check_dims(input_dim, encoding_dim, output_dim, encoders, decoders):
         raise ValueError(
             "`input_dim` must name at least one modality. Received: {}"
         )
-    checks.positive_integer("encoding_dim", encoding_dim)
+    checks.positive_integer("latent_dim", latent_dim)
     checks.positive_integer("output_dim", output_dim, optional=True)
     if isinstance(input_dim, dict):
         for name, size in input_dim.items():

@@ -19,7 +19,7 @@ def endpoints(model, sampling):
     found = [Endpoint(named("encode", n), encode, (n,)) for n in sources]
     if len(names) > 1 and not conditional:
         found.append(Endpoint("encode_all", encode, names))
-    dim = model.encoding_dim
+    dim = model.latent_dim
     if not conditional:
         z = tf.TensorSpec((None, dim), tf.float32, "z")
         for target in model.generated:
@@ -55,7 +55,7 @@ def encode(model, x):
 
     Returns:
         Dict `{"mean", "log_variance"}` of tensors of shape `(batch,
-        encoding_dim)`.
+        latent_dim)`.
     """
     return _encode(model, x)[0]
 
@@ -79,7 +79,7 @@ def _sample_with_noise(model, x, noise):
 
 
 def _sample_with_seed(model, x, seed):
-    shape = (ops.shape(seed)[0], model.encoding_dim)
+    shape = (ops.shape(seed)[0], model.latent_dim)
     return _sample_with_noise(model, x, stateless_normal(shape, seed))
 
 

@@ -58,21 +58,23 @@ def generate(model, name, z, output, seed, given, batch_size):
     )
 
 
-def examples(model, x, sample_weight=None):
+def examples(model, x, missing=None):
     """Checked raw examples, and which of their modalities are there."""
-    x, _, weights = model._name(x, None, sample_weight)
+    weights = None
+    if missing is not None:
+        checks.modalities("missing", missing, model.names)
+        weights = {
+            name: 1.0 - np.asarray(rows, "bool")
+            for name, rows in missing.items()
+        }
+    (x, *_) = model._name(x)
     x = data_lib.to_arrays(x)
-    model._check_structure(x, None, weights)
+    model._check_structure(x)
     data_lib.check_arrays(x, None, weights)
     if not model.modalities:
         checks.shape("x", x.shape, (None, model.input_dim))
         return {"x": x}, {}
-    present = {
-        name: np.asarray(weight) > 0
-        for name, weight in (weights or {}).items()
-        if name in x
-    }
-    return x, present
+    return x, data_lib.presence(x, weights)
 
 
 def map_batches(model, key, function, data, batch_size, seed):

@@ -28,7 +28,7 @@ def encode(model, x, present, training):
                 features[name], training=training
             )
 
-    dim, private_dim = model.encoding_dim, model.objective.private_dim
+    dim, private_dim = model.latent_dim, model.objective.private_dim
     parts = []
     for name in model.names:
         if name in x and name in model.posterior_layers:

@@ -40,13 +40,13 @@ class VAEModel(MultimodalModel):
         input_dim: Integer, the size of the input vector; or a dict
             `{modality: size}` of vectors, which get one layer each way. Leave
             it out when `encoders` and `decoders` are given.
-        encoding_dim: Positive integer, size of the latent `z`.
+        latent_dim: Positive integer, size of the latent `z`.
         output_dim: Integer, the size of the output vector, with an integer
             `input_dim` only. Defaults to `input_dim`.
         encoders: Dict `{modality: keras.Layer}`, to features of shape
             `(batch, dim)`. The model adds the layer to mean and log-variance.
         decoders: Dict `{modality: keras.Layer}`, of the modalities that the
-            objective generates, mostly all, from `(batch, encoding_dim)` to
+            objective generates, mostly all, from `(batch, latent_dim)` to
             the likelihood's parameters. A `TextDecoder` is trained on the
             tokens before each token.
         likelihoods: Dict `{modality: Likelihood or its name}`. Defaults to
@@ -91,7 +91,7 @@ class VAEModel(MultimodalModel):
         import keras_xmodal as kx
 
         x = {"image": np.random.rand(64, 8), "text": np.random.rand(64, 5)}
-        model = kx.VAEModel({"image": 8, "text": 5}, encoding_dim=4)
+        model = kx.VAEModel({"image": 8, "text": 5}, latent_dim=4)
         model.compile("adam")
         model.fit(x, epochs=1, verbose=0)
         text = model.translate({"image": x["image"]}, to="text")  # (64, 5)
@@ -108,7 +108,7 @@ class VAEModel(MultimodalModel):
     def __init__(
         self,
         input_dim=None,
-        encoding_dim=None,
+        latent_dim=None,
         output_dim=None,
         *,
         encoders=None,
@@ -123,11 +123,11 @@ class VAEModel(MultimodalModel):
     ):
         super().__init__(preprocessors, **kwargs)
         vae_checks.check_dims(
-            input_dim, encoding_dim, output_dim, encoders, decoders
+            input_dim, latent_dim, output_dim, encoders, decoders
         )
         single = not isinstance(input_dim, dict) and input_dim is not None
         self.input_dim = input_dim
-        self.encoding_dim = encoding_dim
+        self.latent_dim = latent_dim
         self.output_dim = (output_dim or input_dim) if single else None
         self.encoders = checks.keras_layers("encoders", encoders, optional=True)
         self.decoders = checks.keras_layers("decoders", decoders, optional=True)
@@ -156,7 +156,7 @@ class VAEModel(MultimodalModel):
         object.__setattr__(self, "sampler", {})
         object.__setattr__(self, "_functions", {})
 
-        dim = 2 * (encoding_dim + self.objective.private_dim)
+        dim = 2 * (latent_dim + self.objective.private_dim)
         self.posterior_layers = {
             name: _posterior_layer(dim, f"{name}_posterior")
             for name in self.objective.expert_modalities(self.names)
@@ -167,7 +167,7 @@ class VAEModel(MultimodalModel):
                 256, activation="relu", name="joint_encoder"
             )
             self.joint_posterior_layer = _posterior_layer(
-                2 * encoding_dim, "joint_posterior"
+                2 * latent_dim, "joint_posterior"
             )
         self._output_layers = {}
         if encoders is None:
@@ -246,7 +246,7 @@ class VAEModel(MultimodalModel):
         self._feature_sizes = sizes
         latent = (
             None,
-            self.encoding_dim + self.objective.private_dim + context,
+            self.latent_dim + self.objective.private_dim + context,
         )
         for name in self.generated:
             decoder = self._decoder(name)
@@ -444,8 +444,10 @@ class VAEModel(MultimodalModel):
     def encode(
         self,
         x,
+        modality=None,
         output="mean",
-        sample_weight=None,
+        missing=None,
+        *,
         seed=None,
         batch_size=256,
     ):
@@ -454,22 +456,26 @@ class VAEModel(MultimodalModel):
         Args:
             x: Dict `{modality: raw examples}`, raw being what the
                 preprocessor of the modality takes, or else its encoder; or an
-                array, for a model of tensors.
+                array, of the one `modality` or for a model of tensors.
+            modality: Name of the modality, if `x` is not a dict.
             output: `"mean"` or `"log_variance"` of `q(z|X)`, or `"sample"`.
                 Of a mixture, mean and variance are those of the mixture.
-            sample_weight: Dict `{modality: (examples,)}`, 0 where the
-                modality is missing in an example; or None.
+            missing: Dict `{modality: boolean (examples,)}`, True where the
+                modality is missing in an example, which may then hold
+                anything; or None.
             seed: Integer, seed of the samples, or None for a random one.
             batch_size: Integer, examples encoded at once.
 
         Returns:
-            NumPy array of shape `(examples, encoding_dim)`.
+            NumPy array of shape `(examples, latent_dim)`.
 
         Raises:
             ValueError: If a modality or `output` is unknown, or the data is
                 empty, not finite or of unequal sizes.
         """
         checks.one_of("output", output, ("mean", "log_variance", "sample"))
+        if modality is not None:
+            x = {modality: x}
 
         def encode(x, present, z, noise):
             experts, _ = networks.encode(self, x, present, training=False)
@@ -481,16 +487,18 @@ class VAEModel(MultimodalModel):
             self,
             ("encode", output),
             encode,
-            (*inference.examples(self, x, sample_weight), ()),
+            (*inference.examples(self, x, missing), ()),
             batch_size,
             seed,
         )
 
-    def decode(self, z, output="mean", seed=None, given=None, batch_size=256):
+    def decode(
+        self, z, output="mean", given=None, *, seed=None, batch_size=256
+    ):
         """Decode latents to every modality that the model generates.
 
         Args:
-            z: Array of shape `(examples, encoding_dim)`.
+            z: Array of shape `(examples, latent_dim)`.
             output: What to return of `p(x_m|z)`: `"mean"`, `"mode"` (the most
                 probable token or class where there are such) or `"sample"`.
             seed: Integer, seed of the samples and, with private latents, of
@@ -506,7 +514,7 @@ class VAEModel(MultimodalModel):
             ValueError: If the shape or an option does not fit.
         """
         z = np.asarray(z, "float32")
-        checks.shape("z", z.shape, (None, self.encoding_dim))
+        checks.shape("z", z.shape, (None, self.latent_dim))
         outputs = {
             name: inference.generate(
                 self, name, z, output, seed, given, batch_size
@@ -521,7 +529,8 @@ class VAEModel(MultimodalModel):
         to,
         latent="mean",
         output="mean",
-        sample_weight=None,
+        missing=None,
+        *,
         seed=None,
         batch_size=256,
     ):
@@ -533,7 +542,7 @@ class VAEModel(MultimodalModel):
             latent: `"mean"` or `"sample"` of `q(z|X)`; several samples show
                 what the others leave open.
             output: `"mean"`, `"mode"` or `"sample"` of `p(x_to|z)`.
-            sample_weight: As for `encode`.
+            missing: As for `encode`.
             seed: Integer, seed of the samples, or None for a random one.
             batch_size: Integer.
 
@@ -549,13 +558,21 @@ class VAEModel(MultimodalModel):
         checks.one_of("latent", latent, ("mean", "sample"))
         if latent == "sample" and seed is None:
             seed = inference.random_seed()
-        z = self.encode(x, latent, sample_weight, seed, batch_size)
+        z = self.encode(
+            x,
+            output=latent,
+            missing=missing,
+            seed=seed,
+            batch_size=batch_size,
+        )
         private_seed = seed if latent == "sample" else None
         return inference.generate(
             self, to, z, output, private_seed, x, batch_size
         )
 
-    def generate(self, num_examples, output="mean", seed=None):
+    def generate(
+        self, num_examples, output="mean", *, seed=None, batch_size=256
+    ):
         """Generate all modalities together.
 
         The latents come from the sampler, once `fit_sampler` has been called,
@@ -565,6 +582,7 @@ class VAEModel(MultimodalModel):
             num_examples: Positive integer.
             output: As for `decode`.
             seed: Integer, or None for a random one.
+            batch_size: Integer, examples decoded at once.
 
         Returns:
             Dict `{modality: array}`; or an array, for a model of tensors.
@@ -581,10 +599,10 @@ class VAEModel(MultimodalModel):
                 f"Received: generate({num_examples})"
             )
         seed = inference.random_seed() if seed is None else seed
-        z = self.sample_latents(num_examples, seed)
-        return self.decode(z, output, seed)
+        z = self.sample_latents(num_examples, seed=seed)
+        return self.decode(z, output, seed=seed, batch_size=batch_size)
 
-    def fit_sampler(self, x, num_components=10, seed=0):
+    def fit_sampler(self, x, num_components=10, *, seed=0):
         """Fit a Gaussian mixture to the latents of data, for `generate`.
 
         What a model generates from the prior is poor where the latents of the
@@ -603,11 +621,11 @@ class VAEModel(MultimodalModel):
             - Ghosh et al., 2020, https://arxiv.org/abs/1903.12436, section 4
         """
         checks.positive_integer("num_components", num_components)
-        z = self.encode(x, "sample", seed=seed)
+        z = self.encode(x, output="sample", seed=seed)
         mixture = fit_mixture(z, num_components, seed)
         object.__setattr__(self, "sampler", mixture)
 
-    def sample_latents(self, num_examples, seed=None):
+    def sample_latents(self, num_examples, *, seed=None):
         """Draw latents from the sampler, or from the prior without one.
 
         Args:
@@ -615,12 +633,12 @@ class VAEModel(MultimodalModel):
             seed: Integer, or None for a random one.
 
         Returns:
-            NumPy array of shape `(num_examples, encoding_dim)`.
+            NumPy array of shape `(num_examples, latent_dim)`.
         """
         random = np.random.default_rng(
             inference.random_seed() if seed is None else seed
         )
-        noise = random.standard_normal((num_examples, self.encoding_dim))
+        noise = random.standard_normal((num_examples, self.latent_dim))
         if self.sampler:
             noise = draw_from_mixture(self.sampler, noise, random)
         return noise.astype("float32")
@@ -652,7 +670,7 @@ class VAEModel(MultimodalModel):
             )
         share = np.linspace(0.0, 1.0, num_steps, dtype="float32")[:, None]
         z = a[:, None] * (1 - share) + b[:, None] * share
-        outputs = self.decode(z.reshape(-1, self.encoding_dim))
+        outputs = self.decode(z.reshape(-1, self.latent_dim))
         split = (len(a), num_steps)
         return keras.tree.map_structure(
             lambda value: value.reshape(*split, *value.shape[1:]), outputs
@@ -663,7 +681,8 @@ class VAEModel(MultimodalModel):
         x,
         num_samples=100,
         given=None,
-        sample_weight=None,
+        missing=None,
+        *,
         seed=None,
         batch_size=32,
     ):
@@ -681,7 +700,7 @@ class VAEModel(MultimodalModel):
             given: Dict of other modalities, as many examples. The result is
                 then `log p(X, given) - log p(given)`, an estimate of `log
                 p(X|given)`, and no bound.
-            sample_weight: As for `encode`.
+            missing: As for `encode`.
             seed: Integer, or None for a random one.
             batch_size: Integer; `K` times as many are decoded at once.
 
@@ -697,9 +716,14 @@ class VAEModel(MultimodalModel):
         checks.positive_integer("num_samples", num_samples)
         if given is not None:
             vae_checks.check_disjoint(x, given)
-            options = (num_samples, None, sample_weight, seed, batch_size)
-            joint = self.log_likelihood({**x, **given}, *options)
-            return joint - self.log_likelihood(given, *options)
+            options = {
+                "num_samples": num_samples,
+                "missing": missing,
+                "seed": seed,
+                "batch_size": batch_size,
+            }
+            joint = self.log_likelihood({**x, **given}, **options)
+            return joint - self.log_likelihood(given, **options)
 
         def estimate(x, present, z, noise):
             experts, context = networks.encode(self, x, present, training=False)
@@ -720,7 +744,7 @@ class VAEModel(MultimodalModel):
             self,
             ("log_likelihood", num_samples),
             estimate,
-            (*inference.examples(self, x, sample_weight), ()),
+            (*inference.examples(self, x, missing), ()),
             batch_size,
             seed,
         )

@@ -93,7 +93,7 @@ def test_vae_of_clips():
         2, (4, 4), filters=(4,), hidden_dim=4, num_layers=1, num_heads=1
     )
     model = VAEModel(
-        encoding_dim=2,
+        latent_dim=2,
         encoders={"video": encoder},
         decoders={"video": VideoDecoder(2, (4, 4), filters=(4,))},
         likelihoods={"video": likelihoods.Bernoulli()},
