@@ -5,7 +5,6 @@ import numpy as np
 import tensorflow as tf
 
 import keras_xmodal as kx
-from keras_xmodal.ops import noise as noise_ops
 from tests.helpers import check_config
 
 RNG = np.random.default_rng(0)
@@ -63,10 +62,10 @@ def check_penalty(cls, location, default_weight, by_hand):
 
 def _squared_norms(gan, penalty):
     """Squared norms of the discriminator's gradient, by differences."""
-    fake = gan.generator([gan._noise(5, draw=2), X]).numpy()
+    fake = gan.generator([gan._latents(gan._noise(2), 5), X]).numpy()
     points = {"real": Y, "fake": fake}
     if penalty.location == "between":
-        share = noise_ops.stateless_uniform((5, 1), gan._seeds(5, 3)).numpy()
+        share = gan._noise(3).rows(5).uniform((5, 1)).numpy()
         points["between"] = share * Y + (1 - share) * fake
     point, step = points[penalty.location], 1e-2
     inputs = [(point, X)]

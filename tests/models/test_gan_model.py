@@ -171,7 +171,7 @@ def test_one_step_by_hand():
     ):
         network.set_weights(values)
     generator, discriminator = twin.generator, twin.discriminator
-    z = [gan._noise(8, draw=draw) for draw in (2, 1)]
+    z = [gan._latents(gan._noise(stream), 8) for stream in (2, 1)]
     gan.train_on_batch(x, y)
 
     variables = discriminator.trainable_variables
@@ -458,7 +458,7 @@ def test_evaluation_is_repeatable_and_has_metrics():
     assert logs == gan.evaluate(
         X, Y, batch_size=16, verbose=0, return_dict=True
     )
-    z = gan._noise(48, 0, step=-2)
+    z = gan._latents(gan._noise(0, step=-2), 48)
     expected = np.mean((gan(X, z) - Y) ** 2)
     assert logs["mean_squared_error"] == pytest.approx(expected, rel=1e-4)
 

@@ -5,6 +5,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_xmodal import adversarial, saving
+from keras_xmodal.adversarial import streams
 from keras_xmodal.layers import (
     AdaptiveAugmentation,
     DiffAugment,
@@ -13,7 +14,7 @@ from keras_xmodal.layers import (
 from keras_xmodal.models.base import MultimodalModel
 from keras_xmodal.models.gan import checks
 from keras_xmodal.models.gan.finite_guard import FiniteGuard
-from keras_xmodal.ops.noise import fold_in, stateless_uniform
+from keras_xmodal.ops.noise import Noise
 
 
 class AdversarialModel(MultimodalModel):
@@ -138,44 +139,35 @@ class AdversarialModel(MultimodalModel):
     # Parts of a step.
 
     def _discriminate(
-        self, discriminator, x, features, draw=None, training=True
+        self, discriminator, x, features, stream=None, training=True
     ):
         """Logits of shape `(batch,)`, of augmented targets in training."""
         if self.augmenter is not None and training:
-            x = self._augment(x, draw)
+            x = self._augment(x, stream)
         inputs = [x, features] if self.conditional else x
         logits = discriminator(inputs, training=training)
         return ops.reshape(ops.cast(logits, "float32"), (-1,))
 
-    def _augment(self, x, draw):
+    def _augment(self, x, stream):
         if isinstance(self.augmenter, DiffAugment):
-            # Other noise than that of the latents.
-            seeds = self._seeds(ops.shape(x)[0], -1 - draw)
-            return self.augmenter(x, seed=seeds)
+            noise = self._noise(streams.augmentation(stream))
+            return self.augmenter(x, seed=noise.rows(ops.shape(x)[0]).seed)
         return self.augmenter(x, training=True)
 
-    def _points(self, real, fake, draw):
+    def _points(self, real, fake, stream):
         """Where a discriminator is looked at, by the names of locations."""
         points = {"real": real, "fake": tf.stop_gradient(fake)}
         if any(p.location == "between" for p in self.penalties):
             rows = ops.shape(real)[0]
-            share = stateless_uniform((rows, 1), self._seeds(rows, draw))
+            share = self._noise(stream).rows(rows).uniform((rows, 1))
             share = ops.reshape(share, (-1, *[1] * (len(real.shape) - 1)))
             points["between"] = share * real + (1 - share) * points["fake"]
         return points
 
-    def _seeds(self, num_rows, draw=0, step=None, first_row=0):
-        """A seed for each row, which does not depend on other rows.
-
-        Replicas hold consecutive rows of the batch, and draw what one device
-        would draw for it.
-        """
-        context = tf.distribute.get_replica_context()
-        replica = context.replica_id_in_sync_group if context else 0
-        first_row = first_row + replica * num_rows
-        rows = first_row + ops.arange(num_rows, dtype="int32")
+    def _noise(self, stream=0, step=None):
+        """The noise of a use, in this step or another."""
         step = self.step.value if step is None else step
-        return fold_in(fold_in(fold_in(self.seed, step), draw), rows)
+        return Noise(self.seed, step).stream(stream)
 
     def _scale(self, loss, role):
         # Strategies sum the gradients of replicas.

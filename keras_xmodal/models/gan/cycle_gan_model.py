@@ -6,6 +6,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_xmodal import checks, saving
+from keras_xmodal.adversarial import streams
 from keras_xmodal.adversarial.gradient_norms import (
     logits_and_gradient_norms,
     penalty_values,
@@ -379,12 +380,12 @@ class CycleGANModel(AdversarialModel):
 
     def _adversarial_term(self, name, real, fake):
         discriminator = self.discriminators[name]
-        draw = self.modalities.index(name)
-        logits = self._discriminate(discriminator, fake, (), draw)
+        stream = self._stream(name, "generator")
+        logits = self._discriminate(discriminator, fake, (), stream)
         real_logits = None
         if self.adversarial_loss.compares:
             real_logits = tf.stop_gradient(
-                self._discriminate(discriminator, real, (), draw)
+                self._discriminate(discriminator, real, (), stream)
             )
         return ops.mean(
             self.adversarial_loss.generator_loss(real_logits, logits)
@@ -414,13 +415,12 @@ class CycleGANModel(AdversarialModel):
 
     def _discriminator_terms(self, name, real, fake):
         """Logits, loss and penalties of one discriminator."""
-        # Other noise than that of the generators' step.
-        draw = len(self.modalities) + self.modalities.index(name)
+        stream = self._stream(name, "discriminator")
         logits, norms = logits_and_gradient_norms(
             lambda x, features: self._discriminate(
-                self.discriminators[name], x, features, draw
+                self.discriminators[name], x, features, stream
             ),
-            self._points(real, fake, draw),
+            self._points(real, fake, stream),
             (),
             self.penalties,
         )
@@ -460,6 +460,9 @@ class CycleGANModel(AdversarialModel):
         if not self.built:
             self.build({name: value.shape for name, value in x.items()})
         return x
+
+    def _stream(self, name, role):
+        return streams.translation(self.modalities.index(name), role)
 
     def _swap(self, x):
         """What each generator is given, by the name of what it makes."""

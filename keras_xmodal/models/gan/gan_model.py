@@ -8,6 +8,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_xmodal import saving
+from keras_xmodal.adversarial import streams
 from keras_xmodal.adversarial.gradient_norms import (
     logits_and_gradient_norms,
     penalty_values,
@@ -25,9 +26,6 @@ from keras_xmodal.networks.adversarial.dense_discriminator import (
 from keras_xmodal.networks.adversarial.dense_generator import DenseGenerator
 from keras_xmodal.ops.noise import fold_in, stateless_normal
 from keras_xmodal.ops.weighted_mean import weighted_mean
-
-# Which noise of a step: one for each use.
-_EVALUATION, _GENERATOR, _DISCRIMINATOR = 0, 1, 2
 
 
 @saving.register
@@ -211,7 +209,7 @@ class GANModel(AdversarialModel):
             return self._network(training)(x, training=training)
         if z is None:
             num_rows = ops.shape(keras.tree.flatten(x)[0])[0]
-            z = self._noise(num_rows, step=-1)
+            z = self._latents(self._noise(step=-1), num_rows)
         features = self._encode(x)
         return self._network(training)([z, features], training=training)
 
@@ -238,9 +236,9 @@ class GANModel(AdversarialModel):
         inputs = [z, features] if self.conditional else z
         return ops.cast(self.generator(inputs, training=True), "float32")
 
-    def _noise(self, num_rows, draw=0, step=None, first_row=0):
-        seeds = self._seeds(num_rows, draw, step, first_row)
-        return stateless_normal((num_rows, self.latent_dim), seeds)
+    def _latents(self, noise, num_rows, first_row=0):
+        shape = (num_rows, self.latent_dim)
+        return noise.rows(num_rows, first_row).normal(shape)
 
     # Training.
 
@@ -413,15 +411,16 @@ class GANModel(AdversarialModel):
 
     def _discriminator_step(self, real, features, condition, weight, number):
         """Update the discriminator; return its logits before that."""
-        draw = _DISCRIMINATOR + 3 * number
+        stream = streams.discriminator(number)
         rows = ops.shape(real)[0]
         with keras.StatelessScope():  # The generator stays as it is.
-            fake = self._generate(self._noise(rows, draw=draw), features)
-        points = self._points(real, fake, draw + 1)
+            z = self._latents(self._noise(stream), rows)
+            fake = self._generate(z, features)
+        points = self._points(real, fake, streams.interpolation(number))
         with tf.GradientTape() as tape:
             logits, norms = logits_and_gradient_norms(
                 lambda x, features: self._discriminate(
-                    self.discriminator, x, features, draw
+                    self.discriminator, x, features, stream
                 ),
                 points,
                 features,
@@ -450,7 +449,7 @@ class GANModel(AdversarialModel):
             return values
         rolled = keras.tree.map_structure(_roll, features)
         mismatched = self._discriminate(
-            self.discriminator, real, rolled, _DISCRIMINATOR
+            self.discriminator, real, rolled, streams.discriminator(0)
         )
         others = (1 - self.mismatch_weight) * values
         others += self.mismatch_weight * loss(logits["real"], mismatched)
@@ -458,16 +457,17 @@ class GANModel(AdversarialModel):
 
     def _generator_step(self, real, features, weight):
         """Update the generator, against the updated discriminator."""
-        network = self.discriminator
+        network, stream = self.discriminator, streams.GENERATOR
         rows = ops.shape(real)[0]
         with tf.GradientTape() as tape:
-            fake = self._generate(self._noise(rows, draw=_GENERATOR), features)
+            z = self._latents(self._noise(stream), rows)
+            fake = self._generate(z, features)
             with keras.StatelessScope():  # The discriminator stays as it is.
-                logits = self._discriminate(network, fake, features, _GENERATOR)
+                logits = self._discriminate(network, fake, features, stream)
                 real_logits = None
                 if self.adversarial_loss.compares:
                     real_logits = tf.stop_gradient(
-                        self._discriminate(network, real, features, _GENERATOR)
+                        self._discriminate(network, real, features, stream)
                     )
             terms = self.adversarial_loss.generator_loss(real_logits, logits)
             loss = weighted_mean(terms, weight)
@@ -481,7 +481,8 @@ class GANModel(AdversarialModel):
         # Other noise for every batch, the same in every evaluation.
         seen = ops.cast(self._trackers["fake_score"].count, "int32")
         rows = ops.shape(real)[0]
-        z = self._noise(rows, _EVALUATION, step=-2, first_row=seen)
+        noise = self._noise(streams.EVALUATION, step=-2)
+        z = self._latents(noise, rows, first_row=seen)
         features = self._encode(condition)
         inputs = [z, features] if self.conditional else z
         fake = self.ema_generator(inputs, training=False)
