@@ -1,6 +1,7 @@
 """The house rules: floors, names, docstrings, registration, tests."""
 
 import ast
+import collections
 import importlib
 import inspect
 import pathlib
@@ -124,16 +125,39 @@ SHARED_RULES = re.compile(
 
 
 def test_no_check_is_written_twice():
-    """But for those of the models, which have files of their own."""
     raised = (
         (path, node)
         for path, node in nodes(ast.Raise)
-        if home(path) not in ("checks", "models")
+        if home(path) != "checks"
     )
     check(
         f"{path}:{node.lineno}: use `keras_xmodal.checks`"
         for path, node in raised
         if SHARED_RULES.search(ast.unparse(node))
+    )
+
+
+def test_no_base_class_has_one_user():
+    """A class is whole in its own file, or it is the base of several."""
+    bases = collections.Counter(
+        ast.unparse(base).rpartition(".")[2]
+        for _, node in nodes(ast.ClassDef)
+        for base in node.bases
+    )
+    public = {name.rpartition(".")[2] for name in PUBLIC}
+    check(
+        f"{path}: {node.name} has one subclass"
+        for path, node in nodes(ast.ClassDef)
+        if node.name not in public and bases[node.name] == 1
+    )
+
+
+def test_exports_know_no_model_by_name():
+    models = set(importlib.import_module("keras_xmodal.models").__all__)
+    check(
+        f"{path}:{node.lineno}: {node.id}"
+        for path, node in nodes(ast.Name)
+        if home(path) == "export" and node.id in models
     )
 
 

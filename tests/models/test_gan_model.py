@@ -451,6 +451,21 @@ def test_named_modalities(tmp_path):
         gan.fit({"text": X}, verbose=0)
 
 
+def test_one_optimizer_stands_for_both():
+    adam = keras.optimizers.Adam(3e-3, beta_1=0.2)
+    gan = make_gan()
+    gan.compile(optimizer=adam, run_eagerly=True)
+    optimizers = (gan.generator_optimizer, gan.discriminator_optimizer)
+    assert optimizers[0] is not optimizers[1]
+    for optimizer in optimizers:
+        assert float(optimizer.learning_rate) == pytest.approx(3e-3)
+        assert optimizer.beta_1 == 0.2
+    train(gan, epochs=1)
+    assert all(int(o.iterations) == int(gan.step) for o in optimizers)
+    with pytest.raises(ValueError, match="for both networks"):
+        make_gan({"optimizer": "adam"})
+
+
 def test_evaluation_is_repeatable_and_has_metrics():
     gan = make_gan({"metrics": ["mse"]})
     train(gan, epochs=1, validation_data=(X, Y))

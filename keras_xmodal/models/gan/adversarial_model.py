@@ -80,6 +80,7 @@ class AdversarialModel(MultimodalModel):
         discriminator_optimizer,
         loss,
         penalties,
+        optimizer=None,
         **kwargs,
     ):
         """Check and keep what every training takes.
@@ -89,6 +90,8 @@ class AdversarialModel(MultimodalModel):
             discriminator_optimizer: The same, another one.
             loss: `AdversarialLoss` or its name.
             penalties: List of `Penalty` or their names; empty for none.
+            optimizer: Keras optimizer or its name, in place of both: each role
+                gets one of its config.
             **kwargs: Further arguments of `keras.Model.compile`.
 
         Raises:
@@ -105,6 +108,14 @@ class AdversarialModel(MultimodalModel):
             [*self._networks("discriminator"), self.augmenter],
             self.conditional,
         )
+        if optimizer is not None:
+            checks.check_one_optimizer(
+                generator_optimizer, discriminator_optimizer
+            )
+            config = keras.optimizers.serialize(keras.optimizers.get(optimizer))
+            generator_optimizer, discriminator_optimizer = (
+                keras.optimizers.deserialize(config) for _ in range(2)
+            )
         optimizers = [
             keras.optimizers.Adam(2e-4, **self.adam_arguments)
             if optimizer is None

@@ -167,6 +167,21 @@ def check_penalties(penalties, networks, conditional):
         check_second_derivatives(network, names)
 
 
+def check_one_optimizer(generator_optimizer, discriminator_optimizer):
+    """Check that what `optimizer` stands for is not given besides.
+
+    Raises:
+        ValueError: If one is.
+    """
+    given = (generator_optimizer, discriminator_optimizer)
+    if given != (None, None):
+        raise ValueError(
+            "`optimizer` is for both networks: leave it out where "
+            "`generator_optimizer` or `discriminator_optimizer` is given. "
+            f"Received: optimizers {given} besides"
+        )
+
+
 def check_two_optimizers(generator_optimizer, discriminator_optimizer):
     """Check that each network has an optimizer of its own.
 

@@ -234,8 +234,10 @@ class CycleGANModel(AdversarialModel):
             metrics: Dict `{modality: list}` of Keras metrics of `(real,
                 translated)`, for `evaluate` and validation: distances of
                 distributions, or errors where the rows of that data are pairs.
-            **kwargs: Further arguments of `keras.Model.compile`, such as
-                `jit_compile`, `run_eagerly` and `steps_per_execution`.
+            **kwargs: `optimizer`, a Keras optimizer or its name in place of
+                both, of which each gets a copy; and further arguments of
+                `keras.Model.compile`, such as `jit_compile`, `run_eagerly` and
+                `steps_per_execution`.
 
         Raises:
             ValueError: If an argument is out of range, both optimizers are

@@ -270,8 +270,10 @@ class GANModel(AdversarialModel):
                 for each one of the generator, on one batch, with new noise.
             metrics: List of Keras metrics of `(target, generated target)`, for
                 `evaluate` and validation.
-            **kwargs: Further arguments of `keras.Model.compile`, such as
-                `jit_compile`, `run_eagerly` and `steps_per_execution`.
+            **kwargs: `optimizer`, a Keras optimizer or its name in place of
+                both, of which each gets a copy; and further arguments of
+                `keras.Model.compile`, such as `jit_compile`, `run_eagerly` and
+                `steps_per_execution`.
 
         Raises:
             ValueError: If an argument is out of range, both optimizers are

@@ -657,11 +657,7 @@ class VAEModel(MultimodalModel):
         Raises:
             ValueError: If sizes differ or `num_steps` is below 2.
         """
-        if not isinstance(num_steps, int) or num_steps < 2:
-            raise ValueError(
-                "`num_steps` must be an integer of at least 2. "
-                f"Received: num_steps={num_steps}"
-            )
+        num_steps = checks.integer("num_steps", num_steps, least=2)
         a, b = self.encode(a), self.encode(b)
         if a.shape != b.shape:
             raise ValueError(
