@@ -95,7 +95,7 @@ def make_model(dtype=None, objective=None):
 def model(x):
     model = make_model()
     model.compile(keras.optimizers.Adam(0.01))
-    model.fit(x, epochs=2, verbose=0)
+    model.fit(kx.models.Preprocessed(x), epochs=2, verbose=0)
     return model
 
 
