@@ -18,23 +18,25 @@ class Preprocessed(dict):
 
     Example:
         ```python
+        import keras
         import numpy as np
         import keras_xmodal as kx
 
-        preprocessor = kx.networks.ImagePreprocessor((8, 8))
+        pixels = keras.Sequential(
+            [kx.networks.ImagePreprocessor((8, 8)), keras.layers.Flatten()]
+        )
         model = kx.EmbeddingModel(
-            {"image": 192, "text": 5}, 4, preprocessors={
-                "image": keras.Sequential(
-                    [preprocessor, keras.layers.Flatten()]
-                )
-            }
+            {"image": 192, "text": 5}, 4, preprocessors={"image": pixels}
         )
         raw = {"image": np.zeros((2, 9, 9, 3), "uint8")}
-        x = model.preprocess(raw)  # Preprocessed
-        model.predict(x, verbose=0)["image"].shape  # (2, 4)
-        model.predict(raw, verbose=0)["image"].shape  # (2, 4)
+        print(model.predict(raw, verbose=0)["image"].shape)  # (2, 4)
+        x = model.preprocess(raw)  # of class Preprocessed
+        print(model.predict(x, verbose=0)["image"].shape)  # (2, 4)
         ```
     """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
 
 
 optree.register_pytree_node(

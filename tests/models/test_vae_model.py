@@ -525,7 +525,7 @@ def test_data_is_checked_before_training():
         model.fit(DATA, sample_weight={n: np.arange(32) for n in SIZES})
     with pytest.raises(ValueError, match="Received: x with keys"):
         model.fit({"video": DATA["text"]})
-    with pytest.raises(ValueError, match="as many examples"):
+    with pytest.raises(ValueError, match="equally many"):
         model.fit({**DATA, "text": DATA["text"][:5]})
     binary = kx.VAEModel({"a": 6}, 2, likelihoods={"a": "bernoulli"})
     binary.compile("adam")
