@@ -168,6 +168,12 @@ def attributes(cls):
         for node in nodes
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)
     }
+    stored |= {
+        node.args[1].value
+        for node in nodes
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) == "object.__setattr__"
+    }
     return stored | {
         node.name
         for node in nodes

@@ -9,6 +9,7 @@ from keras import tree
 
 from keras_xmodal import checks
 from keras_xmodal.metrics.ids import concatenate_ids
+from keras_xmodal.models.data import fill_missing
 
 
 def check_dataset(dataset):
@@ -113,7 +114,7 @@ def embed(model, dataset, modalities, batch_size):
                 for name in modalities
             }
         if not model.built:
-            model.predict_on_batch(x)
+            model.predict_on_batch(fill_missing(x, present))
         for name in modalities:
             if name in x:
                 waiting[name].add(x[name], ids, present[name])

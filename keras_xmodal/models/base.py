@@ -308,6 +308,7 @@ class MultimodalModel(keras.Model):
         Returns:
             `tf.data.Dataset`, `keras.utils.PyDataset` or generator.
         """
+        checks.positive_integer("batch_size", batch_size, optional=True)
         options = {"training": training, "inputs": inputs}
         if data_lib.is_array_data(x):
             arrays = self._check_arrays(x, y, sample_weight, inputs)
@@ -318,11 +319,7 @@ class MultimodalModel(keras.Model):
             dataset = self._array_dataset(arrays, batch_size, shuffle)
             if steps:  # As many as are asked for.
                 dataset = dataset.repeat()
-            return data_lib.map_batches(
-                dataset,
-                lambda batch: self._prepare(batch, **options),
-                parallel=bool(self.preprocessors),
-            )
+            return self._map(dataset, options)
         data_lib.check_source(x, y, sample_weight)
         if isinstance(x, keras.utils.PyDataset):
             return data_lib.PreparedBatches(
@@ -333,15 +330,20 @@ class MultimodalModel(keras.Model):
         data_lib.check_not_empty(x)
         named = self._name(*unpack(x.element_spec), inputs)
         self._check_structure(*named, inputs)
-        dataset = data_lib.map_batches(
-            x, lambda batch: self._prepare(batch, **options)
-        )
+        dataset = self._map(x, options)
         if not inputs:
             specs = unpack(dataset.element_spec)
             self._check_specs(*specs)
             if training:
                 self._check_last_batch(keras.tree.flatten(specs)[0].shape[0])
         return dataset
+
+    def _map(self, dataset, options):
+        return data_lib.map_batches(
+            dataset,
+            lambda batch: self._prepare(batch, **options),
+            parallel=bool(self.preprocessors),
+        )
 
     def _prepare(self, batch, training=False, inputs=False):
         """Make a checked batch what the steps take; also in graphs."""
@@ -354,6 +356,7 @@ class MultimodalModel(keras.Model):
     def _prepare_checked(self, batch, training=False, inputs=False):
         """Check an eager batch by its values, and prepare it."""
         arrays = self._check_arrays(*unpack(batch), inputs)
+        arrays = keras.tree.map_structure(data_lib.to_tensor, arrays)
         return self._prepare(arrays, training, inputs)
 
     def _check_arrays(self, x, y=None, sample_weight=None, inputs=False):

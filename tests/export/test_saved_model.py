@@ -221,7 +221,7 @@ def test_failure_leaves_nothing(model, tmp_path, monkeypatch, step):
 def test_bad_arguments(model, evaluation, tmp_path):
     path = tmp_path / "a"
     x, ids = evaluation
-    with pytest.raises(TypeError, match="`model` must be an `EmbeddingModel`"):
+    with pytest.raises(TypeError, match="`model` must say what it serves"):
         export.saved_model(keras.Sequential(), path)
     with pytest.raises(TypeError, match="`path` must be"):
         export.saved_model(model, None)

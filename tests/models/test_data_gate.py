@@ -102,14 +102,16 @@ class Batches(keras.utils.PyDataset):
 
 
 def batches(*parts):
-    """Two batches of three rows."""
+    """Two batches of three rows, floats as NumPy makes them."""
+
+    def rows(part, start):
+        if part is None:
+            return None
+        dtype = "float64" if part.dtype == "float32" else part.dtype
+        return part[start : start + 3].astype(dtype)
+
     return [
-        keras.tree.map_structure(
-            lambda part, start=start: (
-                None if part is None else part[start : start + 3]
-            ),
-            parts,
-        )
+        keras.tree.map_structure(lambda part: rows(part, start), parts)  # noqa: B023
         for start in (0, 3)
     ]
 

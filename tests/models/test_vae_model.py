@@ -551,7 +551,7 @@ def test_options_are_checked():
     with pytest.raises(ValueError, match="Received: to='video'"):
         model.translate(DATA, to="video")
     with pytest.raises(ValueError, match="Received: output='median'"):
-        model.encode(DATA, "median")
+        model.encode(DATA, output="median")
     with pytest.raises(ValueError, match="Received: num_samples=0"):
         model.log_likelihood(DATA, num_samples=0)
     with pytest.raises(ValueError, match="Received: num_examples=-1"):
