@@ -22,19 +22,19 @@ class ConditionalSampleGrid(PictureCallback):
     condition. The averaged generator draws, which is what `generate` uses. The
     pictures are `samples_0001.png` and so on, with the number of the epoch.
 
-    Before the samples stands the condition, or its caption: strings and
+    Before the samples stands the condition, or its title: strings and
     numbers are written, images, of values from 0 to 1 or bytes, are shown, all
     else is a heat-map, dark to light. So are samples that are no images of
     shape `(height, width, channels)`.
 
     Args:
+        data: Raw conditions, one for each row, as `GANModel.generate` takes
+            them. None for a model without conditions, in one row.
         folder: Path of the folder to write to, created where it is missing.
-        conditions: Raw conditions, one for each row, as `GANModel.generate`
-            takes them. None for a model without conditions, in one row.
-        num_samples: Positive integer, samples in each row.
+        num_examples: Positive integer, samples in each row.
         frequency: Positive integer, epochs from one picture to the next.
         seed: Integer, seed of the noise.
-        captions: List of strings, one for each row, in place of the
+        row_titles: List of strings, one for each row, in place of the
             conditions. None for none.
         value_range: Pair of numbers, the values of generated images that are
             black and white: `(-1, 1)` for a generator that ends in a tanh,
@@ -61,7 +61,10 @@ class ConditionalSampleGrid(PictureCallback):
         )
         gan.compile()
         grid = kx.callbacks.ConditionalSampleGrid(
-            "pictures", [0, 1, 2], num_samples=4, captions=["cat", "dog", "fox"]
+            [0, 1, 2],
+            folder="pictures",
+            num_examples=4,
+            row_titles=["cat", "dog", "fox"],
         )
         gan.fit(labels, 2 * images - 1, verbose=0, callbacks=[grid])
         figure = grid.draw(gan)  # And of any model at any time.
@@ -75,59 +78,66 @@ class ConditionalSampleGrid(PictureCallback):
 
     def __init__(
         self,
+        data: Any = None,
+        *,
         folder: str | os.PathLike,
-        conditions: Any = None,
-        num_samples: int = 8,
+        num_examples: int = 8,
         frequency: int = 1,
         seed: int = 0,
-        captions: Sequence[str] | None = None,
+        row_titles: Sequence[str] | None = None,
         value_range: tuple[float, float] = (-1.0, 1.0),
         log_dir: str | os.PathLike | None = None,
     ):
         super().__init__(folder, frequency, log_dir=log_dir)
-        self.conditions = check_conditions(conditions)
-        self.num_samples = checks.positive_integer("num_samples", num_samples)
+        self.data = check_conditions(data)
+        self.num_examples = checks.positive_integer(
+            "num_examples", num_examples
+        )
         self.seed = checks.integer("seed", seed)
-        self.captions = captions
+        self.row_titles = row_titles
         self.value_range = checks.increasing_pair("value_range", value_range)
-        self._row_cells = _row_cells(self.conditions, captions)
+        self._row_cells = _row_cells(self.data, row_titles)
 
     def on_train_begin(self, logs=None):
         """Check that the model takes the conditions, and create the folder."""
-        first = take(self.conditions, slice(1))
+        first = take(self.data, slice(1))
         self.model.generate(first, seed=self.seed, num_examples=1)
         super().on_train_begin(logs)
 
     def draw(self, model):
         num_rows = len(self._row_cells)
-        order = np.repeat(np.arange(num_rows), self.num_samples)
-        z = np.asarray(model.sample_latents(self.num_samples, seed=self.seed))
+        order = np.repeat(np.arange(num_rows), self.num_examples)
+        z = np.asarray(model.sample_latents(self.num_examples, seed=self.seed))
         samples = model.generate(
-            take(self.conditions, order), z=np.tile(z, (num_rows, 1))
+            take(self.data, order), z=np.tile(z, (num_rows, 1))
         )
         low, high = self.value_range
         cells = drawing.to_cells((samples - low) / (high - low))
+        rows = [
+            cells[start : start + self.num_examples]
+            for start in range(0, len(cells), self.num_examples)
+        ]
         return drawing.draw_grid(
             [
-                [*before, *cells[self.num_samples * row :][: self.num_samples]]
-                for row, before in enumerate(self._row_cells)
+                [*before, *samples]
+                for before, samples in zip(self._row_cells, rows, strict=True)
             ]
         )
 
 
-def _row_cells(conditions, captions):
+def _row_cells(conditions, row_titles):
     """What stands before the samples, for each row a list of a cell or none."""
     num_rows = 1
     if conditions is not None:
         num_rows = len(keras.tree.flatten(conditions)[0])
-    if captions is not None:
-        captions = checks.strings("captions", captions, empty=True)
-        if len(captions) != num_rows:
+    if row_titles is not None:
+        row_titles = checks.strings("row_titles", row_titles, empty=True)
+        if len(row_titles) != num_rows:
             raise ValueError(
-                "`captions` must hold one for each row. "
-                f"Received: {len(captions)} for {num_rows} rows"
+                "`row_titles` must hold one for each row. "
+                f"Received: {len(row_titles)} for {num_rows} rows"
             )
-        return [[caption] for caption in captions]
+        return [[title] for title in row_titles]
     if conditions is None or isinstance(conditions, dict):
         return [[]] * num_rows
     if conditions.dtype.kind in "iu" and conditions.size == num_rows:

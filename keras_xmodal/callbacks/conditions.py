@@ -1,8 +1,9 @@
-"""The raw conditions that callbacks of a GAN generate from."""
+"""The data of callbacks of a GAN: conditions, and targets."""
 
 import keras
 import numpy as np
 
+from keras_xmodal.metrics.features import check_samples
 from keras_xmodal.models.data import to_arrays
 
 
@@ -19,11 +20,31 @@ def check_conditions(conditions, num_rows=None):
     if set(lengths) != set(expected) or 0 in lengths:
         rule = "one for each target" if num_rows else "at least one"
         raise ValueError(
-            f"`conditions` must hold conditions of equal length, {rule}. "
+            f"`data` must hold conditions of equal length, {rule}. "
             f"Received: lengths {lengths}"
             + (f" for {num_rows} targets" if num_rows else "")
         )
     return conditions
+
+
+def check_pairs(data):
+    """Check `(conditions, targets)`, or targets alone; return the two."""
+    parts = data if isinstance(data, tuple) else (data,)
+    if not 1 <= len(parts) <= 2:
+        raise ValueError(
+            "`data` must be a pair `(conditions, targets)`, or the targets of "
+            f"a model without conditions. Received: a tuple of {len(parts)}"
+        )
+    if isinstance(parts[-1], dict):
+        raise TypeError(
+            "`data` must hold an array of targets, alone or in a pair "
+            "`(conditions, targets)`. Received: a dict with keys "
+            f"{list(parts[-1])}"
+        )
+    (targets,) = check_samples(targets=parts[-1])
+    if len(parts) == 1:
+        return None, targets
+    return check_conditions(parts[0], len(targets)), targets
 
 
 def take(conditions, rows):

@@ -10,6 +10,7 @@ from keras import tree
 from keras_xmodal import checks
 from keras_xmodal.metrics.ids import concatenate_ids
 from keras_xmodal.models.data import fill_missing
+from keras_xmodal.models.preprocessed import Preprocessed
 
 
 def check_dataset(dataset):
@@ -29,19 +30,19 @@ def check_dataset(dataset):
         endless = dataset.num_batches is None
     elif not hasattr(dataset, "__iter__") or isinstance(dataset, (str, tuple)):
         raise TypeError(
-            "`dataset` must yield batches of `x`, `(x, ids)` or `(x, ids, "
+            "`data` must yield batches of `x`, `(x, ids)` or `(x, ids, "
             "sample_weight)`, or be such a tuple of arrays, with `x` a dict of "
-            f"modalities. Received: dataset of type {type(dataset).__name__}"
+            f"modalities. Received: data of type {type(dataset).__name__}"
         )
     if hasattr(dataset, "__next__"):
         raise TypeError(
-            "`dataset` must give the same batches after each epoch, such as a "
+            "`data` must give the same batches after each epoch, such as a "
             "`tf.data.Dataset`. Received: an iterator of type "
             f"{type(dataset).__name__}, which can be read once"
         )
     if endless:
         raise ValueError(
-            f"`dataset` must end. Received: the infinite data set {dataset}"
+            f"`data` must end. Received: the infinite data set {dataset}"
         )
 
 
@@ -65,18 +66,18 @@ def read_batches(dataset, batch_size):
         x, ids, weights = keras.utils.unpack_x_y_sample_weight(batch)
         if not isinstance(x, dict):
             raise TypeError(
-                "`dataset` must yield dicts of modalities, alone or followed "
+                "`data` must yield dicts of modalities, alone or followed "
                 f"by ids. Received: x of type {type(x).__name__}"
             )
         if not x:
             raise ValueError(
-                "`dataset` must yield modalities. Received: an empty dict"
+                "`data` must yield modalities. Received: an empty dict"
             )
         x = _arrays(x)
         size = _batch_size(x)
         if numbered not in (None, ids is None):
             raise ValueError(
-                "`dataset` must give ids with every batch or with none. "
+                "`data` must give ids with every batch or with none. "
                 "Received: some batches with ids, some without"
             )
         numbered = ids is None
@@ -120,6 +121,24 @@ def embed(model, dataset, modalities, batch_size):
                 waiting[name].add(x[name], ids, present[name])
     results = {name: rows.finish() for name, rows in waiting.items()}
     return {name: rows for name, rows in results.items() if rows is not None}
+
+
+def check_examples(data):
+    """Make NumPy arrays of a dict by modality, of its class, or of an array."""
+    if isinstance(data, dict):
+        return like(data, checks.examples("data", data))
+    array = np.asarray(data)
+    if not array.ndim or not len(array):
+        raise ValueError(
+            "`data` must be a dict {modality: array} or an array, of at least "
+            f"one example. Received: data of shape {array.shape}"
+        )
+    return array
+
+
+def like(data, x):
+    """Say that a dict is preprocessed, if the one that it is made of is."""
+    return Preprocessed(x) if isinstance(data, Preprocessed) else x
 
 
 class _Waiting:
@@ -226,7 +245,7 @@ def _batch_size(x):
     }
     if len(set.union(*sizes.values())) != 1:
         raise ValueError(
-            "`dataset` must have as many rows in every modality of a batch. "
+            "`data` must have as many rows in every modality of a batch. "
             f"Received: batch sizes {sizes}"
         )
     return set.union(*sizes.values()).pop()

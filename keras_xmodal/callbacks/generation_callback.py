@@ -6,8 +6,7 @@ import keras
 import numpy as np
 
 from keras_xmodal import checks
-from keras_xmodal.callbacks.conditions import check_conditions, take
-from keras_xmodal.metrics.features import check_samples
+from keras_xmodal.callbacks.conditions import check_pairs, take
 
 
 class GenerationCallback(keras.callbacks.Callback):
@@ -21,17 +20,16 @@ class GenerationCallback(keras.callbacks.Callback):
 
     def __init__(
         self,
-        targets,
-        conditions=None,
-        num_examples=None,
-        frequency=1,
-        prefix="",
-        seed=0,
-        batch_size=128,
+        data,
+        *,
+        num_examples,
+        frequency,
+        prefix,
+        seed,
+        batch_size,
     ):
         super().__init__()
-        (targets,) = check_samples(targets=targets)
-        conditions = check_conditions(conditions, len(targets))
+        conditions, targets = check_pairs(data)
         self.frequency = checks.positive_integer("frequency", frequency)
         self.prefix = checks.string("prefix", prefix)
         self.seed = checks.integer("seed", seed)

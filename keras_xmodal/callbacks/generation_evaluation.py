@@ -3,7 +3,6 @@
 from typing import Any
 
 import keras
-import numpy as np
 
 from keras_xmodal import checks
 from keras_xmodal.callbacks.conditions import take
@@ -40,13 +39,14 @@ class GenerationEvaluation(GenerationCallback):
     epoch is evaluated, too: so the best model stays saved.
 
     Args:
-        targets: Array of shape `(examples, ...)`, real targets that the model
-            was not trained on, as the model makes them.
+        data: Pair `(conditions, targets)`, as `validation_data` has it, or the
+            targets alone, for a model without conditions. Conditions are raw,
+            one for each target, as `GANModel.generate` takes them; targets are
+            an array of shape `(examples, ...)`, as the model makes them. The
+            model was not trained on them.
         extractor: Keras model from a batch of targets to features of shape
             `(batch, dim)`, one that the generator's loss never saw.
-        conditions: Raw conditions, one for each target, as
-            `GANModel.generate` takes them. None for a model without.
-        num_samples: Positive integer, on each side of a comparison, no more
+        num_examples: Positive integer, on each side of a comparison, no more
             than half of the targets. Distances of different numbers do not
             compare. Defaults to half of them.
         frequency: Positive integer, epochs from one evaluation to the next.
@@ -76,9 +76,12 @@ class GenerationEvaluation(GenerationCallback):
         )
         gan = kx.GANModel(32, 8)
         gan.compile()
-        quality = kx.callbacks.GenerationEvaluation(y, extractor, x)
+        quality = kx.callbacks.GenerationEvaluation((x, y), extractor)
         best = keras.callbacks.ModelCheckpoint(
-            "best.keras", "frechet_distance", mode="min", save_best_only=True
+            "best.keras",
+            "val_frechet_distance",
+            mode="min",
+            save_best_only=True,
         )
         gan.fit(x, y, epochs=2, verbose=0, callbacks=[quality, best])
         print(quality.report["floor"]["frechet_distance"])
@@ -90,29 +93,28 @@ class GenerationEvaluation(GenerationCallback):
 
     def __init__(
         self,
-        targets: np.ndarray,
+        data: Any,
         extractor: keras.Model,
-        conditions: Any = None,
-        num_samples: int | None = None,
+        *,
+        num_examples: int | None = None,
         frequency: int = 1,
-        prefix: str = "",
+        prefix: str = "val_",
         seed: int = 0,
         batch_size: int = 128,
         num_neighbors: int = 5,
         num_subsets: int = 100,
         subset_size: int = 1000,
     ):
-        num_samples = checks.positive_integer(
-            "num_samples", num_samples, optional=True
+        num_examples = checks.positive_integer(
+            "num_examples", num_examples, optional=True
         )
         super().__init__(
-            targets,
-            conditions,
-            None if num_samples is None else 2 * num_samples,
-            frequency,
-            prefix,
-            seed,
-            batch_size,
+            data,
+            num_examples=None if num_examples is None else 2 * num_examples,
+            frequency=frequency,
+            prefix=prefix,
+            seed=seed,
+            batch_size=batch_size,
         )
         self.extractor = checks.instance_of(
             "extractor", extractor, keras.Model, "a Keras model"
@@ -123,12 +125,13 @@ class GenerationEvaluation(GenerationCallback):
         self.num_subsets = checks.positive_integer("num_subsets", num_subsets)
         self.subset_size = checks.integer("subset_size", subset_size, least=2)
         half = len(self.targets) // 2
-        self.num_samples = half if num_samples is None else num_samples
-        if not self.num_neighbors < self.num_samples <= half:
+        self.num_examples = half if num_examples is None else num_examples
+        if not self.num_neighbors < self.num_examples <= half:
             raise ValueError(
-                "`num_samples` must be more than `num_neighbors`, and half of "
-                f"the targets at most. Received: {self.num_samples} samples, "
-                f"num_neighbors={num_neighbors}, {len(targets)} targets"
+                "`num_examples` must be more than `num_neighbors`, and half of "
+                "the targets at most. Received: "
+                f"num_examples={self.num_examples}, "
+                f"num_neighbors={num_neighbors}, half of the targets {half}"
             )
         self.real, self.reference = self.targets[:half], self.targets[half:]
         self.reference = self.reference[:half]
@@ -148,7 +151,7 @@ class GenerationEvaluation(GenerationCallback):
             ValueError: If the extractor does not give finite features of
                 shape `(batch, dim)`.
         """
-        samples = self.generate(model, self.num_samples)
+        samples = self.generate(model, self.num_examples)
         self.report = {}
         if samples is not None:
             self.report = generation_report(

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from keras_xmodal import checks
+from keras_xmodal.callbacks.evaluation_data import check_examples, like
 from keras_xmodal.metrics.latent_report import latent_report
 from keras_xmodal.metrics.linear_probe import linear_probe
 
@@ -18,8 +19,8 @@ class LatentEvaluation(keras.callbacks.Callback):
     The results go into the logs of the epoch: `History`, the progress bar, and
     the callbacks listed AFTER this one see them. They are, after the prefix,
     `latent_kl`, the divergence of `q(z|X)` from the prior in nats, and
-    `active_units`, of the posterior given all modalities of `x`; the same as
-    `{modality}_latent_kl` and `{modality}_active_units` for the posterior
+    `active_units`, of the posterior given all modalities of `data`; the same
+    as `{modality}_latent_kl` and `{modality}_active_units` for the posterior
     given this modality alone; and with labels, `linear_probe`, the accuracy of
     a linear classifier of the means, fitted to a random half of the examples
     and tested on the other. `report` holds the last `latent_report` of the
@@ -32,9 +33,9 @@ class LatentEvaluation(keras.callbacks.Callback):
     finite, results are NaN, with a warning.
 
     Args:
-        x: Dict `{modality: raw examples}` of any subset of the modalities, as
-            `VAEModel.encode` takes it, none of them missing; or an array, for
-            a model of tensors.
+        data: Dict `{modality: examples}` of any subset of the modalities, raw
+            as `fit` takes it, or `kx.models.Preprocessed`, none of them
+            missing; or an array, for a model of tensors.
         labels: Array of shape `(examples,)` of any dtype with equality, or
             None. Both halves need several examples of each class.
         frequency: Positive integer, epochs from one evaluation to the next,
@@ -67,17 +68,18 @@ class LatentEvaluation(keras.callbacks.Callback):
 
     def __init__(
         self,
-        x: Mapping[str, Any] | np.ndarray,
+        data: Mapping[str, Any] | np.ndarray,
         labels: np.ndarray | None = None,
+        *,
         frequency: int = 1,
         prefix: str = "val_",
         batch_size: int = 256,
     ):
         super().__init__()
-        self.x = (
-            checks.examples("x", x) if isinstance(x, dict) else np.asarray(x)
+        self.data = check_examples(data)
+        size = len(
+            next(iter(data.values())) if isinstance(data, dict) else self.data
         )
-        size = len(next(iter(x.values())) if isinstance(x, dict) else x)
         self.labels = None
         if labels is not None:
             self.labels = checks.ids("labels", labels, size)
@@ -96,7 +98,7 @@ class LatentEvaluation(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         """Check the modalities, before anything is trained."""
         if self._names():
-            checks.modalities("x", self.x, self.model.modalities)
+            checks.modalities("data", self.data, self.model.modalities)
         self._collapsed, self._warned = set(), False
         self._results = None
 
@@ -123,9 +125,12 @@ class LatentEvaluation(keras.callbacks.Callback):
         Returns:
             Dict of floats, as they go into the logs.
         """
-        given = {"": self.x}
+        given = {"": self.data}
         if len(self._names()) > 1:
-            given |= {f"{n}_": {n: self.x[n]} for n in self._names()}
+            given |= {
+                f"{name}_": like(self.data, {name: value})
+                for name, value in self.data.items()
+            }
         results, self._collapsed = {}, set()
         for name, x in given.items():
             report = self._report(model, x, probe=not name)
@@ -168,7 +173,7 @@ class LatentEvaluation(keras.callbacks.Callback):
         return report
 
     def _names(self):
-        return tuple(self.x) if isinstance(self.x, dict) else ()
+        return tuple(self.data) if isinstance(self.data, dict) else ()
 
     def _warn(self, collapsed):
         if not collapsed or self._warned:

@@ -9,6 +9,7 @@ import numpy as np
 
 from keras_xmodal import checks
 from keras_xmodal.callbacks import drawing
+from keras_xmodal.callbacks.evaluation_data import check_examples, like
 from keras_xmodal.callbacks.picture_callback import PictureCallback
 
 
@@ -16,18 +17,18 @@ class LatentPlot(PictureCallback):
     """Draw the plane of a latent space in which examples differ most.
 
     It is spanned by the two principal axes of the posterior means given all
-    modalities of `x`. These are in the first panel; the others show, in the
+    modalities of `data`. These are in the first panel; the others show, in the
     same plane, the posterior means given one modality alone. The pictures are
     `latent_0001.png` and so on, with the number of the epoch. Axes of
     different epochs are of their own.
 
     Args:
-        x: Dict `{modality: raw examples}` of any subset of the modalities, as
-            `VAEModel.encode` takes it, none of them missing; or an array, for
-            a model of tensors.
-        folder: Path of the folder to write to, created where it is missing.
+        data: Dict `{modality: examples}` of any subset of the modalities, raw
+            as `fit` takes it, or `kx.models.Preprocessed`, none of them
+            missing; or an array, for a model of tensors.
         labels: Array of shape `(examples,)` of any dtype with equality, by
             which points are coloured, or None. Up to 20 classes get a legend.
+        folder: Path of the folder to write to, created where it is missing.
         frequency: Positive integer, epochs from one picture to the next.
         log_dir: Path of a TensorBoard run that gets the pictures as well,
             under the tag "latent", or None. Needs the extra `tensorboard`.
@@ -46,7 +47,9 @@ class LatentPlot(PictureCallback):
         x = {"image": np.random.rand(64, 8), "text": np.random.rand(64, 5)}
         model = kx.VAEModel({"image": 8, "text": 5}, latent_dim=4)
         model.compile("adam")
-        plot = kx.callbacks.LatentPlot(x, "pictures", np.arange(64) % 3)
+        plot = kx.callbacks.LatentPlot(
+            x, np.arange(64) % 3, folder="pictures"
+        )
         model.fit(x, epochs=2, verbose=0, callbacks=[plot])
         ```
 
@@ -58,18 +61,19 @@ class LatentPlot(PictureCallback):
 
     def __init__(
         self,
-        x: Mapping[str, Any],
-        folder: str | os.PathLike,
+        data: Mapping[str, Any] | np.ndarray,
         labels: np.ndarray | None = None,
+        *,
+        folder: str | os.PathLike,
         frequency: int = 1,
         log_dir: str | os.PathLike | None = None,
         batch_size: int = 256,
     ):
         super().__init__(folder, frequency, log_dir=log_dir)
-        self.x = (
-            checks.examples("x", x) if isinstance(x, dict) else np.asarray(x)
+        self.data = check_examples(data)
+        size = len(
+            next(iter(data.values())) if isinstance(data, dict) else self.data
         )
-        size = len(next(iter(x.values())) if isinstance(x, dict) else x)
         self.labels = None
         if labels is not None:
             self.labels = checks.ids("labels", labels, size)
@@ -77,14 +81,17 @@ class LatentPlot(PictureCallback):
 
     def on_train_begin(self, logs=None):
         """Check the modalities and create the folder."""
-        if isinstance(self.x, dict):
-            checks.modalities("x", self.x, self.model.modalities)
+        if isinstance(self.data, dict):
+            checks.modalities("data", self.data, self.model.modalities)
         super().on_train_begin(logs)
 
     def draw(self, model):
-        given = {"given all": self.x}
-        if isinstance(self.x, dict) and len(self.x) > 1:
-            given |= {f"given {n}": {n: v} for n, v in self.x.items()}
+        given = {"given all": self.data}
+        if isinstance(self.data, dict) and len(self.data) > 1:
+            given |= {
+                f"given {name}": like(self.data, {name: value})
+                for name, value in self.data.items()
+            }
         latents = {
             title: model.encode(x, batch_size=self.batch_size)
             for title, x in given.items()

@@ -36,13 +36,13 @@ class ModeCollapseMonitor(GenerationCallback):
     and the first epoch is evaluated, too.
 
     Args:
-        targets: Array of shape `(examples, ...)`, real targets, as the model
-            makes them.
-        conditions: Raw conditions, one for each target, as
-            `GANModel.generate` takes them. None for a model without.
+        data: Pair `(conditions, targets)`, as `validation_data` has it, or the
+            targets alone, for a model without conditions. Conditions are raw,
+            one for each target, as `GANModel.generate` takes them; targets are
+            an array of shape `(examples, ...)`, as the model makes them.
         extractor: Keras model from a batch of targets to features, between
             which distances are taken. None for the targets themselves.
-        num_samples: Integer from 2, targets that are drawn at random, where
+        num_examples: Integer from 2, targets that are drawn at random, where
             there are more.
         threshold: Float in [0, 1), the diversity to warn below; 0 for never.
         frequency: Positive integer, epochs from one evaluation to the next.
@@ -65,9 +65,9 @@ class ModeCollapseMonitor(GenerationCallback):
         x, y = np.random.rand(64, 32), np.random.rand(64, 8)
         gan = kx.GANModel(32, 8)
         gan.compile()
-        monitor = kx.callbacks.ModeCollapseMonitor(y, x)
+        monitor = kx.callbacks.ModeCollapseMonitor((x, y))
         history = gan.fit(x, y, epochs=2, verbose=0, callbacks=[monitor])
-        print(history.history["diversity"])
+        print(history.history["val_diversity"])
         ```
 
     Reference:
@@ -78,25 +78,26 @@ class ModeCollapseMonitor(GenerationCallback):
 
     def __init__(
         self,
-        targets: np.ndarray,
-        conditions: Any = None,
+        data: Any,
         extractor: keras.Model | None = None,
-        num_samples: int = 256,
+        *,
+        num_examples: int = 256,
         threshold: float = 0.1,
         frequency: int = 1,
-        prefix: str = "",
+        prefix: str = "val_",
         seed: int = 0,
         batch_size: int = 128,
     ):
-        self.num_samples = checks.positive_integer("num_samples", num_samples)
+        self.num_examples = checks.positive_integer(
+            "num_examples", num_examples
+        )
         super().__init__(
-            targets,
-            conditions,
-            num_samples,
-            frequency,
-            prefix,
-            seed,
-            batch_size,
+            data,
+            num_examples=num_examples,
+            frequency=frequency,
+            prefix=prefix,
+            seed=seed,
+            batch_size=batch_size,
         )
         self.extractor = checks.instance_of(
             "extractor", extractor, keras.Model, "a Keras model", optional=True
@@ -115,7 +116,7 @@ class ModeCollapseMonitor(GenerationCallback):
         }
         if "" not in self._real:
             raise ValueError(
-                "`targets` must hold different targets. Received: "
+                "`data` must hold different targets. Received: "
                 f"{len(self.targets)} that are all alike"
             )
         self.report = {}

@@ -40,7 +40,7 @@ class RetrievalEvaluation(keras.callbacks.Callback):
     `sample_weight` 0 are missing and left out; other weights change nothing.
 
     Args:
-        dataset: Batches of `x`, `(x, ids)` or `(x, ids, sample_weight)`, with
+        data: Batches of `x`, `(x, ids)` or `(x, ids, sample_weight)`, with
             `x` a dict `{modality: batch}`, raw as for `fit` or
             `kx.models.Preprocessed`, and ids of shape `(batch,)`, of any dtype
             with equality: a `tf.data.Dataset`, a list, a
@@ -83,8 +83,9 @@ class RetrievalEvaluation(keras.callbacks.Callback):
 
     def __init__(
         self,
-        dataset: Any,
+        data: Any,
         pairs: Sequence[tuple[str, str]] | None = None,
+        *,
         ks: Sequence[int] = (1, 5, 10),
         frequency: int = 1,
         prefix: str = "val_",
@@ -92,8 +93,8 @@ class RetrievalEvaluation(keras.callbacks.Callback):
         batch_size: int = 256,
     ):
         super().__init__()
-        check_dataset(dataset)
-        self.dataset = dataset
+        check_dataset(data)
+        self.data = data
         self.pairs = checks.modality_pairs("pairs", pairs)
         self.ks = checks.positive_integers("ks", ks)
         self.frequency = checks.positive_integer("frequency", frequency)
@@ -132,11 +133,11 @@ class RetrievalEvaluation(keras.callbacks.Callback):
         """
         pairs = self._check(model)
         names = list(dict.fromkeys(itertools.chain(*pairs)))
-        embedded = embed(model, self.dataset, names, self.batch_size)
+        embedded = embed(model, self.data, names, self.batch_size)
         missing = [name for name in names if name not in embedded]
         if missing:
             raise ValueError(
-                f"`dataset` must hold rows of each of {names}. "
+                f"`data` must hold rows of each of {names}. "
                 f"Received: none of {missing}"
             )
         broken = {
@@ -192,10 +193,10 @@ class RetrievalEvaluation(keras.callbacks.Callback):
     def _check(self, model):
         """Check pairs and first batch; return the pairs."""
         known = getattr(model, "modalities", None)
-        first = next(read_batches(self.dataset, self.batch_size), None)
+        first = next(read_batches(self.data, self.batch_size), None)
         if first is None or len(first[1]) == 0:
             raise ValueError(
-                "`dataset` must hold at least one batch. "
+                "`data` must hold at least one batch. "
                 "Received: an empty data set"
             )
         pairs = self.pairs
@@ -211,7 +212,7 @@ class RetrievalEvaluation(keras.callbacks.Callback):
             )
         if not names & set(first[0]):
             raise ValueError(
-                f"`dataset` must hold the modalities {sorted(names)}. "
+                f"`data` must hold the modalities {sorted(names)}. "
                 f"Received: {list(first[0])}"
             )
         return [tuple(pair) for pair in pairs]

@@ -44,7 +44,7 @@ class SampleGrid(PictureCallback):
         x = {"image": np.random.rand(64, 8), "text": np.random.rand(64, 5)}
         model = kx.VAEModel({"image": 8, "text": 5}, latent_dim=4)
         model.compile("adam")
-        grid = kx.callbacks.SampleGrid("pictures", num_examples=4)
+        grid = kx.callbacks.SampleGrid(folder="pictures", num_examples=4)
         model.fit(x, epochs=2, verbose=0, callbacks=[grid])
         figure = grid.draw(model)  # And of any model at any time.
         ```
@@ -57,6 +57,7 @@ class SampleGrid(PictureCallback):
 
     def __init__(
         self,
+        *,
         folder: str | os.PathLike,
         num_examples: int = 8,
         frequency: int = 1,

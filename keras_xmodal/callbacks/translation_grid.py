@@ -6,14 +6,15 @@ from typing import Any
 
 from keras_xmodal import checks
 from keras_xmodal.callbacks import drawing
+from keras_xmodal.callbacks.evaluation_data import like
 from keras_xmodal.callbacks.picture_callback import PictureCallback
 
 
 class TranslationGrid(PictureCallback):
     """Draw examples with their translations to the other modalities.
 
-    A row is an example. For each modality of `x`, one column shows it, and one
-    column each what the model makes of it, given alone, in every other
+    A row is an example. For each modality of `data`, one column shows it, and
+    one column each what the model makes of it, given alone, in every other
     modality. The pictures are `translations_0001.png` and so on, with the
     number of the epoch.
 
@@ -22,15 +23,16 @@ class TranslationGrid(PictureCallback):
     the largest value of its column, dark to light.
 
     Args:
-        x: Dict `{modality: raw examples}` of the modalities to translate, as
-            `VAEModel.translate` takes it, none of them missing.
+        data: Dict `{modality: examples}` of the modalities to translate, raw
+            as `fit` takes it, or `kx.models.Preprocessed`, none of them
+            missing.
         folder: Path of the folder to write to, created where it is missing.
-        num_examples: Positive integer; the first of `x` are shown.
+        num_examples: Positive integer; the first of `data` are shown.
         frequency: Positive integer, epochs from one picture to the next.
         to_text: Dict `{modality: function}`: the modality is shown as the
             strings that the function returns for a batch of the likelihood's
             modes, such as `(examples, length)` token ids, or of examples of
-            `x` that are not strings. None for none.
+            `data` that are not strings. None for none.
         log_dir: Path of a TensorBoard run that gets the pictures as well,
             under the tag "translations", or None. Needs the extra
             `tensorboard`.
@@ -48,7 +50,9 @@ class TranslationGrid(PictureCallback):
         x = {"image": np.random.rand(64, 8), "text": np.random.rand(64, 5)}
         model = kx.VAEModel({"image": 8, "text": 5}, latent_dim=4)
         model.compile("adam")
-        grid = kx.callbacks.TranslationGrid(x, "pictures", num_examples=4)
+        grid = kx.callbacks.TranslationGrid(
+            x, folder="pictures", num_examples=4
+        )
         model.fit(x, epochs=2, verbose=0, callbacks=[grid])
         ```
 
@@ -60,7 +64,8 @@ class TranslationGrid(PictureCallback):
 
     def __init__(
         self,
-        x: Mapping[str, Any],
+        data: Mapping[str, Any],
+        *,
         folder: str | os.PathLike,
         num_examples: int = 8,
         frequency: int = 1,
@@ -69,19 +74,20 @@ class TranslationGrid(PictureCallback):
     ):
         super().__init__(folder, frequency, to_text, log_dir)
         num_examples = checks.positive_integer("num_examples", num_examples)
-        self.x = {
-            name: value[:num_examples]
-            for name, value in checks.examples("x", x).items()
-        }
+        data = like(data, checks.examples("data", data))
+        self.data = like(
+            data, {name: value[:num_examples] for name, value in data.items()}
+        )
 
     def on_train_begin(self, logs=None):
         """Check the modalities and create the folder."""
-        checks.modalities("x", self.x, self.model.modalities)
+        checks.modalities("data", self.data, self.model.modalities)
         super().on_train_begin(logs)
 
     def draw(self, model):
         columns, titles = [], []
-        for source, value in self.x.items():
+        for source, value in self.data.items():
+            given = like(self.data, {source: value})
             titles.append(source)
             columns.append(drawing.to_cells(value, self.to_text.get(source)))
             for to in model.generated:
@@ -91,8 +97,8 @@ class TranslationGrid(PictureCallback):
                 columns.append(
                     self.cells(
                         to,
-                        lambda output, given={source: value}, to=to: (
-                            model.translate(given, to, output=output)
+                        lambda output, given=given, to=to: model.translate(
+                            given, to, output=output
                         ),
                     )
                 )

@@ -57,11 +57,11 @@ def test_rows_are_conditions_and_columns_are_noise(tmp_path, value_range):
     gan = make_gan()
     conditions = np.array([[-0.5], [0.0], [0.5]], "float32")
     grid = ConditionalSampleGrid(
-        tmp_path,
         conditions,
-        num_samples=5,
+        folder=tmp_path,
+        num_examples=5,
         seed=7,
-        captions=["dark", "gray", "light"],
+        row_titles=["dark", "gray", "light"],
         value_range=value_range,
     )
     found = rows(grid.draw(gan), 3)
@@ -94,7 +94,7 @@ def test_what_stands_before_the_samples(tmp_path, conditions, expected):
             assert len(z) == 6
             return np.zeros((6, 4, 4, 1))
 
-    grid = ConditionalSampleGrid(tmp_path, conditions, num_samples=3)
+    grid = ConditionalSampleGrid(conditions, folder=tmp_path, num_examples=3)
     found = rows(grid.draw(Fake()), 2)
     assert (found[:, -3:] == 0.5).all()
     if expected is None:
@@ -105,7 +105,9 @@ def test_what_stands_before_the_samples(tmp_path, conditions, expected):
 
 def test_a_model_without_conditions_has_one_row(tmp_path):
     gan = make_gan(conditional=False)
-    found = rows(ConditionalSampleGrid(tmp_path, num_samples=4).draw(gan), 1)
+    found = rows(
+        ConditionalSampleGrid(folder=tmp_path, num_examples=4).draw(gan), 1
+    )
     noise = np.asarray(gan.sample_latents(4, seed=0))[:, 0]
     np.testing.assert_allclose(
         found[0].astype(float), np.tanh(noise) / 2 + 0.5, rtol=1e-5
@@ -117,7 +119,7 @@ def test_fit_draws_the_same_noise_in_every_epoch(tmp_path, conditional):
     gan = make_gan(conditional)
     x, y = (np.zeros((8, 1)), images()) if conditional else (images(), None)
     conditions = np.array([[0.0], [1.0]]) if conditional else None
-    grid = ConditionalSampleGrid(tmp_path, conditions, num_samples=3)
+    grid = ConditionalSampleGrid(conditions, folder=tmp_path, num_examples=3)
     gan.fit(x, y, epochs=2, verbose=0, callbacks=[grid])
     pictures = [
         tf.io.decode_png((tmp_path / f"samples_000{i}.png").read_bytes())
@@ -125,13 +127,18 @@ def test_fit_draws_the_same_noise_in_every_epoch(tmp_path, conditional):
     ]
     np.testing.assert_array_equal(*pictures)
     assert np.std(pictures[0]) > 10
-    other = ConditionalSampleGrid(tmp_path, conditions, 3, seed=1).draw(gan)
+    other = ConditionalSampleGrid(
+        conditions, folder=tmp_path, num_examples=3, seed=1
+    ).draw(gan)
     assert shown(other) != shown(grid.draw(gan))
 
 
 def test_the_average_draws_and_training_is_left_as_it_was(tmp_path):
     weights = []
-    for grids in ([], [ConditionalSampleGrid(tmp_path, [[0.0]], 2)]):
+    for grids in (
+        [],
+        [ConditionalSampleGrid([[0.0]], folder=tmp_path, num_examples=2)],
+    ):
         gan = make_gan(rate=0.1)
         gan.fit(
             np.zeros((8, 1)), images(), epochs=2, verbose=0, callbacks=grids
@@ -152,7 +159,9 @@ def test_raw_conditions_are_preprocessed(tmp_path):
         target="image",
         preprocessors={"kind": keras.layers.Rescaling(0.5)},
     )
-    grid = ConditionalSampleGrid(tmp_path, [[1.0]], 2, value_range=(-1, 1))
+    grid = ConditionalSampleGrid(
+        [[1.0]], folder=tmp_path, num_examples=2, value_range=(-1, 1)
+    )
     x = {"kind": np.zeros((8, 1), "float32"), "image": images()}
     gan.fit(x, verbose=0, callbacks=[grid])
     noise = np.asarray(gan.sample_latents(2, seed=0))[:, 0]
@@ -163,15 +172,15 @@ def test_raw_conditions_are_preprocessed(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "error", "match"),
     [
-        ({"num_samples": 0}, ValueError, "`num_samples` must be a positive"),
+        ({"num_examples": 0}, ValueError, "`num_examples` must be a positive"),
         ({"seed": None}, TypeError, "`seed` must be an integer"),
-        ({"conditions": []}, ValueError, "`conditions` must .* at least one"),
-        ({"captions": [1, 2]}, TypeError, "`captions` must be a sequence"),
-        ({"captions": ["a"]}, ValueError, "`captions` .* 1 for 2 rows"),
+        ({"data": []}, ValueError, "`data` must .* at least one"),
+        ({"row_titles": [1, 2]}, TypeError, "`row_titles` must be a sequence"),
+        ({"row_titles": ["a"]}, ValueError, "`row_titles` .* 1 for 2 rows"),
         (
-            {"conditions": None, "captions": ["a", "b"]},
+            {"data": None, "row_titles": ["a", "b"]},
             ValueError,
-            "`captions` .* 2 for 1 rows",
+            "`row_titles` .* 2 for 1 rows",
         ),
         ({"value_range": (1, 1)}, ValueError, "`value_range` must be a pair"),
         ({"value_range": 3}, TypeError, "`value_range` must be a pair"),
@@ -179,7 +188,9 @@ def test_raw_conditions_are_preprocessed(tmp_path):
 )
 def test_bad_arguments(tmp_path, arguments, error, match):
     with pytest.raises(error, match=match):
-        ConditionalSampleGrid(tmp_path, **{"conditions": [0, 1], **arguments})
+        ConditionalSampleGrid(
+            **{"data": [0, 1], "folder": tmp_path, **arguments}
+        )
 
 
 def test_a_model_that_does_not_fit_is_refused_before_training(tmp_path):
@@ -189,7 +200,7 @@ def test_a_model_that_does_not_fit_is_refused_before_training(tmp_path):
             np.zeros((8, 1)),
             images(),
             verbose=0,
-            callbacks=[ConditionalSampleGrid(tmp_path / "pictures")],
+            callbacks=[ConditionalSampleGrid(folder=tmp_path / "pictures")],
         )
     assert int(gan.step) == 0
     assert not (tmp_path / "pictures").exists()

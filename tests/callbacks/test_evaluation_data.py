@@ -136,14 +136,14 @@ def test_modalities_may_come_in_different_batches():
 @pytest.mark.parametrize(
     ("dataset", "error", "match"),
     [
-        (5, TypeError, "`dataset` must yield.*int"),
-        ("image", TypeError, "`dataset` must yield.*str"),
-        ((np.zeros(3), np.zeros(3)), TypeError, "`dataset` must yield.*tuple"),
+        (5, TypeError, "`data` must yield.*int"),
+        ("image", TypeError, "`data` must yield.*str"),
+        ((np.zeros(3), np.zeros(3)), TypeError, "`data` must yield.*tuple"),
         (iter([]), TypeError, "read once"),
         (
             tf.data.Dataset.from_tensor_slices({"a": [1]}).repeat(),
             ValueError,
-            "`dataset` must end",
+            "`data` must end",
         ),
     ],
 )

@@ -18,7 +18,14 @@ class Count(GenerationCallback):
 
 def callback(**kwargs):
     labels, targets = data()
-    return Count(**{"targets": targets, "conditions": labels, **kwargs})
+    options = {
+        "num_examples": None,
+        "frequency": 1,
+        "prefix": "val_",
+        "seed": 0,
+        "batch_size": 128,
+    }
+    return Count(**{"data": (labels, targets), **options, **kwargs})
 
 
 def test_every_epoch_has_the_last_results():
@@ -34,7 +41,7 @@ def test_the_best_model_is_not_saved_over(tmp_path):
     """Without its metric in an epoch, Keras saves then, with a warning."""
     gan = make_gan(rates=(0.01, 0.01))
     checkpoint = keras.callbacks.ModelCheckpoint(
-        tmp_path / "best.keras", "count", mode="min", save_best_only=True
+        tmp_path / "best.keras", "val_count", mode="min", save_best_only=True
     )
     fit(gan, callback(frequency=2), checkpoint, epochs=5)
     best = keras.saving.load_model(tmp_path / "best.keras")
@@ -71,9 +78,15 @@ def test_samples_that_are_not_finite():
 @pytest.mark.parametrize(
     ("change", "error", "match"),
     [
-        ({"targets": np.zeros(3)}, ValueError, r"`targets` must have shape"),
-        ({"targets": [["a"]]}, TypeError, "`targets` must be real numbers"),
-        ({"conditions": [1, 2]}, ValueError, "`conditions` .* for 120 targets"),
+        ({"data": np.zeros(3)}, ValueError, r"`targets` must have shape"),
+        ({"data": [["a"]]}, TypeError, "`targets` must be real numbers"),
+        (
+            {"data": ([1, 2], np.zeros((120, 4)))},
+            ValueError,
+            "`data` .* for 120 targets",
+        ),
+        ({"data": (1, 2, 3)}, ValueError, "`data` must be a pair.* tuple of 3"),
+        ({"data": {"a": [1.0]}}, TypeError, r"array of targets.*keys \['a'\]"),
         ({"frequency": 0}, ValueError, "`frequency` must be a positive"),
         ({"prefix": None}, TypeError, "`prefix` must be a string"),
         ({"seed": None}, TypeError, "`seed` must be an integer"),
@@ -88,8 +101,11 @@ def test_bad_arguments(change, error, match):
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        ({"targets": np.zeros((120, 5))}, r"\(None, 4\).*\(120, 5\)"),
-        ({"conditions": None}, "`condition` must be given exactly"),
+        (
+            {"data": (np.zeros(120), np.zeros((120, 5)))},
+            r"\(None, 4\).*\(120, 5\)",
+        ),
+        ({"data": np.zeros((120, 4))}, "`condition` must be given exactly"),
     ],
 )
 def test_what_is_found_before_training(change, match):

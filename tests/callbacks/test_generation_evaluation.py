@@ -21,14 +21,14 @@ def make_extractor():
 
 def make_evaluation(examples=1200, **kwargs):
     labels, targets = data(examples)
-    options = {"conditions": labels, "num_subsets": 2, "subset_size": 100}
+    options = {"num_subsets": 2, "subset_size": 100}
     return GenerationEvaluation(
-        targets, make_extractor(), **{**options, **kwargs}
+        (labels, targets), make_extractor(), **{**options, **kwargs}
     )
 
 
 def test_results_are_those_of_the_halves():
-    gan, evaluation = make_gan(), make_evaluation(prefix="val_")
+    gan, evaluation = make_gan(), make_evaluation()
     set_weights(gan, shift=0.5)
     found = evaluation.evaluate(gan)
     labels, targets = data(1200)
@@ -57,10 +57,10 @@ def test_the_real_distribution_comes_to_the_floor():
     gan, evaluation = make_gan(), make_evaluation()
     found = evaluation.evaluate(gan)
     floor = evaluation.report["floor"]
-    assert found["frechet_distance"] < 2 * floor["frechet_distance"] < 0.1
-    assert found["recall"] > floor["recall"] - 0.05
+    assert found["val_frechet_distance"] < 2 * floor["frechet_distance"] < 0.1
+    assert found["val_recall"] > floor["recall"] - 0.05
     set_weights(gan, noise=0.0)
-    assert evaluation.evaluate(gan)["recall"] == 0
+    assert evaluation.evaluate(gan)["val_recall"] == 0
 
 
 def test_the_model_of_the_best_metric_is_saved(tmp_path):
@@ -68,16 +68,16 @@ def test_the_model_of_the_best_metric_is_saved(tmp_path):
     shifts = [0.6, 0.2, 0.8, 0.4]
     path = tmp_path / "best.keras"
     checkpoint = keras.callbacks.ModelCheckpoint(
-        path, monitor="frechet_distance", mode="min", save_best_only=True
+        path, monitor="val_frechet_distance", mode="min", save_best_only=True
     )
     change = SetWeights(*({"shift": shift} for shift in shifts))
     history = fit(gan, change, evaluation, checkpoint, epochs=4)
-    distances = history["frechet_distance"]
+    distances = history["val_frechet_distance"]
     assert np.argmin(distances) == 1
     best = keras.saving.load_model(path)
-    found = evaluation.evaluate(best)["frechet_distance"]
+    found = evaluation.evaluate(best)["val_frechet_distance"]
     assert found == pytest.approx(min(distances), rel=1e-6)
-    assert found < 0.5 * evaluation.evaluate(gan)["frechet_distance"]
+    assert found < 0.5 * evaluation.evaluate(gan)["val_frechet_distance"]
     np.testing.assert_allclose(
         best.generate([0], z=np.zeros((1, 4))), [[3.2, 0.2, 0.2, 0.2]]
     )
@@ -86,12 +86,12 @@ def test_the_model_of_the_best_metric_is_saved(tmp_path):
 def test_early_stopping_goes_back_to_the_best():
     gan, evaluation = make_gan(), make_evaluation(300)
     stop = keras.callbacks.EarlyStopping(
-        "recall", mode="max", patience=2, restore_best_weights=True
+        "val_recall", mode="max", patience=2, restore_best_weights=True
     )
     noise = [0.0, 1.0, 0.0, 0.0, 0.0]
     change = SetWeights(*({"noise": value} for value in noise))
     history = fit(gan, change, evaluation, stop, epochs=5)
-    assert len(history["recall"]) == 4
+    assert len(history["val_recall"]) == 4
     assert gan.ema_generator.get_weights()[0][0, 0] == 1
 
 
@@ -116,7 +116,7 @@ def test_samples_that_are_not_finite_give_nan():
 
 
 def test_number_of_samples():
-    evaluation = make_evaluation(61, num_samples=20)
+    evaluation = make_evaluation(61, num_examples=20)
     evaluation.evaluate(make_gan())
     assert evaluation.report["num_samples"] == 20
     evaluation = make_evaluation(61)
@@ -127,10 +127,18 @@ def test_number_of_samples():
 @pytest.mark.parametrize(
     ("change", "error", "match"),
     [
-        ({"num_samples": 31}, ValueError, "half of the targets.*31 samples"),
-        ({"num_samples": 5}, ValueError, "5 samples, num_neighbors=5"),
-        ({"num_samples": 0}, ValueError, "`num_samples` must be a positive"),
-        ({"num_neighbors": 30}, ValueError, "30 samples, num_neighbors=30"),
+        (
+            {"num_examples": 31},
+            ValueError,
+            "half of the targets.*num_examples=31",
+        ),
+        ({"num_examples": 5}, ValueError, "num_examples=5, num_neighbors=5"),
+        ({"num_examples": 0}, ValueError, "`num_examples` must be a positive"),
+        (
+            {"num_neighbors": 30},
+            ValueError,
+            "num_examples=30, num_neighbors=30",
+        ),
         ({"subset_size": 1}, ValueError, "`subset_size` must be an integer of"),
         ({"num_subsets": 0}, ValueError, "`num_subsets` must be a positive"),
     ],

@@ -218,8 +218,8 @@ def test_latents_that_are_not_finite_give_nan():
 @pytest.mark.parametrize(
     ("change", "error", "match"),
     [
-        ({"x": {}}, ValueError, "`x` must be a dict"),
-        ({"x": {"a": np.zeros(3), "b": np.zeros(2)}}, ValueError, "equally"),
+        ({"data": {}}, ValueError, "`data` must be a dict"),
+        ({"data": {"a": np.zeros(3), "b": np.zeros(2)}}, ValueError, "equally"),
         ({"labels": np.zeros(3)}, ValueError, r"`labels` must .*\(40,\)"),
         ({"labels": ["a"] * 40}, ValueError, "two classes.*'a'.* all 40"),
         ({"frequency": 0}, ValueError, "`frequency` must be a positive"),
@@ -229,7 +229,7 @@ def test_latents_that_are_not_finite_give_nan():
 )
 def test_bad_arguments(change, error, match):
     with pytest.raises(error, match=match):
-        LatentEvaluation(**{"x": data()[0], **change})
+        LatentEvaluation(**{"data": data()[0], **change})
 
 
 def test_an_unknown_modality_is_found_before_training():

@@ -52,7 +52,7 @@ def test_all_panels_show_the_plane_of_the_joint_posterior(tmp_path):
     z, true_axes = points()
     a, b = z + 1, 2 * z
     x = {"a": np.zeros(500), "b": np.zeros(500)}
-    figure = LatentPlot(x, tmp_path).draw(Encoder(ab=z, a=a, b=b))
+    figure = LatentPlot(x, folder=tmp_path).draw(Encoder(ab=z, a=a, b=b))
     titles = [axes.get_title() for axes in figure.axes]
     assert titles == ["given all", "given a", "given b"]
     for axes, latents in zip(figure.axes, (z, a, b), strict=True):
@@ -72,7 +72,7 @@ def test_fit_writes_the_files(tmp_path):
     x = {"a": rng.normal(size=(8, 6)), "b": rng.normal(size=(8, 4))}
     model = kx.VAEModel({"a": 6, "b": 4}, 3)
     model.compile(keras.optimizers.SGD(0.1), run_eagerly=True)
-    plot = LatentPlot(x, tmp_path, labels=list("xyxyxyxy"))
+    plot = LatentPlot(x, folder=tmp_path, labels=list("xyxyxyxy"))
     model.fit(x, epochs=2, verbose=0, callbacks=[plot])
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "latent_0001.png",
@@ -86,7 +86,7 @@ def test_a_model_of_tensors(tmp_path):
     keras.utils.set_random_seed(0)
     model = kx.VAEModel(6, 1)
     x = np.random.default_rng(0).normal(size=(8, 6)).astype("float32")
-    (axes,) = LatentPlot(x, tmp_path).draw(model).axes
+    (axes,) = LatentPlot(x, folder=tmp_path).draw(model).axes
     z = model.encode(x)[:, 0]
     np.testing.assert_allclose(
         np.abs(offsets(axes)[:, 0]), np.abs(z - z.mean()), atol=1e-5
@@ -95,7 +95,7 @@ def test_a_model_of_tensors(tmp_path):
 
 def test_latents_that_are_not_finite(tmp_path):
     z = np.zeros((4, 3))
-    plot = LatentPlot({"a": z, "b": z}, tmp_path)
+    plot = LatentPlot({"a": z, "b": z}, folder=tmp_path)
     with pytest.warns(UserWarning, match="NaN or infinity given b$"):
         assert plot.draw(Encoder(ab=z, a=z, b=z * np.nan)) is None
 
@@ -104,13 +104,13 @@ def test_latents_that_are_not_finite(tmp_path):
     ("change", "error", "match"),
     [
         ({"labels": [1, 2]}, ValueError, r"`labels` must have shape \(4,\)"),
-        ({"x": {}}, ValueError, "`x` must be a dict"),
+        ({"data": {}}, ValueError, "`data` must be a dict"),
         ({"batch_size": 0}, ValueError, "`batch_size` must be a positive"),
         ({"frequency": 0}, ValueError, "`frequency` must be a positive"),
     ],
 )
 def test_bad_arguments(tmp_path, change, error, match):
-    arguments = {"x": {"a": np.zeros((4, 2))}, "folder": tmp_path, **change}
+    arguments = {"data": {"a": np.zeros((4, 2))}, "folder": tmp_path, **change}
     with pytest.raises(error, match=match):
         LatentPlot(**arguments)
 
@@ -120,4 +120,6 @@ def test_an_unknown_modality_is_found_before_training(tmp_path):
     model.compile("adam")
     x = {"a": np.zeros((8, 6)), "b": np.zeros((8, 4))}
     with pytest.raises(ValueError, match=r"of \['a', 'b'\].*keys \['c'\]"):
-        model.fit(x, verbose=0, callbacks=[LatentPlot({"c": x["a"]}, tmp_path)])
+        model.fit(
+            x, verbose=0, callbacks=[LatentPlot({"c": x["a"]}, folder=tmp_path)]
+        )

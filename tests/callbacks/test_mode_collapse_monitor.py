@@ -18,7 +18,7 @@ COLLAPSED = {"noise": 0.0, "condition": 0.0}
 
 def make_monitor(**kwargs):
     labels, targets = data(240)
-    return ModeCollapseMonitor(targets, **{"conditions": labels, **kwargs})
+    return ModeCollapseMonitor((labels, targets), **kwargs)
 
 
 def mean_distance(samples, labels=None):
@@ -33,15 +33,15 @@ def mean_distance(samples, labels=None):
 
 
 def test_diversity_by_hand():
-    gan, monitor = make_gan(), make_monitor(num_samples=30, seed=4)
+    gan, monitor = make_gan(), make_monitor(num_examples=30, seed=4)
     set_weights(gan, noise=0.5, condition=2.0)
     found = monitor.evaluate(gan)
     targets, labels = monitor.targets, monitor.conditions
     assert len(targets) == 30
     samples = gan.generate(labels, seed=4)
     expected = {
-        "diversity": mean_distance(samples) / mean_distance(targets),
-        "conditional_diversity": mean_distance(samples, labels)
+        "val_diversity": mean_distance(samples) / mean_distance(targets),
+        "val_conditional_diversity": mean_distance(samples, labels)
         / mean_distance(targets, labels),
     }
     assert found == pytest.approx(expected, rel=1e-5)
@@ -58,14 +58,14 @@ def test_diversity_by_hand():
 def test_real_like_one_output_and_noise_ignored():
     gan, monitor = make_gan(), make_monitor()
     found = monitor.evaluate(gan)
-    assert found["diversity"] == pytest.approx(1, abs=0.05)
-    assert found["conditional_diversity"] == pytest.approx(1, abs=0.05)
+    assert found["val_diversity"] == pytest.approx(1, abs=0.05)
+    assert found["val_conditional_diversity"] == pytest.approx(1, abs=0.05)
     set_weights(gan, **COLLAPSED)
     assert list(monitor.evaluate(gan).values()) == [0, 0]
     set_weights(gan, noise=0.0)
     found = monitor.evaluate(gan)
-    assert found["diversity"] > 0.5
-    assert found["conditional_diversity"] == 0
+    assert found["val_diversity"] > 0.5
+    assert found["val_conditional_diversity"] == 0
 
 
 def test_features_of_an_extractor():
@@ -76,9 +76,9 @@ def test_features_of_an_extractor():
     gan, monitor = make_gan(), make_monitor(extractor=extractor)
     # The extractor sees the last number, on which no condition acts.
     set_weights(gan, condition=0.0)
-    assert monitor.evaluate(gan)["diversity"] == pytest.approx(1, abs=0.1)
+    assert monitor.evaluate(gan)["val_diversity"] == pytest.approx(1, abs=0.1)
     set_weights(gan, noise=0.0)
-    assert monitor.evaluate(gan)["diversity"] == 0
+    assert monitor.evaluate(gan)["val_diversity"] == 0
 
 
 @pytest.mark.parametrize(
@@ -99,12 +99,12 @@ def test_conditions_that_repeat(conditions, repeated):
             return 3 * monitor.targets
 
     targets = np.array([[0.0], [1.0], [4.0], [9.0]])
-    monitor = ModeCollapseMonitor(targets, conditions)
+    monitor = ModeCollapseMonitor((conditions, targets))
     found = monitor.evaluate(Fake())
-    assert found["diversity"] == pytest.approx(3)
-    assert ("conditional_diversity" in found) == repeated
+    assert found["val_diversity"] == pytest.approx(3)
+    assert ("val_conditional_diversity" in found) == repeated
     if repeated:
-        assert found["conditional_diversity"] == pytest.approx(3)
+        assert found["val_conditional_diversity"] == pytest.approx(3)
         assert monitor.report["conditional_real_distance"] == 4
 
 
@@ -118,7 +118,7 @@ def test_history_and_checkpoint(tmp_path):
     history = fit(
         gan,
         SetWeights(*({"noise": value} for value in noise)),
-        make_monitor(prefix="val_"),
+        make_monitor(),
         checkpoint,
         epochs=3,
     )
@@ -177,18 +177,16 @@ def test_samples_that_are_not_finite_give_nan():
         ({"threshold": 1}, ValueError, r"`threshold` must be in \[0, 1\)"),
         ({"threshold": -0.1}, ValueError, "threshold=-0.1"),
         ({"extractor": np.mean}, TypeError, "`extractor` must be a Keras"),
-        ({"num_samples": 0}, ValueError, "`num_samples` must be a positive"),
+        ({"num_examples": 0}, ValueError, "`num_examples` must be a positive"),
         (
-            {"targets": np.ones((5, 4)), "conditions": None},
+            {"data": np.ones((5, 4))},
             ValueError,
             "different targets. Received: 5 that are",
         ),
-        ({"num_samples": 1}, ValueError, "different targets. Received: 1"),
+        ({"num_examples": 1}, ValueError, "different targets. Received: 1"),
     ],
 )
 def test_bad_arguments(change, error, match):
     labels, targets = data(30)
     with pytest.raises(error, match=match):
-        ModeCollapseMonitor(
-            **{"targets": targets, "conditions": labels, **change}
-        )
+        ModeCollapseMonitor(**{"data": (labels, targets), **change})

@@ -244,12 +244,12 @@ def test_three_modalities_and_missing_rows():
         ({"frequency": 1.5}, TypeError, "`frequency` must be a positive"),
         ({"prefix": None}, TypeError, "`prefix` must be a string"),
         ({"pairs": [("image",)]}, ValueError, "`pairs` must be pairs"),
-        ({"dataset": iter([])}, TypeError, "read once"),
+        ({"data": iter([])}, TypeError, "read once"),
     ],
 )
 def test_bad_arguments(change, error, match):
     with pytest.raises(error, match=match):
-        RetrievalEvaluation(**{"dataset": data(), **change})
+        RetrievalEvaluation(**{"data": data(), **change})
 
 
 @pytest.mark.parametrize(

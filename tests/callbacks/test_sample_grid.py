@@ -20,7 +20,9 @@ def shown(figure):
 
 def test_a_column_is_an_example(tmp_path):
     model = FakeGenerator()
-    grid = SampleGrid(tmp_path, 5, seed=3, to_text={"text": to_text})
+    grid = SampleGrid(
+        folder=tmp_path, num_examples=5, seed=3, to_text={"text": to_text}
+    )
     figure = grid.draw(model)
     gray = np.random.default_rng(3).random(5)
     np.testing.assert_allclose(shown(figure)[:5], gray, rtol=1e-6)
@@ -32,7 +34,7 @@ def test_a_column_is_an_example(tmp_path):
 
 def test_probabilities_without_a_function_for_texts(tmp_path):
     model = FakeGenerator()
-    figure = SampleGrid(tmp_path, 2).draw(model)
+    figure = SampleGrid(folder=tmp_path, num_examples=2).draw(model)
     assert figure.axes[2].images[0].get_array().shape == (1, 10)
     assert model.calls == [(2, "mean", 0)]
 
@@ -44,7 +46,7 @@ def test_fit_draws_the_same_latents_in_every_epoch(tmp_path, single):
     model.compile(keras.optimizers.SGD(0.0))
     x = np.random.default_rng(0).normal(size=(8, 6)).astype("float32")
     x = x if single else {"a": x, "b": x[:, :4]}
-    grid = SampleGrid(tmp_path, num_examples=3)
+    grid = SampleGrid(folder=tmp_path, num_examples=3)
     model.fit(x, epochs=2, verbose=0, callbacks=[grid])
     pictures = [
         tf.io.decode_png((tmp_path / f"samples_000{i}.png").read_bytes())
@@ -53,14 +55,16 @@ def test_fit_draws_the_same_latents_in_every_epoch(tmp_path, single):
     # Nothing was learned, and nothing else may differ.
     np.testing.assert_array_equal(*pictures)
     assert np.std(pictures[0]) > 10
-    other = shown(SampleGrid(tmp_path, 3, seed=1).draw(model))
+    other = shown(
+        SampleGrid(folder=tmp_path, num_examples=3, seed=1).draw(model)
+    )
     assert other != shown(grid.draw(model))
 
 
 def test_training_is_left_as_it_was(tmp_path):
     x = np.random.default_rng(0).normal(size=(8, 6)).astype("float32")
     weights = []
-    for callbacks in ([], [SampleGrid(tmp_path, 2)]):
+    for callbacks in ([], [SampleGrid(folder=tmp_path, num_examples=2)]):
         keras.utils.set_random_seed(0)
         model = kx.VAEModel({"a": 6, "b": 4}, 3)
         model.compile(keras.optimizers.SGD(0.1), run_eagerly=True)
@@ -82,7 +86,7 @@ def test_training_is_left_as_it_was(tmp_path):
 )
 def test_bad_arguments(tmp_path, arguments, error, match):
     with pytest.raises(error, match=match):
-        SampleGrid(tmp_path, **arguments)
+        SampleGrid(folder=tmp_path, **arguments)
 
 
 def test_a_model_with_conditions_is_refused_before_training(tmp_path):
@@ -92,5 +96,7 @@ def test_a_model_with_conditions_is_refused_before_training(tmp_path):
     model.compile("adam")
     x = {"a": np.zeros((8, 6)), "b": np.zeros((8, 4))}
     with pytest.raises(ValueError, match=r"\['a', 'b'\] that .* \['a'\]"):
-        model.fit(x, verbose=0, callbacks=[SampleGrid(tmp_path / "pictures")])
+        model.fit(
+            x, verbose=0, callbacks=[SampleGrid(folder=tmp_path / "pictures")]
+        )
     assert not (tmp_path / "pictures").exists()

@@ -20,7 +20,7 @@ def test_columns_are_sources_and_their_translations(tmp_path):
     x, gray = data()
     model = FakeGenerator()
     grid = TranslationGrid(
-        x, tmp_path, num_examples=3, to_text={"text": to_text}
+        x, folder=tmp_path, num_examples=3, to_text={"text": to_text}
     )
     figure = grid.draw(model)
     assert [axes.get_title() for axes in figure.axes[:4]] == [
@@ -44,7 +44,7 @@ def test_columns_are_sources_and_their_translations(tmp_path):
 
 def test_one_source_and_fewer_examples_than_rows(tmp_path):
     x, _ = data(2)
-    grid = TranslationGrid({"image": x["image"]}, tmp_path)
+    grid = TranslationGrid({"image": x["image"]}, folder=tmp_path)
     figure = grid.draw(FakeGenerator())
     assert len(figure.axes) == 2 * 2
 
@@ -52,7 +52,9 @@ def test_one_source_and_fewer_examples_than_rows(tmp_path):
 def test_what_cannot_be_generated_has_no_column(tmp_path):
     model = FakeGenerator()
     model.generated = ("text",)
-    figure = TranslationGrid(data()[0], tmp_path, num_examples=1).draw(model)
+    figure = TranslationGrid(data()[0], folder=tmp_path, num_examples=1).draw(
+        model
+    )
     assert [axes.get_title() for axes in figure.axes] == [
         "image",
         "image → text",
@@ -66,7 +68,7 @@ def test_fit_writes_the_files(tmp_path):
     x = {"a": rng.normal(size=(8, 6)), "b": rng.normal(size=(8, 4))}
     model = kx.VAEModel({"a": 6, "b": 4}, 3)
     model.compile(keras.optimizers.SGD(0.1), run_eagerly=True)
-    grid = TranslationGrid(x, tmp_path, num_examples=2)
+    grid = TranslationGrid(x, folder=tmp_path, num_examples=2)
     model.fit(x, epochs=2, verbose=0, callbacks=[grid])
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "translations_0001.png",
@@ -81,19 +83,19 @@ def test_fit_writes_the_files(tmp_path):
 
 def test_bad_arguments(tmp_path):
     x, _ = data()
-    with pytest.raises(TypeError, match="`x` must be a dict"):
-        TranslationGrid(x["image"], tmp_path)
+    with pytest.raises(TypeError, match="`data` must be a dict"):
+        TranslationGrid(x["image"], folder=tmp_path)
     with pytest.raises(ValueError, match="equally many"):
-        TranslationGrid({**x, "text": x["text"][:2]}, tmp_path)
+        TranslationGrid({**x, "text": x["text"][:2]}, folder=tmp_path)
     with pytest.raises(ValueError, match="`num_examples` must be a positive"):
-        TranslationGrid(x, tmp_path, num_examples=0)
+        TranslationGrid(x, folder=tmp_path, num_examples=0)
 
 
 def test_an_unknown_modality_is_found_before_training(tmp_path):
     model = kx.VAEModel({"a": 6, "b": 4}, 3)
     model.compile("adam")
     x = {"a": np.zeros((8, 6)), "b": np.zeros((8, 4))}
-    grid = TranslationGrid({"c": x["a"]}, tmp_path / "pictures")
+    grid = TranslationGrid({"c": x["a"]}, folder=tmp_path / "pictures")
     with pytest.raises(ValueError, match=r"of \['a', 'b'\].*keys \['c'\]"):
         model.fit(x, verbose=0, callbacks=[grid])
     assert not (tmp_path / "pictures").exists()
