@@ -188,14 +188,16 @@ LANGUAGES = ("en", "de", "es", "fr", "ru", "zh")
 
 def read(split, languages=("en",)):
     """Read a split into arrays; one row for each picture and caption."""
-    data = kx.datasets.load("emoji", split, languages=languages)
-    rows = list(data.as_numpy_iterator())
+    data = kx.datasets.load(
+        "emoji", split, columns=["keywords"], languages=languages
+    )
+    x, ids = data.batch(len(data)).as_numpy_iterator().next()
     return {
-        "id": np.array([row["id"] for row in rows]),
-        "image": np.stack([row["image"] for row in rows]),
-        "text": np.array([row["text"].decode() for row in rows]),
+        "id": ids,
+        "image": x["image"],
+        "text": np.array([text.decode() for text in x["text"]]),
         "keywords": [
-            [keyword.decode() for keyword in row["keywords"]] for row in rows
+            [keyword.decode() for keyword in row] for row in x["keywords"]
         ],
     }
 
@@ -411,7 +413,7 @@ watched = {
 def fit(model, learning_rate):
     """Train with AdamW and a cosine schedule; return the history."""
     data = (
-        kx.datasets.load("emoji", languages=LANGUAGES, as_supervised=True)
+        kx.datasets.load("emoji", languages=LANGUAGES)
         .shuffle(names.size, seed=0)
         .batch(N)
     )

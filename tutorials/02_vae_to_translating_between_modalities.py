@@ -170,11 +170,13 @@ NAMES = (
     *("cactus", "rose", "mushroom", "anchor", "crown", "balloon"),
 )
 rows = kx.datasets.load(
-    "emoji", "train+test_style+test_concept+test_style_concept"
+    "emoji",
+    "train+test_style+test_concept+test_style_concept",
+    columns=["style"],
 )
 pictures = {
     (row["text"].decode(), row["style"].decode()): row["image"]
-    for row in rows.as_numpy_iterator()
+    for row, _ in rows.as_numpy_iterator()
 }
 tiles = np.stack(
     [[pictures[name, s] for s in ("noto", "fluent")] for name in NAMES]

@@ -296,9 +296,8 @@ def read_pictures(split):
         part = slice(0, 1200) if split == "train" else slice(1200, None)
         images, labels = images[part], labels[part]
     else:
-        rows = list(data.as_numpy_iterator())
-        images = np.stack([row["fashion"] for row in rows]) / 127.5
-        labels = np.array([row["label"] for row in rows])
+        x, labels = data.batch(len(data)).as_numpy_iterator().next()
+        images = x["fashion"] / 127.5
     return (images - 1).astype("float32"), labels
 
 
@@ -445,10 +444,8 @@ tower = keras.Sequential(
 
 # %%
 def read_emoji(split):
-    rows = kx.datasets.load(
-        "emoji", split, modalities=("image", "text"), languages=("en",)
-    )
-    return list(rows.as_numpy_iterator())
+    data = kx.datasets.load("emoji", split, columns=["keywords"])
+    return [row for row, _ in data.as_numpy_iterator()]
 
 
 emoji = read_emoji("train")

@@ -52,9 +52,12 @@ RATE = 8000  # samples a second
 
 # %%
 data = kx.datasets.load(
-    "emoji", "train+test_concept", modalities=("text", "speech")
+    "emoji",
+    "train+test_concept",
+    modalities=("text", "speech"),
+    columns=["voice"],
 )
-rows = data.batch(len(data)).as_numpy_iterator().next()
+rows, _ = data.batch(len(data)).as_numpy_iterator().next()
 words = np.array([text.decode() for text in rows["text"]])
 voices = np.array([voice.decode() for voice in rows["voice"]])
 is_test = voices == "slt"

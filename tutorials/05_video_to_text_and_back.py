@@ -104,8 +104,11 @@ def show(clips, titles):
 
 def load(split):
     """A split as a dict of arrays."""
-    data = kx.datasets.load("emoji_motion", split)
-    rows = data.batch(len(data)).as_numpy_iterator().next()
+    data = kx.datasets.load(
+        "emoji_motion", split, columns=["concept", "motion"]
+    )
+    rows, ids = data.batch(len(data)).as_numpy_iterator().next()
+    rows["id"] = ids
     rows["text"] = np.array([text.decode() for text in rows["text"]])
     # Every other thing, for half of the time.
     return {name: rows[name][rows["concept"] % 2 == 0] for name in rows}

@@ -53,10 +53,12 @@ layers = keras.layers
 # %%
 def read(split, is_voice_slt):
     """Pictures, names and recordings, and the number of each name."""
-    data = kx.datasets.load("emoji", split, ("image", "text", "speech"))
+    data = kx.datasets.load(
+        "emoji", split, ("image", "text", "speech"), columns=["voice"]
+    )
     rows = [
         row
-        for row in data.as_numpy_iterator()
+        for row, _ in data.as_numpy_iterator()
         if (row["voice"] == b"slt") == is_voice_slt
     ]
     x = {key: np.array([row[key] for row in rows]) for key in rows[0]}

@@ -26,9 +26,7 @@ def read_pictures(data_dir):
     """Digits and clothes of one class, as `vae_quality` takes them."""
     arrays = {}
     for split, count in NUM_EXAMPLES.items():
-        data = kx.datasets.load(
-            "mnist_fashion", split, as_supervised=True, data_dir=data_dir
-        )
+        data = kx.datasets.load("mnist_fashion", split, data_dir=data_dir)
         # Spread over the whole split, of which no part is like the other.
         data = data.shard(len(data) // count, 0).take(count).batch(count)
         pictures, arrays[f"{split}_labels"] = next(data.as_numpy_iterator())

@@ -23,8 +23,10 @@ def read_voices():
     Returns:
         Dict of `speech`, `text` and `voice`, and the numbers of the concepts.
     """
-    data = kx.datasets.load("emoji", "train", ("text", "speech"))
-    rows = list(data.as_numpy_iterator())
+    data = kx.datasets.load(
+        "emoji", "train", ("text", "speech"), columns=["voice"]
+    )
+    rows = [row for row, _ in data.as_numpy_iterator()]
     x = {
         key: np.array([row[key] for row in rows])
         for key in ("speech", "text", "voice")

@@ -23,9 +23,12 @@ DIGIT = 16  # pixels
 
 def read(name, split, count=None, data_dir=None):
     """A data set, or the first examples of it, as one dict of arrays."""
-    options = {"data_dir": data_dir} if name == "moving_mnist" else {}
+    options = {"columns": ["motion"]}
+    if name == "moving_mnist":
+        options = {"columns": ["label", "motion"], "data_dir": data_dir}
     data = kx.datasets.load(name, split, **options).take(count or -1)
-    rows = data.batch(len(data)).as_numpy_iterator().next()
+    rows, ids = data.batch(len(data)).as_numpy_iterator().next()
+    rows["id"] = ids
     rows["text"] = np.array([text.decode() for text in rows["text"]])
     return rows
 

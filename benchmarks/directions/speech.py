@@ -32,9 +32,13 @@ ERROR_RATES = (
 def read_prompts(split, data_dir, language="en"):
     """Spectrograms `(recordings, frames, 40)`, seconds and transcripts."""
     data = kx.datasets.load(
-        "spoken_prompts", split, languages=(language,), data_dir=data_dir
+        "spoken_prompts",
+        split,
+        columns=["speech_length"],
+        languages=(language,),
+        data_dir=data_dir,
     )
-    rows = list(data.as_numpy_iterator())
+    rows = [row for row, _ in data.as_numpy_iterator()]
     seconds = np.array([row["speech_length"] for row in rows]) / 8000
     if split == "train":
         rows = [

@@ -38,10 +38,10 @@ def read(split, is_voice_held_out):
         Dict of the modalities, and numbers of the concepts, in the order of
         their names.
     """
-    data = kx.datasets.load("emoji", split, MODALITIES)
+    data = kx.datasets.load("emoji", split, MODALITIES, columns=["voice"])
     rows = [
         row
-        for row in data.as_numpy_iterator()
+        for row, _ in data.as_numpy_iterator()
         if (row["voice"] == VOICE) == is_voice_held_out
     ]
     x = {key: np.array([row[key] for row in rows]) for key in MODALITIES}

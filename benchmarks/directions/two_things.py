@@ -38,9 +38,9 @@ CHANCE = {"each thing": 1 / NUM_NAMES, "both things": 1 / NUM_NAMES**2}
 def read_things(split, data_dir):
     """Digits and garments in [0, 1], and the numbers of their names."""
     data = kx.datasets.load("mnist_fashion", split, data_dir=data_dir)
-    rows = data.batch(len(data)).as_numpy_iterator().next()
+    rows, classes = data.batch(len(data)).as_numpy_iterator().next()
     things = np.concatenate([rows["mnist"], rows["fashion"]])
-    labels = np.concatenate([rows["label"], rows["label"] + 10])
+    labels = np.concatenate([classes, classes + 10])
     # 14 x 14 pixels are enough here, and quick.
     things = things.reshape(-1, 14, 2, 14, 2, 1).mean((2, 4), "float32")
     return things / 255, labels

@@ -46,9 +46,14 @@ def read_reference():
 def read_larger(cache):
     def read(split, languages=("en",)):
         data = datasets.load(
-            "emoji_large", split, languages=languages, data_dir=cache
+            "emoji_large",
+            split,
+            columns=["style"],
+            languages=languages,
+            data_dir=cache,
         )
-        examples = next(data.batch(len(data)).as_numpy_iterator())
+        examples, ids = next(data.batch(len(data)).as_numpy_iterator())
+        examples["id"] = ids
         for field in ("text", "style"):
             texts = [text.decode() for text in examples[field]]
             examples[field] = np.array(texts)

@@ -257,17 +257,15 @@ def run_fashion(arguments, loss, settings, seed, folder):
 
 def read_emoji(split):
     """Pictures in [-1, 1], captions, keywords and ids, row by row."""
-    data = kx.datasets.load(
-        "emoji", split, modalities=("image", "text"), languages=("en",)
-    )
-    rows = list(data.as_numpy_iterator())
+    data = kx.datasets.load("emoji", split, columns=["keywords"])
+    x, ids = data.batch(len(data)).as_numpy_iterator().next()
     return {
-        "pictures": np.stack([row["image"] for row in rows]) / 127.5 - 1,
-        "captions": [row["text"].decode() for row in rows],
+        "pictures": x["image"] / 127.5 - 1,
+        "captions": [text.decode() for text in x["text"]],
         "keywords": [
-            [word.decode() for word in row["keywords"] if word] for row in rows
+            [word.decode() for word in words if word] for words in x["keywords"]
         ],
-        "ids": np.array([row["id"] for row in rows]),
+        "ids": ids,
     }
 
 

@@ -56,8 +56,10 @@ NUM_SHOWN = 12
 
 def read(split, data_dir):
     """Pictures, their names, keywords and concepts, row by row."""
-    data = kx.datasets.load("emoji_large", split, data_dir=data_dir)
-    rows = next(data.batch(len(data)).as_numpy_iterator())
+    data = kx.datasets.load(
+        "emoji_large", split, columns=["keywords"], data_dir=data_dir
+    )
+    rows, ids = next(data.batch(len(data)).as_numpy_iterator())
     return {
         "image": rows["image"],
         "text": [text.decode() for text in rows["text"]],
@@ -65,7 +67,7 @@ def read(split, data_dir):
             [word.decode() for word in words if word]
             for words in rows["keywords"]
         ],
-        "id": rows["id"],
+        "id": ids,
     }
 
 

@@ -49,7 +49,6 @@ def read_split(arguments, split, modalities, count):
         arguments.folder.name,
         split=split,
         modalities=modalities,
-        as_supervised=True,
         data_dir=arguments.cache,
     )
     # Spread over the whole split, of which no part is like the other.

@@ -15,6 +15,7 @@ def from_csv(
     path: str | os.PathLike,
     modalities: Mapping[str, str | Sequence[str]],
     ids: str | None = None,
+    *,
     files: Sequence[str] = (),
     delimiter: str = ",",
     skip_broken: bool = False,

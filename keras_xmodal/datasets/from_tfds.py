@@ -1,7 +1,7 @@
 """Any data set of TensorFlow Datasets as pairs of modalities."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -11,17 +11,21 @@ from keras_xmodal.datasets.csv_rows import NUM_HASHES
 
 def from_tfds(
     name: str,
+    modalities: Mapping[str, str | Callable],
     ids: str | Callable | None = None,
+    *,
     split: str = "train",
     data_dir: str | os.PathLike | None = None,
-    **modalities: str | Callable,
 ) -> tf.data.Dataset:
     """Load pairs, or more modalities, from TensorFlow Datasets.
 
     Each modality is the name of a feature, or its path where it is nested:
 
-        kx.datasets.from_tfds("coco_captions", ids="image/id",
-                              image="image", text="captions/text")
+        kx.datasets.from_tfds(
+            "coco_captions",
+            {"image": "image", "text": "captions/text"},
+            ids="image/id",
+        )
 
     Examples are `({modality: value}, id)`. A feature that is a list of texts,
     such as the captions of a picture, becomes several examples with one id;
@@ -39,13 +43,13 @@ def from_tfds(
         name: Name of the data set, with its configuration and version, if any:
             `"wit_kaggle/train_with_extended_features"`. It is downloaded
             unless it is there.
-        ids: As a modality, a scalar integer or string; or `None`.
+        modalities: Dict `{modality: feature}`. A feature is its name; its
+            path, joined with `/`; or a function of the example, the nested
+            dict of its features, that returns a tensor.
+        ids: A feature, a scalar integer or string; or `None`.
         split: Name of a split or a part of it, such as `"train[:10%]"`.
         data_dir: Folder of the data sets; `None` is that of TensorFlow
             Datasets, `~/tensorflow_datasets`.
-        **modalities: The feature of each modality: its name; its path, joined
-            with `/`; or a function of the example, the nested dict of its
-            features, that returns a tensor.
 
     Returns:
         A `tf.data.Dataset`, not batched, in the order of the split. Its
@@ -56,10 +60,10 @@ def from_tfds(
 
     Raises:
         ImportError: If TensorFlow Datasets is not installed.
-        TypeError: If a modality is neither a string nor a function, or an id
-            neither integer nor string.
-        ValueError: If there is no modality or no such feature, or one that
-            is no tensor, or the ids or texts have another shape.
+        TypeError: If `modalities` is no dict or empty, a feature is neither a
+            string nor a function, or an id neither integer nor string.
+        ValueError: If there is no such feature, or it is no tensor, or the
+            ids or texts have another shape.
 
     Example:
 
@@ -73,9 +77,11 @@ def from_tfds(
     with tfds.testing.mock_data(num_examples=8):  # made up, no download
         data = kx.datasets.from_tfds(
             "oxford_flowers102",
+            {
+                "image": "image",
+                "text": lambda example: colors[example["label"] % 3],
+            },
             ids="label",
-            image="image",
-            text=lambda example: colors[example["label"] % 3],
         )
         for x, ids in data.batch(8):
             print(x["text"].numpy(), ids.numpy())
@@ -89,41 +95,46 @@ def from_tfds(
             "`from_tfds` needs TensorFlow Datasets. Install it with "
             "`pip install keras-xmodal[tfds]`."
         ) from error
-    wanted = dict(modalities) if ids is None else {**modalities, "ids": ids}
-    for modality, value in wanted.items():
+    if not isinstance(modalities, Mapping) or not modalities:
+        raise TypeError(
+            "`modalities` must be a dict {modality: feature}, not empty. "
+            f"Received: modalities={modalities!r}"
+        )
+    wanted = {f"modalities[{key!r}]": f for key, f in modalities.items()}
+    if ids is not None:
+        wanted["ids"] = ids
+    for argument, value in wanted.items():
         if not isinstance(value, str) and not callable(value):
             raise TypeError(
-                f"`{modality}` must be the name of a feature or a function "
-                f"of the example. Received: {modality}={value!r}"
+                f"`{argument}` must be the name of a feature or a function "
+                f"of the example. Received: {argument}={value!r}"
             )
-    if not modalities:
-        raise ValueError(
-            "At least one modality must be given, such as `image='image'`. "
-            f"Received: name={name!r} and none"
-        )
     builder = tfds.builder(name, data_dir=data_dir)
     features = {
         "/".join(keys): (keys, feature)
         for keys, feature in _leaves(builder.info.features, tfds)
     }
-    for modality, value in wanted.items():
+    for argument, value in wanted.items():
         if isinstance(value, str) and value not in features:
             raise ValueError(
-                f"`{modality}` must be a feature of {name!r}: "
-                f"{sorted(features)}. Received: {modality}={value!r}"
+                f"`{argument}` must be a feature of {name!r}: "
+                f"{sorted(features)}. Received: {argument}={value!r}"
             )
     builder.download_and_prepare()
     data = builder.as_dataset(
         split=split, decoders=_decoders(wanted, features, tfds)
     )
-    pick = {
-        modality: value if callable(value) else _picker(features[value][0])
-        for modality, value in wanted.items()
-    }
+
+    def pick(feature, example):
+        if callable(feature):
+            return feature(example)
+        for key in features[feature][0]:
+            example = example[key]
+        return example
 
     def select(number, example):
-        x = {modality: pick[modality](example) for modality in modalities}
-        return x, number if ids is None else _to_id(pick["ids"](example))
+        x = {key: pick(feature, example) for key, feature in modalities.items()}
+        return x, number if ids is None else _to_id(pick(ids, example))
 
     data = data.enumerate().map(select, num_parallel_calls=tf.data.AUTOTUNE)
     return _one_text_each(data)
@@ -167,15 +178,6 @@ def _put(tree, keys, value):
     for key in keys[:-1]:
         tree = tree.setdefault(key, {})
     tree[keys[-1]] = value
-
-
-def _picker(keys):
-    def pick(example):
-        for key in keys:
-            example = example[key]
-        return example
-
-    return pick
 
 
 def _to_id(value):

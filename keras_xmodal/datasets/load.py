@@ -2,6 +2,7 @@
 
 import functools
 import os
+from collections.abc import Sequence
 
 import tensorflow as tf
 
@@ -34,15 +35,18 @@ def load(
     name: str,
     split: str = "train",
     modalities: tuple[str, ...] | None = None,
+    *,
+    columns: Sequence[str] = (),
     languages: tuple[str, ...] | None = None,
-    as_supervised: bool = False,
     data_dir: str | os.PathLike | None = None,
 ) -> tf.data.Dataset:
     """Load a split of a data set as a `tf.data.Dataset`.
 
-    Elements are dicts with an `id`, int64, and the fields of each modality.
-    Equal ids say that two examples show the same thing: they are positives of
-    each other.
+    Examples are `({modality: value}, id)`, as those of `from_csv` and
+    `from_tfds`: batches of them are what `fit` takes. Equal ids, int64, say
+    that two examples show the same thing: they are positives of each other.
+    What else is known of an example is a column, which is in the dict, too,
+    where `columns` names it.
 
     **`"emoji"`** comes with the package: 831 concepts (animals, food, objects,
     places, activities), each drawn in two styles at 32 x 32 pixels, named in
@@ -63,16 +67,16 @@ def load(
 
     There is one example for each picture and caption; without `"text"`, one
     for each picture. With `"speech"` there are only concepts that have
-    recordings, and one example for each voice. The fields are
-    `id`, the number of the concept, and
-    `keywords`, string `(8,)`, padded with `""` (not unseen ones: they
-    hold the captions of `"test_keyword"`);
-    with `"image"`: `image`, uint8 `(32, 32, 3)`, and `style`, string,
-    `"noto"` or `"fluent"`;
-    with `"text"`: `text` and `language`, strings;
-    with `"speech"`: `speech`, float32 `(samples,)` at 8 kHz in [-1, 1],
-    padded with zeros to the longest recording, `speech_length`, int64,
-    its number of samples before padding, and `voice`, string.
+    recordings, and one example for each voice. The id is the number of the
+    concept. The modalities are `image`, uint8 `(32, 32, 3)`, `text`, string,
+    and `speech`, float32 `(samples,)` at 8 kHz in [-1, 1], padded with zeros
+    to the longest recording. The columns are
+    `keywords`, string `(8,)`, padded with `""` (not unseen ones: they hold
+    the captions of `"test_keyword"`);
+    with `"image"`: `style`, string, `"noto"` or `"fluent"`;
+    with `"text"`: `language`, string;
+    with `"speech"`: `speech_length`, int64, the number of samples before
+    padding, and `voice`, string.
 
     **`"emoji_motion"`** is made of the same pictures: clips of 8 frames of
     32 x 32 pixels in which one of them, at about half its size, is in motion
@@ -89,15 +93,15 @@ def load(
     - `"test_concept"`: Noto clips of the held-out concepts, in all motions.
     - `"test_style"`: Fluent clips of the seen concepts, as in training.
 
-    The fields are `id`, which is another for each pair of concept and motion,
-    `concept`, the `id` of `"emoji"`, and `motion`, 0 to 8, int64; `style`,
-    string; with `"video"`: `video`, uint8 `(8, 32, 32, 3)`; with `"text"`:
-    `text`, string.
+    The id is another for each pair of concept and motion. The modalities are
+    `video`, uint8 `(8, 32, 32, 3)`, and `text`, string; the columns are
+    `concept`, the id of `"emoji"`, and `motion`, 0 to 8, int64; `style`,
+    string.
 
     The others are to be fetched once, with `fetch`.
 
     **`"emoji_large"`** has 1,599 concepts, drawn by three makers at 64 x 64
-    pixels, with names in 13 languages. Its fields are those of `"emoji"`,
+    pixels, with names in 13 languages. All is as in `"emoji"`,
     with `keywords` of shape `(17,)`, `image` of shape `(64, 64, 3)`, and
     `style` `"google"`, `"twitter"` or `"fluent3d"`. 300 of the concepts are
     held out:
@@ -111,17 +115,18 @@ def load(
     exchange, 551 in English (24 minutes), 477 in Spanish (29) and 509 in French
     (24), one voice each. The splits are `"test"`, of each language 100
     recordings of transcripts that occur once, and `"train"`, the others; they
-    share no transcript. The fields are `id`, equal where the words of the
-    transcript are; `language`, string; with `"speech"`: `speech`, string, the
-    content of a WAV file at 8 kHz, as `SpeechPreprocessor` takes it, and
-    `speech_length`, int64, its number of samples (half of them have less than
-    1.5 seconds, one in twenty more than 8.1); with `"text"`: `text`, string.
+    share no transcript. Ids are equal where the words of the transcript are.
+    The modalities are `speech`, string, the content of a WAV file at 8 kHz, as
+    `SpeechPreprocessor` takes it, and `text`, string; the columns are
+    `language`, string, and with `"speech"`: `speech_length`, int64, its number
+    of samples (half of them have less than 1.5 seconds, one in twenty more
+    than 8.1).
 
     **`"moving_mnist"`**, **`"mnist_fashion"`** and **`"poly_mnist"`** are made
     of MNIST and Fashion-MNIST. They have the splits `"train"` (60,000
     examples) and `"test"` (10,000), always the same ones, in the order of
-    MNIST's digits, with the fields `id` and `label`, int64, both the class, 0
-    to 9; then
+    MNIST's digits. The column `label`, int64, is the class, 0 to 9, and so is
+    the id. The modalities are
 
     - `"mnist_fashion"`: `mnist`, a digit, and `fashion`, a piece of clothing
       of the class of the same number, uint8 `(28, 28, 1)`.
@@ -129,11 +134,11 @@ def load(
       `(28, 28, 3)`. Each inverts the colours of a crop of a background:
       stripes, checks, clouds, blobs and gradients of hue. They are drawn when
       they are asked for; `cache` keeps them between epochs.
-    - `"moving_mnist"`: with `"video"`: `video`, uint8 `(8, 32, 32, 1)`, a clip
-      of a digit at 16 x 16 pixels that bounces between two sides; `motion`,
-      int64, left and right (0) or up and down (1), which no single frame
-      tells; with `"text"`: `text`, string, such as "the digit 3 moves left and
-      right". Its `id` is another for each pair of digit and motion.
+    - `"moving_mnist"`: `video`, uint8 `(8, 32, 32, 1)`, a clip of a digit at
+      16 x 16 pixels that bounces between two sides, and `text`, string, such
+      as "the digit 3 moves left and right". The column `motion`, int64, is
+      left and right (0) or up and down (1), which no single frame tells. The
+      id is another for each pair of digit and motion.
 
     Args:
         name: Name of the data set.
@@ -146,6 +151,8 @@ def load(
             `"mnist"` and `"fashion"` of `"mnist_fashion"`, `"m0"` to `"m4"` of
             `"poly_mnist"`. `None` is all of them, but for `"speech"` of
             `"emoji"`.
+        columns: Which columns the dict has besides the modalities. Without
+            any, examples can be trained with as they are.
         languages: Languages of the captions; `None` is English. For `"emoji"`
             out of `"en"`, `"de"`, `"es"`, `"fr"`, `"it"`, `"ru"` and `"zh"`,
             where `"it"` is left out of training; the captions of
@@ -154,7 +161,6 @@ def load(
             these and `"hi"`, `"ja"`, `"ko"`, `"pl"`, `"pt"` and `"uk"`, all in
             every split. For `"spoken_prompts"` out of `"en"`, `"es"` and
             `"fr"`.
-        as_supervised: If `True`, examples are `({modality: ...}, id)`.
         data_dir: Folder of what `fetch` fetched; `None` is
             `~/.cache/keras_xmodal`. MNIST and Fashion-MNIST may also be put
             there by hand, as the folders `mnist` and `fashion_mnist` with the
@@ -175,13 +181,9 @@ def load(
     ```python
     import keras_xmodal as kx
 
-    train = kx.datasets.load("emoji", split="train")
-    for example in train.take(1):
-        print(example["text"].numpy().decode(), example["image"].shape)
-
-    batches = kx.datasets.load("emoji", as_supervised=True).shuffle(681)
-    for x, ids in batches.batch(64).take(1):
-        print(x["image"].shape, ids.shape)
+    data = kx.datasets.load("emoji", split="train").shuffle(681)
+    for x, ids in data.batch(64).take(1):
+        print(x["image"].shape, x["text"].shape, ids.shape)
     ```
 
     A whole data set as NumPy arrays is one batch of it:
@@ -189,11 +191,28 @@ def load(
     ```python
     import keras_xmodal as kx
 
-    test = kx.datasets.load("emoji", "test_concept")
-    arrays = test.batch(len(test)).as_numpy_iterator().next()
-    print(arrays["image"].shape)
+    test = kx.datasets.load("emoji", "test_concept", columns=["keywords"])
+    x, ids = test.batch(len(test)).as_numpy_iterator().next()
+    print(x["image"].shape, x["keywords"].shape)
     ```
     """
+    examples = read_examples(name, split, modalities, languages, data_dir)
+    if modalities is None:
+        modalities = _DATA_SETS[name].DEFAULT_MODALITIES
+    known = [
+        key for key in examples.element_spec if key not in (*modalities, "id")
+    ]
+    columns = checks.some_of("columns", columns, known, empty=True)
+    names = (*modalities, *columns)
+    return examples.map(
+        lambda example: ({key: example[key] for key in names}, example["id"])
+    )
+
+
+def read_examples(
+    name, split="train", modalities=None, languages=None, data_dir=None
+):
+    """Read a split as dicts of the `id`, the modalities and all columns."""
     checks.one_of("name", name, tuple(_DATA_SETS))
     source = _DATA_SETS[name]
     splits = _split_names(split, tuple(source.SPLITS))
@@ -219,14 +238,7 @@ def load(
             f"Received: name={name!r}, split={split!r}, "
             f"modalities={modalities}, {options}"
         )
-    if not as_supervised:
-        return dataset
-    return dataset.map(
-        lambda example: (
-            {modality: example[modality] for modality in modalities},
-            example["id"],
-        )
-    )
+    return dataset
 
 
 def _split_names(split, choices):

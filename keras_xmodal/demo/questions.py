@@ -29,12 +29,10 @@ def read_split(split: str) -> dict:
     Returns:
         Dict of arrays `id`, `image` (uint8) and a list `text`.
     """
-    rows = list(datasets.load("emoji", split=split).as_numpy_iterator())
-    return {
-        "id": np.array([row["id"] for row in rows]),
-        "image": np.stack([row["image"] for row in rows]),
-        "text": [row["text"].decode() for row in rows],
-    }
+    data = datasets.load("emoji", split)
+    x, ids = data.batch(len(data)).as_numpy_iterator().next()
+    texts = [text.decode() for text in x["text"]]
+    return {"id": ids, "image": x["image"], "text": texts}
 
 
 def read_tests() -> dict:

@@ -54,17 +54,10 @@ def read_train(split: str = "train") -> dict:
     """
     texts = []
     for language in LANGUAGES:
-        rows = list(
-            datasets.load(
-                "emoji", split, languages=(language,)
-            ).as_numpy_iterator()
-        )
-        texts.append([row["text"].decode() for row in rows])
-    return {
-        "id": np.array([row["id"] for row in rows]),
-        "image": np.stack([row["image"] for row in rows]),
-        "texts": np.array(texts).T,
-    }
+        data = datasets.load("emoji", split, languages=(language,))
+        x, ids = data.batch(len(data)).as_numpy_iterator().next()
+        texts.append([text.decode() for text in x["text"]])
+    return {"id": ids, "image": x["image"], "texts": np.array(texts).T}
 
 
 def build_model(train: dict, seed: int = 0) -> EmbeddingModel:

@@ -36,8 +36,8 @@ def write_gif(
         import keras_xmodal as kx
 
         clips = kx.datasets.load("emoji_motion", "test_concept")
-        for clip in clips.take(1):
-            kx.datasets.write_gif("clip.gif", clip["video"])
+        for x, _ in clips.take(1):
+            kx.datasets.write_gif("clip.gif", x["video"])
         ```
     """
     content = encode_gif(frames, frames_per_second)

@@ -75,7 +75,9 @@ def rows(data, modality="text"):
 
 def test_several_captions_are_several_examples_of_one_item(data_dir):
     data = from_tfds(
-        "tiny_pairs", data_dir=data_dir, image="image", text="notes/text"
+        "tiny_pairs",
+        {"image": "image", "text": "notes/text"},
+        data_dir=data_dir,
     )
     assert list(data.element_spec[0]) == ["image", "text"]
     assert rows(data) == [(b"a cat", 0), (b"cat", 0), (b"a dog", 1)]
@@ -88,7 +90,9 @@ def test_several_captions_are_several_examples_of_one_item(data_dir):
 
 def test_texts_of_two_languages_are_paired_by_their_place(data_dir):
     data = from_tfds(
-        "tiny_pairs", data_dir=data_dir, en="notes/text", de="notes/german"
+        "tiny_pairs",
+        {"en": "notes/text", "de": "notes/german"},
+        data_dir=data_dir,
     )
     found = [(x["en"].numpy(), x["de"].numpy()) for x, _ in data]
     names = [b"a cat", b"cat", b"a dog"]
@@ -98,12 +102,10 @@ def test_texts_of_two_languages_are_paired_by_their_place(data_dir):
 def test_names_with_a_slash_known_sizes_and_ids(data_dir):
     data = from_tfds(
         "tiny_pairs",
+        {"title": "page/title", "icon": "icon", "clip": "clip"},
         "page/title",
-        "train[1:]",
-        data_dir,
-        title="page/title",
-        icon="icon",
-        clip="clip",
+        split="train[1:]",
+        data_dir=data_dir,
     )
     assert len(data) == 2
     assert data.element_spec[0]["icon"].shape == (2, 2, 3)
@@ -112,7 +114,13 @@ def test_names_with_a_slash_known_sizes_and_ids(data_dir):
     assert titles[0][1] != titles[1][1]
     # The same hash in another part.
     first = rows(
-        from_tfds("tiny_pairs", "page/title", "train[:1]", data_dir, t="label"),
+        from_tfds(
+            "tiny_pairs",
+            {"t": "label"},
+            "page/title",
+            split="train[:1]",
+            data_dir=data_dir,
+        ),
         "t",
     )
     assert first == [(0, titles[1][1])]
@@ -122,31 +130,34 @@ def test_functions_of_the_example(data_dir):
     names = tf.constant(["cat", "dog"])
     data = from_tfds(
         "tiny_pairs",
+        {
+            "image": "image",
+            "text": lambda example: names[example["label"]],
+        },
         ids=lambda example: example["label"] + 5,
         data_dir=data_dir,
-        image="image",
-        text=lambda example: names[example["label"]],
     )
     assert rows(data) == [(b"cat", 5), (b"dog", 6), (b"cat", 5)]
     assert data.element_spec[0]["image"].dtype == tf.string
 
 
 @pytest.mark.parametrize(
-    ("arguments", "error", "match"),
+    ("modalities", "ids", "error", "match"),
     [
-        ({}, ValueError, "At least one modality"),
-        ({"text": 3}, TypeError, "`text` must be the name of a feature"),
-        ({"text": "caption"}, ValueError, "'notes/score', 'notes/text', 'page"),
-        ({"text": "notes"}, ValueError, "Received: text='notes'"),
-        ({"text": "label", "ids": "no"}, ValueError, "`ids` must be a feature"),
-        ({"text": "label", "ids": "notes/score"}, TypeError, "dtype=float32"),
-        ({"text": "label", "ids": "notes/text"}, ValueError, "be a scalar"),
-        ({"text": "words"}, ValueError, "`text` must be a tensor"),
+        ({}, None, TypeError, r"`modalities` must be a dict.*modalities={}"),
+        ("text", None, TypeError, "`modalities` must be a dict"),
+        ({"a": 3}, None, TypeError, r"`modalities\['a'\]` must be the name of"),
+        ({"a": "caption"}, None, ValueError, "'notes/score', 'notes/text', 'p"),
+        ({"a": "notes"}, None, ValueError, r"modalities\['a'\]='notes'"),
+        ({"a": "label"}, "no", ValueError, "`ids` must be a feature"),
+        ({"a": "label"}, "notes/score", TypeError, "dtype=float32"),
+        ({"a": "label"}, "notes/text", ValueError, "be a scalar"),
+        ({"a": "words"}, None, ValueError, "`a` must be a tensor"),
     ],
 )
-def test_wrong_arguments(data_dir, arguments, error, match):
+def test_wrong_arguments(data_dir, modalities, ids, error, match):
     with pytest.raises(error, match=match):
-        from_tfds("tiny_pairs", data_dir=data_dir, **arguments)
+        from_tfds("tiny_pairs", modalities, ids, data_dir=data_dir)
 
 
 def test_coco_captions_in_one_line():
@@ -162,14 +173,16 @@ def test_coco_captions_in_one_line():
 
     with tfds.testing.mock_data(as_dataset_fn=as_dataset):
         data = from_tfds(
-            "coco_captions", "image/id", image="image", text="captions/text"
+            "coco_captions",
+            {"image": "image", "text": "captions/text"},
+            "image/id",
         )
     assert rows(data) == [(b"a cat", 9), (b"one cat", 9)]
 
 
 def test_made_up_examples_of_a_known_data_set():
     with tfds.testing.mock_data(num_examples=3):
-        data = from_tfds("mnist", ids="label", split="test", digit="image")
+        data = from_tfds("mnist", {"digit": "image"}, "label", split="test")
         ((x, ids),) = data.batch(3)
     assert x["digit"].shape == (3, 28, 28, 1)
     assert ids.dtype == "int64"
@@ -178,4 +191,4 @@ def test_made_up_examples_of_a_known_data_set():
 def test_without_tfds_the_error_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
     with pytest.raises(ImportError, match=r"pip install keras-xmodal\[tfds\]"):
-        from_tfds("mnist", digit="image")
+        from_tfds("mnist", {"digit": "image"})

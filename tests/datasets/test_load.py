@@ -1,11 +1,13 @@
 import shutil
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+import keras_xmodal as kx
 from keras_xmodal.datasets.collection import emoji
-from keras_xmodal.datasets.load import load
+from keras_xmodal.datasets.load import load, read_examples
 
 
 def column(dataset, field):
@@ -15,7 +17,7 @@ def column(dataset, field):
 
 def colour_of(name, split):
     """Mean colour of the picture with this name, without its background."""
-    (examples,) = load("emoji", split).batch(1000)
+    (examples,) = read_examples("emoji", split).batch(1000)
     texts, images = examples["text"].numpy(), examples["image"].numpy()
     (image,) = images[texts == name.encode()]
     pixels = image.reshape(-1, 3).astype(float)
@@ -23,7 +25,7 @@ def colour_of(name, split):
 
 
 def test_elements_and_cardinality():
-    dataset = load("emoji", "test_concept")
+    dataset = read_examples("emoji", "test_concept")
     assert dataset.cardinality() == 150
     assert dataset.element_spec == {
         "id": tf.TensorSpec((), tf.int64),
@@ -61,7 +63,7 @@ def test_pictures_have_the_colour_of_their_name(name, channels, style):
 
 def test_styles_draw_the_same_concepts_differently():
     noto, fluent = (
-        column(load("emoji", split), "image").astype(float)
+        column(read_examples("emoji", split), "image").astype(float)
         for split in ("test_concept", "test_style_concept")
     )
     same = np.abs(noto - fluent).mean((1, 2, 3))
@@ -72,26 +74,29 @@ def test_styles_draw_the_same_concepts_differently():
 
 def test_text_is_the_name_of_the_id_and_keywords_are_its_own():
     concepts = emoji.read_concepts()
-    for example in load("emoji", "test_keyword", ("text",)):
+    for example in read_examples("emoji", "test_keyword", ("text",)):
         concept = concepts[int(example["id"])]
         keywords = [k.decode() for k in example["keywords"].numpy() if k]
         assert keywords == concept["keywords"]
         assert example["text"].numpy().decode() in keywords
-    for example in load("emoji", "test_style", languages=("ru",)).take(5):
+    for example in read_examples("emoji", "test_style", languages=("ru",)).take(
+        5
+    ):
         concept = concepts[int(example["id"])]
         assert example["text"].numpy().decode() == concept["i18n"]["ru"]
 
 
 def test_without_text_there_is_one_example_a_picture():
-    pictures = load("emoji", "test_keyword", ("image",))
+    pictures = read_examples("emoji", "test_keyword", ("image",))
     assert set(pictures.element_spec) == {"id", "keywords", "image", "style"}
     assert pictures.cardinality() == len(set(column(pictures, "id"))) == 454
 
 
 def test_joined_splits_follow_each_other():
-    joined = load("emoji", "test_concept + test_style_concept")
+    joined = read_examples("emoji", "test_concept + test_style_concept")
     first, second = (
-        load("emoji", split) for split in ("test_concept", "test_style_concept")
+        read_examples("emoji", split)
+        for split in ("test_concept", "test_style_concept")
     )
     for field in ("id", "text", "style", "image"):
         np.testing.assert_array_equal(
@@ -100,18 +105,53 @@ def test_joined_splits_follow_each_other():
         )
 
 
-def test_as_supervised_gives_modalities_in_order_and_ids():
-    dataset = load(
-        "emoji", "test_concept", ("text", "image"), as_supervised=True
+def test_examples_are_modalities_and_an_id():
+    data = load("emoji", "test_concept", ("text", "image"))
+    assert data.cardinality() == 150
+    assert data.element_spec == (
+        {
+            "text": tf.TensorSpec((), tf.string),
+            "image": tf.TensorSpec((32, 32, 3), tf.uint8),
+        },
+        tf.TensorSpec((), tf.int64),
     )
-    x, ids = next(iter(dataset.batch(4)))
-    assert list(x) == ["text", "image"] or set(x) == {"text", "image"}
-    expected = column(load("emoji", "test_concept"), "id")[:4]
-    np.testing.assert_array_equal(ids, expected)
+    rows = read_examples("emoji", "test_concept")
+    ((x, ids),) = data.batch(150)
+    np.testing.assert_array_equal(ids, column(rows, "id"))
+    for name, values in x.items():
+        np.testing.assert_array_equal(values, column(rows, name))
+
+
+def test_columns_are_asked_for():
+    rows = read_examples("emoji", "test_style")
+    columns = ["style", "keywords"]
+    ((x, _),) = load("emoji", "test_style", columns=columns).batch(1000)
+    assert set(x) == {"image", "text", *columns}
+    for name, values in x.items():
+        np.testing.assert_array_equal(values, column(rows, name))
+    (captions, _) = load(
+        "emoji", "train", ("text",), columns=("language",), languages=("de",)
+    ).element_spec
+    assert set(captions) == {"text", "language"}
+
+
+def test_a_model_is_fitted_to_batches_of_it():
+    data = load("emoji", "test_concept", ("image",)).batch(75)
+    data = data.map(lambda x, ids: ({**x, "copy": x["image"]}, ids))
+    towers = {
+        name: keras.Sequential(
+            [keras.layers.Rescaling(1 / 255), keras.layers.Flatten()]
+        )
+        for name in ("image", "copy")
+    }
+    model = kx.EmbeddingModel(encoders=towers, embedding_dim=2)
+    model.compile("adam", loss=kx.losses.InfoNCE())
+    history = model.fit(data, verbose=0).history
+    assert np.isfinite(history["loss"]).all()
 
 
 def test_speech_is_padded_and_has_every_voice():
-    dataset = load("emoji", "train", ("speech", "text"))
+    dataset = read_examples("emoji", "train", ("speech", "text"))
     assert dataset.cardinality() == 184
     speech, length = column(dataset, "speech"), column(dataset, "speech_length")
     assert speech.dtype == np.float32
@@ -124,13 +164,15 @@ def test_speech_is_padded_and_has_every_voice():
     pairs = set(zip(ids.tolist(), voices.tolist(), strict=True))
     assert len(pairs) == 184
     assert set(voices) == {b"awb", b"kal16", b"rms", b"slt"}
-    other = load("emoji", "test_concept", ("speech",)).element_spec["speech"]
+    other = read_examples("emoji", "test_concept", ("speech",)).element_spec[
+        "speech"
+    ]
     assert other.shape == speech.shape[1:]
 
 
 def test_loading_twice_gives_independent_data_sets():
     first, second = load("emoji"), load("emoji")
-    for a, b in zip(first.take(3), second.take(3), strict=True):
+    for (a, _), (b, _) in zip(first.take(3), second.take(3), strict=True):
         np.testing.assert_array_equal(a["image"], b["image"])
 
 
@@ -152,6 +194,9 @@ def test_loading_twice_gives_independent_data_sets():
         ({"modalities": ("video",)}, ValueError, "`modalities`.*video"),
         ({"modalities": ("text",) * 2}, ValueError, "`modalities`.*different"),
         ({"modalities": ("mnist",)}, ValueError, "`modalities`.*'speech'"),
+        ({"columns": ("text",)}, ValueError, "`columns` .*'keywords', 'style'"),
+        ({"columns": ("voice",)}, ValueError, "`columns`.*voice"),
+        ({"columns": "style"}, TypeError, "`columns` must be a tuple"),
         ({"data_dir": "."}, ValueError, "`data_dir` must be left out.*emoji"),
         ({"languages": ()}, ValueError, "`languages` must"),
         ({"languages": "en"}, TypeError, "`languages` must be a tuple"),

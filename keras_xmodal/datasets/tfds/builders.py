@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from keras_xmodal.datasets.collection import emoji, emoji_motion
-from keras_xmodal.datasets.load import load
+from keras_xmodal.datasets.load import read_examples
 
 # Configuration: its modalities, its languages and what it is.
 _CONFIGS = {
@@ -103,7 +103,7 @@ class Emoji(tfds.core.GeneratorBasedBuilder):
 
     def _generate_examples(self, split):
         modalities, languages, _ = _CONFIGS[self.builder_config.name]
-        examples = load("emoji", split, modalities, languages)
+        examples = read_examples("emoji", split, modalities, languages)
         yield from enumerate(examples.as_numpy_iterator())
 
 
@@ -159,4 +159,6 @@ class EmojiMotion(tfds.core.GeneratorBasedBuilder):
         }
 
     def _generate_examples(self, split):
-        yield from enumerate(load(self.name, split).as_numpy_iterator())
+        yield from enumerate(
+            read_examples(self.name, split).as_numpy_iterator()
+        )

@@ -15,7 +15,7 @@ from keras_xmodal.datasets.collection import (
     poly_mnist,
     spoken_prompts,
 )
-from keras_xmodal.datasets.load import load
+from keras_xmodal.datasets.load import read_examples
 
 _CLASS = tfds.features.ClassLabel(num_classes=mnist.NUM_CLASSES)
 
@@ -57,7 +57,9 @@ class _FetchedBuilder(  # type: ignore[call-arg]
         if config is not None and config.name == "multilingual":
             languages = self._source.LANGUAGES
         name = self._source.__name__.rpartition(".")[2]
-        examples = load(name, split, languages=languages, data_dir=data_dir)
+        examples = read_examples(
+            name, split, languages=languages, data_dir=data_dir
+        )
         yield from enumerate(examples.as_numpy_iterator())
 
 

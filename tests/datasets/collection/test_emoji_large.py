@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_xmodal.datasets.load import load
+from keras_xmodal.datasets.load import load, read_examples
 
 
 def whole(dataset):
@@ -10,7 +10,7 @@ def whole(dataset):
 
 
 def test_elements(fetched):
-    dataset = load("emoji_large", data_dir=fetched)
+    dataset = read_examples("emoji_large", data_dir=fetched)
     assert dataset.cardinality() == 6  # two styles of three seen concepts
     assert dataset.element_spec == {
         "id": tf.TensorSpec((), tf.int64),
@@ -30,7 +30,7 @@ def test_splits_ask_about_styles_and_concepts(fetched):
         "test_concept": ["google", "twitter"],
         "test_style_concept": ["fluent3d"],
     }.items():
-        examples = whole(load("emoji_large", split, data_dir=fetched))
+        examples = whole(read_examples("emoji_large", split, data_dir=fetched))
         names[split] = set(examples["text"])
         expected = np.repeat(styles, len(names[split])).tolist()
         assert [style.decode() for style in examples["style"]] == expected
@@ -48,7 +48,7 @@ def test_pictures_are_of_the_concept_and_style(fetched):
     # The colours that the packages give: by position in the list, and style.
     shades = {b"google": 0, b"twitter": 100, b"fluent3d": 200}
     for split in ("train+test_concept", "test_style+test_style_concept"):
-        for example in load("emoji_large", split, data_dir=fetched):
+        for example in read_examples("emoji_large", split, data_dir=fetched):
             style = example["style"].numpy()
             expected = [20 * int(example["id"]), 10, shades[style]]
             image = example["image"].numpy()
@@ -58,7 +58,7 @@ def test_pictures_are_of_the_concept_and_style(fetched):
 
 def test_names_and_keywords(fetched):
     examples = whole(
-        load("emoji_large", "train+test_concept", data_dir=fetched)
+        read_examples("emoji_large", "train+test_concept", data_dir=fetched)
     )
     texts = [text.decode() for text in examples["text"]]
     keywords = dict(zip(texts, examples["keywords"].tolist(), strict=True))
@@ -70,8 +70,10 @@ def test_names_and_keywords(fetched):
 
 
 def test_languages_repeat_the_picture(fetched):
-    english = whole(load("emoji_large", data_dir=fetched))
-    both = whole(load("emoji_large", languages=("ja", "en"), data_dir=fetched))
+    english = whole(read_examples("emoji_large", data_dir=fetched))
+    both = whole(
+        read_examples("emoji_large", languages=("ja", "en"), data_dir=fetched)
+    )
     assert both["language"].tolist() == 6 * [b"ja", b"en"]
     np.testing.assert_array_equal(both["text"][1::2], english["text"])
     assert both["text"][0] == english["text"][0] + b" ja"
@@ -80,7 +82,7 @@ def test_languages_repeat_the_picture(fetched):
 
 
 def test_one_modality_alone(fetched):
-    pictures = load(
+    pictures = read_examples(
         "emoji_large",
         modalities=("image",),
         languages=("de", "fr"),
@@ -88,9 +90,9 @@ def test_one_modality_alone(fetched):
     )
     assert len(pictures) == 6
     assert set(pictures.element_spec) == {"id", "keywords", "image", "style"}
-    texts = load("emoji_large", modalities=("text",), data_dir=fetched)
+    texts = read_examples("emoji_large", modalities=("text",), data_dir=fetched)
     assert set(texts.element_spec) == {"id", "keywords", "text", "language"}
-    x, ids = whole(load("emoji_large", as_supervised=True, data_dir=fetched))
+    x, ids = whole(load("emoji_large", data_dir=fetched))
     assert set(x) == {"image", "text"}
     assert ids.shape == (6,)
 

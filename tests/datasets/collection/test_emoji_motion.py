@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from keras_xmodal.datasets.collection import emoji, emoji_motion
 from keras_xmodal.datasets.collection.emoji_motion import MOTIONS, Row
-from keras_xmodal.datasets.load import load
+from keras_xmodal.datasets.load import load, read_examples
 
 LEFT, RIGHT, UP, DOWN, GROW, SHRINK, CLOCKWISE, ANTICLOCKWISE, BOUNCE = range(9)
 (APPLE,) = (
@@ -42,7 +42,8 @@ def whole(dataset):
 
 def test_elements_and_cardinality():
     sizes = {
-        split: len(load("emoji_motion", split)) for split in emoji_motion.SPLITS
+        split: len(read_examples("emoji_motion", split))
+        for split in emoji_motion.SPLITS
     }
     assert sizes == {
         "train": 681 * 7,
@@ -50,7 +51,7 @@ def test_elements_and_cardinality():
         "test_concept": 150 * 9,
         "test_style": 681 * 7,
     }
-    assert load("emoji_motion").element_spec == {
+    assert read_examples("emoji_motion").element_spec == {
         "id": tf.TensorSpec((), tf.int64),
         "concept": tf.TensorSpec((), tf.int64),
         "motion": tf.TensorSpec((), tf.int64),
@@ -79,7 +80,7 @@ def test_splits_ask_one_question_each():
 
 
 def test_examples_are_what_they_say():
-    examples = whole(load("emoji_motion", "test_concept").take(18))
+    examples = whole(read_examples("emoji_motion", "test_concept").take(18))
     concepts = emoji.read_concepts()
     np.testing.assert_array_equal(examples["motion"], np.tile(range(9), 2))
     np.testing.assert_array_equal(
@@ -209,7 +210,7 @@ def test_styles_differ_and_everything_repeats():
 
 
 def test_modalities():
-    dataset = load("emoji_motion", "test", ("text",), as_supervised=True)
+    dataset = load("emoji_motion", "test", ("text",))
     x, ids = next(iter(dataset.batch(5)))
     assert set(x) == {"text"}
     assert ids.shape == (5,)
@@ -230,7 +231,7 @@ def test_tfds_gives_the_same_examples(tmp_path, monkeypatch):
     splits = tfds.load("emoji_motion", data_dir=tmp_path)
     assert set(splits) == set(emoji_motion.SPLITS)
     for split, dataset in splits.items():
-        expected = load("emoji_motion", split)
+        expected = read_examples("emoji_motion", split)
         assert dataset.element_spec == expected.element_spec
         ours, theirs = whole(expected), whole(dataset)
         for field, rows in ours.items():

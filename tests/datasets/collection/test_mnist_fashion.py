@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_xmodal.datasets.load import load
+from keras_xmodal.datasets.load import load, read_examples
 from tests.datasets.conftest import numbers
 
 
@@ -12,7 +12,7 @@ def whole(dataset):
 
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_pairs_share_the_class(split, data_dir, labels):
-    dataset = load("mnist_fashion", split, data_dir=data_dir)
+    dataset = read_examples("mnist_fashion", split, data_dir=data_dir)
     assert dataset.element_spec == {
         "id": tf.TensorSpec((), tf.int64),
         "label": tf.TensorSpec((), tf.int64),
@@ -38,30 +38,31 @@ def test_pairs_share_the_class(split, data_dir, labels):
 
 def test_the_pairs_are_always_the_same(data_dir):
     first, second = (
-        whole(load("mnist_fashion", "test", data_dir=data_dir))
+        whole(read_examples("mnist_fashion", "test", data_dir=data_dir))
         for _ in range(2)
     )
     np.testing.assert_array_equal(first["fashion"], second["fashion"])
     alone = whole(
-        load("mnist_fashion", "test", ("fashion",), data_dir=data_dir)
+        read_examples("mnist_fashion", "test", ("fashion",), data_dir=data_dir)
     )
     assert set(alone) == {"id", "label", "fashion"}
     np.testing.assert_array_equal(first["fashion"], alone["fashion"])
 
 
-def test_joined_splits_and_supervision(data_dir):
+def test_joined_splits_and_ids(data_dir):
     dataset = load(
         "mnist_fashion",
         "train+test",
         ("fashion", "mnist"),
-        as_supervised=True,
         data_dir=str(data_dir),
     )
     assert len(dataset) == 360
     x, ids = whole(dataset)
     assert set(x) == {"mnist", "fashion"}
     for split, rows in [("train", slice(300)), ("test", slice(300, None))]:
-        expected = whole(load("mnist_fashion", split, data_dir=data_dir))
+        expected = whole(
+            read_examples("mnist_fashion", split, data_dir=data_dir)
+        )
         np.testing.assert_array_equal(ids[rows], expected["label"])
         for name, pictures in x.items():
             np.testing.assert_array_equal(pictures[rows], expected[name])

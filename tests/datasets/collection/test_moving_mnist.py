@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from keras_xmodal.datasets.collection import mnist, moving_mnist
-from keras_xmodal.datasets.load import load
+from keras_xmodal.datasets.load import read_examples
 
 
 def whole(dataset):
@@ -17,7 +17,7 @@ def paths():
 
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_examples_are_the_digits_of_the_split(split, data_dir, labels):
-    dataset = load("moving_mnist", split, data_dir=data_dir)
+    dataset = read_examples("moving_mnist", split, data_dir=data_dir)
     assert dataset.element_spec == {
         "id": tf.TensorSpec((), tf.int64),
         "label": tf.TensorSpec((), tf.int64),
@@ -36,7 +36,7 @@ def test_examples_are_the_digits_of_the_split(split, data_dir, labels):
 
 
 def test_captions_say_digit_and_motion_and_have_an_id_each(data_dir):
-    examples = whole(load("moving_mnist", data_dir=data_dir))
+    examples = whole(read_examples("moving_mnist", data_dir=data_dir))
     for label, motion, text in zip(
         examples["label"], examples["motion"], examples["text"], strict=True
     ):
@@ -102,11 +102,14 @@ def test_shrink_is_the_mean_of_areas():
 
 def test_the_clips_are_always_the_same(data_dir):
     first, second = (
-        whole(load("moving_mnist", "test", data_dir=data_dir)) for _ in range(2)
+        whole(read_examples("moving_mnist", "test", data_dir=data_dir))
+        for _ in range(2)
     )
     np.testing.assert_array_equal(first["video"], second["video"])
-    alone = whole(load("moving_mnist", "test", ("text",), data_dir=data_dir))
+    alone = whole(
+        read_examples("moving_mnist", "test", ("text",), data_dir=data_dir)
+    )
     assert set(alone) == {"id", "label", "motion", "text"}
     np.testing.assert_array_equal(first["text"], alone["text"])
-    train = whole(load("moving_mnist", "train", data_dir=data_dir))
+    train = whole(read_examples("moving_mnist", "train", data_dir=data_dir))
     assert (train["motion"][:60] != first["motion"]).any()

@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from keras_xmodal.datasets.collection import poly_mnist
-from keras_xmodal.datasets.load import load
+from keras_xmodal.datasets.load import load, read_examples
 from tests.datasets.conftest import numbers
 
 NAMES = ("m0", "m1", "m2", "m3", "m4")
@@ -21,11 +21,11 @@ def find(row, canvas):
 
 @pytest.fixture(scope="module")
 def train(data_dir):
-    return whole(load("poly_mnist", "train", data_dir=data_dir))
+    return whole(read_examples("poly_mnist", "train", data_dir=data_dir))
 
 
 def test_elements_and_order(data_dir, labels, train):
-    dataset = load("poly_mnist", "train", data_dir=data_dir)
+    dataset = read_examples("poly_mnist", "train", data_dir=data_dir)
     assert dataset.cardinality() == 300
     number = tf.TensorSpec((), tf.int64)
     picture = tf.TensorSpec((28, 28, 3), tf.uint8)
@@ -65,10 +65,10 @@ def test_digits_of_one_class_invert_a_crop_of_the_canvas(labels, train):
 
 
 def test_taking_few_and_chunks_change_nothing(data_dir, train, monkeypatch):
-    dataset = load("poly_mnist", "train", data_dir=data_dir)
+    dataset = read_examples("poly_mnist", "train", data_dir=data_dir)
     few = dataset.take(3).batch(3).as_numpy_iterator().next()
     monkeypatch.setattr(poly_mnist, "CHUNK", 7)
-    again = whole(load("poly_mnist", "train", data_dir=data_dir))
+    again = whole(read_examples("poly_mnist", "train", data_dir=data_dir))
     for name, rows in train.items():
         np.testing.assert_array_equal(few[name], rows[:3])
         np.testing.assert_array_equal(again[name], rows)
@@ -84,28 +84,22 @@ def test_only_the_chunks_that_are_asked_for_are_drawn(data_dir, monkeypatch):
 
     monkeypatch.setattr(poly_mnist, "invert", counted)
     monkeypatch.setattr(poly_mnist, "CHUNK", 10)
-    dataset = load("poly_mnist", "train", ("m2",), data_dir=data_dir)
+    dataset = read_examples("poly_mnist", "train", ("m2",), data_dir=data_dir)
     assert not drawn
     list(dataset.take(10))
     assert drawn == [10]
 
 
 def test_a_modality_does_not_depend_on_the_others(data_dir, train):
-    alone = whole(load("poly_mnist", "train", ("m3",), data_dir=data_dir))
+    alone = whole(
+        read_examples("poly_mnist", "train", ("m3",), data_dir=data_dir)
+    )
     assert set(alone) == {"id", "label", "m3"}
     np.testing.assert_array_equal(alone["m3"], train["m3"])
 
 
-def test_supervision_and_other_crops_in_the_test_split(data_dir, train):
-    x, ids = whole(
-        load(
-            "poly_mnist",
-            "test",
-            ("m4", "m0"),
-            as_supervised=True,
-            data_dir=data_dir,
-        )
-    )
+def test_ids_and_other_crops_in_the_test_split(data_dir, train):
+    x, ids = whole(load("poly_mnist", "test", ("m4", "m0"), data_dir=data_dir))
     assert set(x) == {"m0", "m4"}
     assert x["m4"].shape == (60, 28, 28, 3)
     assert ids.shape == (60,)

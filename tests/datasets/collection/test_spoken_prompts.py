@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 import keras_xmodal as kx
-from keras_xmodal.datasets.load import load
+from keras_xmodal.datasets.load import load, read_examples
 
 EVERY = ("en", "es", "fr")
 
@@ -13,7 +13,7 @@ def whole(dataset):
 
 
 def test_elements_are_english(fetched):
-    dataset = load("spoken_prompts", data_dir=fetched)
+    dataset = read_examples("spoken_prompts", data_dir=fetched)
     assert dataset.element_spec == {
         "id": tf.TensorSpec((), tf.int64),
         "language": tf.TensorSpec((), tf.string),
@@ -23,12 +23,16 @@ def test_elements_are_english(fetched):
     }
     assert len(dataset) == 4
     assert set(whole(dataset)["language"]) == {b"en"}
-    assert len(load("spoken_prompts", "test", data_dir=fetched)) == 2
+    assert len(read_examples("spoken_prompts", "test", data_dir=fetched)) == 2
 
 
 def test_the_test_has_other_transcripts(fetched):
     train, test = (
-        whole(load("spoken_prompts", split, languages=EVERY, data_dir=fetched))
+        whole(
+            read_examples(
+                "spoken_prompts", split, languages=EVERY, data_dir=fetched
+            )
+        )
         for split in ("train", "test")
     )
     assert test["language"].tolist() == 2 * [b"en"] + 2 * [b"es"] + 2 * [b"fr"]
@@ -40,7 +44,9 @@ def test_the_test_has_other_transcripts(fetched):
 
 def test_equal_words_have_an_equal_id(fetched):
     examples = whole(
-        load("spoken_prompts", "train+test", languages=EVERY, data_dir=fetched)
+        read_examples(
+            "spoken_prompts", "train+test", languages=EVERY, data_dir=fetched
+        )
     )
     texts = [text.decode() for text in examples["text"]]
     id_of = dict(zip(texts, examples["id"], strict=True))
@@ -51,7 +57,7 @@ def test_equal_words_have_an_equal_id(fetched):
 
 def test_speech_goes_through_the_preprocessor(fetched):
     preprocessor = kx.networks.SpeechPreprocessor(duration=0.2)
-    dataset = load("spoken_prompts", data_dir=fetched)
+    dataset = read_examples("spoken_prompts", data_dir=fetched)
     for example in dataset:
         waveform, rate = kx.networks.decode_wav(example["speech"])
         assert rate == 8000
@@ -64,9 +70,11 @@ def test_speech_goes_through_the_preprocessor(fetched):
 
 
 def test_one_modality_alone(fetched):
-    texts = load("spoken_prompts", "test", ("text",), data_dir=fetched)
+    texts = read_examples("spoken_prompts", "test", ("text",), data_dir=fetched)
     assert set(texts.element_spec) == {"id", "language", "text"}
-    speech = load("spoken_prompts", "test", ("speech",), data_dir=fetched)
+    speech = read_examples(
+        "spoken_prompts", "test", ("speech",), data_dir=fetched
+    )
     expected = {"id", "language", "speech", "speech_length"}
     assert set(speech.element_spec) == expected
     np.testing.assert_array_equal(whole(speech)["id"], whole(texts)["id"])
@@ -77,7 +85,7 @@ def test_a_missing_recording_is_named(fetched, tmp_path):
     folder.mkdir()
     prompts = fetched / "spoken_prompts" / "prompts.json"
     (folder / "prompts.json").write_bytes(prompts.read_bytes())
-    load("spoken_prompts", "test", ("text",), data_dir=tmp_path)
+    read_examples("spoken_prompts", "test", ("text",), data_dir=tmp_path)
     with pytest.raises(FileNotFoundError, match=r"without \['spoken.*wav'"):
         load("spoken_prompts", "test", data_dir=tmp_path)
 

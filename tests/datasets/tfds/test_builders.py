@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from keras_xmodal.datasets.collection import emoji
-from keras_xmodal.datasets.load import _DATA_SETS, load
+from keras_xmodal.datasets.load import _DATA_SETS, read_examples
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ def test_tfds_gives_the_same_examples(config, modalities, tmp_path):
     splits = tfds.load(config, data_dir=tmp_path)
     assert set(splits) == set(emoji.SPLITS)
     for split, dataset in splits.items():
-        expected = load("emoji", split, modalities)
+        expected = read_examples("emoji", split, modalities)
         assert dataset.element_spec == expected.element_spec
         assert dataset.cardinality() == expected.cardinality()
         for ours, theirs in zip(
@@ -68,7 +68,9 @@ def test_tfds_reads_what_was_fetched(config, fetched, tmp_path):
     builder.download_and_prepare(download_config=download)
     assert set(builder.info.splits) == set(_DATA_SETS[name].SPLITS)
     for split in builder.info.splits:
-        expected = load(name, split, languages=languages, data_dir=fetched)
+        expected = read_examples(
+            name, split, languages=languages, data_dir=fetched
+        )
         dataset = builder.as_dataset(split=split)
         assert dataset.element_spec == expected.element_spec
         for ours, theirs in zip(
@@ -78,9 +80,9 @@ def test_tfds_reads_what_was_fetched(config, fetched, tmp_path):
                 np.testing.assert_array_equal(rows, theirs[field])
     split = list(builder.info.splits)[-1]
     x, ids = next(iter(builder.as_dataset(split=split, as_supervised=True)))
-    (example,) = load(name, split, languages=languages, data_dir=fetched).take(
-        1
-    )
+    (example,) = read_examples(
+        name, split, languages=languages, data_dir=fetched
+    ).take(1)
     assert ids == example["id"]
     assert set(x) == set(_DATA_SETS[name].DEFAULT_MODALITIES)
     for modality, value in x.items():
