@@ -522,7 +522,7 @@ def precision(question, split):
     }
     embedded = judge_of_captions.encode({"text": texts})["text"]
     for name, batch in batches.items():
-        report = kx.metrics.caption_r_precision(
+        report = kx.metrics.text_r_precision(
             judge_of_captions.encode({"image": batch})["image"], embedded, ids
         )
         print(f"{question}, {name}: {report['r_precision']:.2f}", end="")

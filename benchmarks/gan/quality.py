@@ -316,7 +316,7 @@ def run_emoji(arguments, loss, settings, seed, folder):
             embeddings = reader.encode(
                 {"image": pixels, "text": np.array(test["captions"])}
             )
-            report[f"{question}, {name}"] = kx.metrics.caption_r_precision(
+            report[f"{question}, {name}"] = kx.metrics.text_r_precision(
                 embeddings["image"], embeddings["text"], test["ids"]
             )
         rows_shown = np.random.default_rng(0).permutation(len(asked))[:12]

@@ -211,7 +211,7 @@ def judge_rows(judge, test, made, question):
         for side, images in made.items()
     }
     found = {
-        side: kx.metrics.caption_r_precision(
+        side: kx.metrics.text_r_precision(
             judge.encode(images, "image"), texts, test["id"]
         )
         for side, images in {**made, "real": test["image"]}.items()

@@ -10,10 +10,10 @@ import numpy as np
 from keras_xmodal import checks
 from keras_xmodal.callbacks import drawing
 from keras_xmodal.callbacks.conditions import check_conditions, take
-from keras_xmodal.callbacks.picture_callback import PictureCallback
+from keras_xmodal.callbacks.figure_callback import FigureCallback
 
 
-class ConditionalSampleGrid(PictureCallback):
+class ConditionalSampleGrid(FigureCallback):
     """Draw what a GAN generates, a row for each condition.
 
     A column is one noise, the same in every row and in every epoch, so that

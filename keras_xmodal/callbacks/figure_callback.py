@@ -9,7 +9,7 @@ from keras_xmodal import checks, files
 from keras_xmodal.callbacks import drawing
 
 
-class PictureCallback(keras.callbacks.Callback):
+class FigureCallback(keras.callbacks.Callback):
     """Base of callbacks that draw a picture of the model every few epochs.
 
     A subclass has a `title`, the start of its files' names, and a method

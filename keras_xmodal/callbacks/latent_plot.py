@@ -10,10 +10,10 @@ import numpy as np
 from keras_xmodal import checks
 from keras_xmodal.callbacks import drawing
 from keras_xmodal.callbacks.evaluation_data import check_examples, like
-from keras_xmodal.callbacks.picture_callback import PictureCallback
+from keras_xmodal.callbacks.figure_callback import FigureCallback
 
 
-class LatentPlot(PictureCallback):
+class LatentPlot(FigureCallback):
     """Draw the plane of a latent space in which examples differ most.
 
     It is spanned by the two principal axes of the posterior means given all

@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping
 
 from keras_xmodal import checks
 from keras_xmodal.callbacks import drawing
-from keras_xmodal.callbacks.picture_callback import PictureCallback
+from keras_xmodal.callbacks.figure_callback import FigureCallback
 
 
-class SampleGrid(PictureCallback):
+class SampleGrid(FigureCallback):
     """Draw examples that a VAE generates, all modalities of each together.
 
     A column is an example, a row is a modality. The latents are the same in

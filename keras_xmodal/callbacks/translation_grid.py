@@ -7,10 +7,10 @@ from typing import Any
 from keras_xmodal import checks
 from keras_xmodal.callbacks import drawing
 from keras_xmodal.callbacks.evaluation_data import like
-from keras_xmodal.callbacks.picture_callback import PictureCallback
+from keras_xmodal.callbacks.figure_callback import FigureCallback
 
 
-class TranslationGrid(PictureCallback):
+class TranslationGrid(FigureCallback):
     """Draw examples with their translations to the other modalities.
 
     A row is an example. For each modality of `data`, one column shows it, and

@@ -1,4 +1,4 @@
-"""Random changes of clips that leave their meaning alone."""
+"""Random changes of videos that leave their meaning alone."""
 
 import keras
 from keras import ops
@@ -10,29 +10,29 @@ from keras_xmodal.saving import register
 
 @register
 class VideoAugmentation(ImageAugmentation):
-    """Move, bend and recolour clips at random, all frames of one alike.
+    """Move, bend and recolour videos at random, all frames of one alike.
 
     The changes are those of `ImageAugmentation`, drawn once for each clip: what
     stands still, stands still afterwards, and what moves left moves left.
 
     Args:
-        horizontal_flip: Whether half of the clips are mirrored, which turns
+        horizontal_flip: Whether half of the videos are mirrored, which turns
             left into right: `False`, unlike for pictures, because captions
             say so.
         **kwargs: The other arguments of `ImageAugmentation`, with the same
             defaults.
 
     Call arguments:
-        clips: Float tensor of shape `(batch, num_frames, height, width, 3)`
+        videos: Float tensor of shape `(batch, num_frames, height, width, 3)`
             or `(num_frames, height, width, 3)`, in [0, 1].
-        training: Boolean; with `False`, the default, the clips pass
+        training: Boolean; with `False`, the default, the videos pass
             unchanged.
 
     Returns:
-        Tensor of the shape of `clips`, in [0, 1].
+        Tensor of the shape of `videos`, in [0, 1].
 
     Raises:
-        ValueError: If an amount is negative or too large, or the clips have
+        ValueError: If an amount is negative or too large, or the videos have
             another rank.
 
     Example:
@@ -41,8 +41,8 @@ class VideoAugmentation(ImageAugmentation):
         import numpy as np
 
         augmentation = kx.layers.VideoAugmentation(rotation=0.1, seed=1)
-        clips = np.random.default_rng(0).random((2, 8, 32, 32, 3), "float32")
-        augmentation(clips, training=True).shape  # (2, 8, 32, 32, 3)
+        videos = np.random.default_rng(0).random((2, 8, 32, 32, 3), "float32")
+        augmentation(videos, training=True).shape  # (2, 8, 32, 32, 3)
         kx.networks.VideoPreprocessor(8, augmentation=augmentation)
         ```
     """
@@ -52,19 +52,19 @@ class VideoAugmentation(ImageAugmentation):
 
     def build(self, input_shape):
         clip = ("num_frames", "height", "width", 3)
-        checks.shape("clips", input_shape, ("batch", *clip), clip)
+        checks.shape("videos", input_shape, ("batch", *clip), clip)
         self.built = True
 
-    def call(self, clips, training=False):
+    def call(self, videos, training=False):
         if not training:
-            return clips
-        shape, dtype = ops.shape(clips), clips.dtype
+            return videos
+        shape, dtype = ops.shape(videos), videos.dtype
         batch = shape[0] if len(shape) == 5 else 1
         draws = keras.random.uniform(
             (batch, 27), -1.0, 1.0, dtype="float32", seed=self.seed_generator
         )
         draws = ops.repeat(draws, shape[-4], axis=0)
         # (batch * num_frames, height, width, 3)
-        x = ops.reshape(ops.cast(clips, "float32"), (-1, *shape[-3:]))
+        x = ops.reshape(ops.cast(videos, "float32"), (-1, *shape[-3:]))
         x = ops.cast(self._change(x, draws), dtype)
         return ops.reshape(x, shape)

@@ -1,6 +1,5 @@
 """Metrics: of retrieval, with ties counted against the model, VAEs and GANs."""
 
-from keras_xmodal.metrics.caption_r_precision import caption_r_precision
 from keras_xmodal.metrics.character_error_rate import character_error_rate
 from keras_xmodal.metrics.classification_accuracy_score import (
     classification_accuracy_score,
@@ -23,6 +22,7 @@ from keras_xmodal.metrics.recall import Recall
 from keras_xmodal.metrics.reconstruction_report import reconstruction_report
 from keras_xmodal.metrics.retrieval_metric import RetrievalMetric
 from keras_xmodal.metrics.retrieval_report import retrieval_report
+from keras_xmodal.metrics.text_r_precision import text_r_precision
 from keras_xmodal.metrics.word_error_rate import word_error_rate
 
 __all__ = [
@@ -34,7 +34,7 @@ __all__ = [
     "RPrecision",
     "Recall",
     "RetrievalMetric",
-    "caption_r_precision",
+    "text_r_precision",
     "character_error_rate",
     "classification_accuracy_score",
     "coherence_report",

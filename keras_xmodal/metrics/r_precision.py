@@ -11,7 +11,7 @@ class RPrecision(RetrievalMetric):
 
     The cut-off follows the query, which suits categories of unequal size. What
     text-to-image papers call R-precision, whether a generated image finds its
-    own caption among a hundred, is `caption_r_precision`.
+    own caption among a hundred, is `text_r_precision`.
 
     It is called as `RetrievalMetric` is.
 

@@ -13,10 +13,10 @@ _MAX_SCORES = 2**22
 _TIE = 1e-7
 
 
-def caption_r_precision(
+def text_r_precision(
     image_embeddings: np.ndarray,
     text_embeddings: np.ndarray,
-    caption_ids: Sequence | np.ndarray | None = None,
+    text_ids: Sequence | np.ndarray | None = None,
     num_candidates: int = 100,
 ) -> dict[str, float]:
     """Share of generated images whose own caption is the nearest to them.
@@ -35,7 +35,7 @@ def caption_r_precision(
         image_embeddings: Array of shape `(images, dim)`, of generated images.
         text_embeddings: Array of shape `(images, dim)`, row by row of the
             captions that they were generated from.
-        caption_ids: Array of shape `(images,)` of any dtype with equality.
+        text_ids: Array of shape `(images,)` of any dtype with equality.
             Rows of the same id are never drawn against each other: give equal
             captions, or all captions of one image, the same. None if all
             rows differ.
@@ -59,7 +59,7 @@ def caption_r_precision(
         rng = np.random.default_rng(0)
         captions = rng.normal(size=(500, 16))
         images = captions + rng.normal(size=(500, 16))
-        report = kx.metrics.caption_r_precision(images, captions)
+        report = kx.metrics.text_r_precision(images, captions)
         print(report["r_precision"], report["chance"])  # about 0.78, 0.01
         ```
 
@@ -72,10 +72,10 @@ def caption_r_precision(
     checks.same_shape(
         image_embeddings=images.shape, text_embeddings=texts.shape
     )
-    if caption_ids is None:
+    if text_ids is None:
         ids = np.arange(len(images))
     else:
-        (ids,) = match_ids(checks.ids("caption_ids", caption_ids, len(images)))
+        (ids,) = match_ids(checks.ids("text_ids", text_ids, len(images)))
     num_others = len(ids) - np.bincount(ids)[ids]  # (images,)
     if num_others.min() < num_candidates - 1:
         raise ValueError(

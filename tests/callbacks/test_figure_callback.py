@@ -6,10 +6,10 @@ import pytest
 import tensorflow as tf
 
 from keras_xmodal.callbacks import drawing
-from keras_xmodal.callbacks.picture_callback import PictureCallback
+from keras_xmodal.callbacks.figure_callback import FigureCallback
 
 
-class Gray(PictureCallback):
+class Gray(FigureCallback):
     title = "gray"
 
     def draw(self, model):
@@ -17,7 +17,7 @@ class Gray(PictureCallback):
         return drawing.draw_grid([drawing.to_cells(images)])
 
 
-class Nothing(PictureCallback):
+class Nothing(FigureCallback):
     def draw(self, model):
         return None
 

@@ -68,7 +68,7 @@ def test_one_clip_and_tf_data(clips):
 def test_wrong_arguments(clips):
     with pytest.raises(ValueError, match="`rotation` must be in"):
         VideoAugmentation(rotation=2.0)
-    with pytest.raises(ValueError, match="`clips` must have shape"):
+    with pytest.raises(ValueError, match="`videos` must have shape"):
         VideoAugmentation()(clips[0, 0])
-    with pytest.raises(ValueError, match="`clips` must have shape"):
+    with pytest.raises(ValueError, match="`videos` must have shape"):
         VideoAugmentation()(clips[..., :1])

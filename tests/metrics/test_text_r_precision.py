@@ -4,10 +4,10 @@ import json
 import numpy as np
 import pytest
 
-from keras_xmodal.metrics import caption_r_precision
+from keras_xmodal.metrics import text_r_precision
 
 # In the package, the function of its name stands for the module.
-module = importlib.import_module("keras_xmodal.metrics.caption_r_precision")
+module = importlib.import_module("keras_xmodal.metrics.text_r_precision")
 
 
 def embeddings(rows=40, dim=4, noise=1.0, seed=0):
@@ -39,7 +39,7 @@ def by_draws(images, captions, ids, num_candidates, num_draws):
 def test_expectation_over_draws():
     images, captions = embeddings()
     ids = np.arange(40) // 3
-    report = caption_r_precision(images, captions, ids, num_candidates=6)
+    report = text_r_precision(images, captions, ids, num_candidates=6)
     expected, error = by_draws(images, captions, ids, 6, num_draws=200)
     assert 0.3 < expected < 0.9
     assert error < 0.01
@@ -48,7 +48,7 @@ def test_expectation_over_draws():
 
 def test_with_all_captions_it_is_the_share_of_first_ranks():
     images, captions = embeddings()
-    report = caption_r_precision(images, captions, num_candidates=40)
+    report = text_r_precision(images, captions, num_candidates=40)
     first = cosines(images, captions).argmax(axis=1) == np.arange(40)
     assert 0.1 < first.mean() < 0.9
     assert report["r_precision"] == pytest.approx(first.mean())
@@ -58,7 +58,7 @@ def test_with_all_captions_it_is_the_share_of_first_ranks():
 
 def test_noise_is_at_chance():
     images, captions = np.random.default_rng(0).normal(size=(2, 2000, 8))
-    report = caption_r_precision(images, captions)
+    report = text_r_precision(images, captions)
     assert report["chance"] == 0.01
     assert report["num_candidates"] == 100
     assert report["num_images"] == 2000
@@ -69,7 +69,7 @@ def test_noise_is_at_chance():
 
 def test_perfect_images():
     _, captions = embeddings(120)
-    report = caption_r_precision(3 * captions, captions)
+    report = text_r_precision(3 * captions, captions)
     assert report["r_precision"] == 1
     assert report["standard_error"] == 0
 
@@ -79,7 +79,7 @@ def test_perfect_images():
 def test_collapsed_embeddings_score_nothing(side, value):
     pair = list(embeddings(120, dim=5))
     pair[side] = np.full((120, 5), value, "float32")
-    report = caption_r_precision(*pair)
+    report = text_r_precision(*pair)
     # Of collapsed images, the one caption that is nearest to all still wins.
     assert report["r_precision"] <= 0.05
     if side == 1 or value == 0:
@@ -91,27 +91,25 @@ def test_equal_captions_tie_unless_their_ids_say_so():
     captions = np.repeat(captions, 4, axis=0)
     ids = np.repeat([f"caption {i}" for i in range(30)], 4)
     arguments = {"num_candidates": 117}
-    report = caption_r_precision(captions, captions, ids, **arguments)
+    report = text_r_precision(captions, captions, ids, **arguments)
     assert report["r_precision"] == 1
     arguments = {"num_candidates": 120}
-    report = caption_r_precision(captions, captions, **arguments)
+    report = text_r_precision(captions, captions, **arguments)
     assert report["r_precision"] == 0
 
 
 def test_lengths_do_not_count():
     images, captions = embeddings()
     scale = np.random.default_rng(1).uniform(0.1, 9, size=(40, 1))
-    report = caption_r_precision(images, captions, num_candidates=9)
-    found = caption_r_precision(
-        scale * images, captions / scale, num_candidates=9
-    )
+    report = text_r_precision(images, captions, num_candidates=9)
+    found = text_r_precision(scale * images, captions / scale, num_candidates=9)
     assert found["r_precision"] == pytest.approx(report["r_precision"])
 
 
 def test_chunks_change_nothing(monkeypatch):
-    report = caption_r_precision(*embeddings(), num_candidates=9)
+    report = text_r_precision(*embeddings(), num_candidates=9)
     monkeypatch.setattr(module, "_MAX_SCORES", 130)
-    found = caption_r_precision(*embeddings(), num_candidates=9)
+    found = text_r_precision(*embeddings(), num_candidates=9)
     assert found == pytest.approx(report)
     assert json.loads(json.dumps(report)) == report
 
@@ -139,10 +137,10 @@ def test_chunks_change_nothing(monkeypatch):
             ValueError,
             r"must have the same shape.*\(40, 4\).*\(39, 4\)",
         ),
-        ({"caption_ids": [1, 2]}, ValueError, r"`caption_ids` must have.*=\(2"),
-        ({"caption_ids": [None] * 40}, TypeError, "`caption_ids` must be"),
+        ({"text_ids": [1, 2]}, ValueError, r"`text_ids` must have.*=\(2"),
+        ({"text_ids": [None] * 40}, TypeError, "`text_ids` must be"),
         (
-            {"caption_ids": [0] * 22 + list(range(1, 19))},
+            {"text_ids": [0] * 22 + list(range(1, 19))},
             ValueError,
             "at least 19 captions of other ids.*with 18, among 40",
         ),
@@ -163,4 +161,4 @@ def test_bad_input(change, error, match):
         "num_candidates": 20,
     }
     with pytest.raises(error, match=match):
-        caption_r_precision(**{**arguments, **change})
+        text_r_precision(**{**arguments, **change})

@@ -68,7 +68,7 @@ class SpeechPreprocessor(keras.layers.Layer):
             float32 under every `dtype` policy.
 
     Call arguments:
-        recordings: String tensor of shape `(batch,)` or `()`, the content of
+        speech: String tensor of shape `(batch,)` or `()`, the content of
             WAV files; or float tensor of shape `(batch, samples)` or
             `(samples,)`, waveforms, padded with zeros if need be.
         training: Boolean, whether to augment.
@@ -160,29 +160,29 @@ class SpeechPreprocessor(keras.layers.Layer):
         self._allow_non_tensor_positional_args = True
         self.built = True  # a layer in `augmentation` builds itself
 
-    def call(self, recordings, training=False):
-        recordings = ops.convert_to_tensor(recordings)
-        dtype = keras.backend.standardize_dtype(recordings.dtype)
+    def call(self, speech, training=False):
+        speech = ops.convert_to_tensor(speech)
+        dtype = keras.backend.standardize_dtype(speech.dtype)
         strings = dtype == "string"
         if not strings and not dtype.startswith(("float", "bfloat")):
             raise TypeError(
-                "`recordings` must be strings holding WAV files, or floats. "
+                "`speech` must be strings holding WAV files, or floats. "
                 f"Received: dtype={dtype}"
             )
-        rank = len(recordings.shape) + strings
-        if rank not in (1, 2) or (not strings and recordings.shape[-1] == 0):
+        rank = len(speech.shape) + strings
+        if rank not in (1, 2) or (not strings and speech.shape[-1] == 0):
             raise ValueError(
-                "`recordings` must have shape (batch, samples) or (samples,), "
+                "`speech` must have shape (batch, samples) or (samples,), "
                 "with at least one sample, or (batch,) or () where they are "
-                f"strings. Received: dtype={dtype}, shape={recordings.shape}"
+                f"strings. Received: dtype={dtype}, shape={speech.shape}"
             )
         if rank == 1:
-            recordings = ops.expand_dims(recordings, 0)
+            speech = ops.expand_dims(speech, 0)
         if strings:
-            waveforms = self._decode(recordings)
+            waveforms = self._decode(speech)
         else:
             rate = self.input_sampling_rate or self.sampling_rate
-            waveforms = self._fit(ops.cast(recordings, "float32"), rate)
+            waveforms = self._fit(ops.cast(speech, "float32"), rate)
         if training and self.augmentation is not None:
             waveforms = self.augmentation(waveforms, training=True)
             waveforms = ops.cast(waveforms, "float32")
@@ -209,7 +209,7 @@ class SpeechPreprocessor(keras.layers.Layer):
         if tf.executing_eagerly():
             # Faster than an eager `map_fn`, and says which one is wrong.
             waveforms = [
-                self._decode_one(content, f"recordings[{index}]")
+                self._decode_one(content, f"speech[{index}]")
                 for index, content in enumerate(contents)
             ]
             return tf.reshape(waveforms, (-1, self.num_samples))
@@ -218,7 +218,7 @@ class SpeechPreprocessor(keras.layers.Layer):
             self._decode_one, contents, fn_output_signature=signature
         )
 
-    def _decode_one(self, content, name="recordings"):
+    def _decode_one(self, content, name="speech"):
         waveform, rate = decode_wav(content, name)
         return self._fit(waveform[None], rate)[0]
 
@@ -231,10 +231,10 @@ class SpeechPreprocessor(keras.layers.Layer):
         waveforms = tf.pad(waveforms, [[0, 0], [0, missing]])
         return tf.ensure_shape(waveforms, (None, self.num_samples))
 
-    def compute_output_spec(self, recordings, training=False):
-        strings = keras.backend.standardize_dtype(recordings.dtype) == "string"
-        single = len(recordings.shape) + strings == 1
-        shape = () if single else tuple(recordings.shape[:1])
+    def compute_output_spec(self, speech, training=False):
+        strings = keras.backend.standardize_dtype(speech.dtype) == "string"
+        single = len(speech.shape) + strings == 1
+        shape = () if single else tuple(speech.shape[:1])
         shape = (*shape, self.num_frames, self.num_mel_bins)
         return keras.KerasTensor(shape, dtype="float32")
 

@@ -18,7 +18,7 @@ from keras_xmodal.saving import register
 
 @register
 class VideoEncoder(keras.Model):
-    """A small network for short clips, which sees the order of the frames.
+    """A small network for short videos, which sees the order of the frames.
 
     The same convolutions read every frame, and how it differs from the frame
     before; an affine map makes a vector of each, which knows what is where. A
@@ -64,10 +64,10 @@ class VideoEncoder(keras.Model):
         import numpy as np
 
         encoder = kx.networks.VideoEncoder(4, (32, 32), filters=(16, 32))
-        clips = np.random.default_rng(0).random((2, 4, 32, 32, 3), "float32")
-        encoder(clips).shape  # (2, 128)
+        videos = np.random.default_rng(0).random((2, 4, 32, 32, 3), "float32")
+        encoder(videos).shape  # (2, 128)
         mask = np.array([[True] * 4, [True, True, False, False]])
-        encoder(clips, mask=mask).shape  # (2, 128)
+        encoder(videos, mask=mask).shape  # (2, 128)
         ```
 
     Reference:
@@ -110,11 +110,11 @@ class VideoEncoder(keras.Model):
         policy = keras.dtype_policies.get(dtype)
 
         # Functional graph
-        clips = keras.Input(
-            (num_frames, *image_size, 3), dtype="float32", name="clips"
+        videos = keras.Input(
+            (num_frames, *image_size, 3), dtype="float32", name="videos"
         )
-        is_frame = _FrameMask(dtype="float32", name="mask")(clips)
-        x = _with_changes(clips, is_frame)
+        is_frame = _FrameMask(dtype="float32", name="mask")(videos)
+        x = _with_changes(videos, is_frame)
         x = ops.reshape(x, (-1, *image_size, 6))  # (batch * num_frames, ...)
         for stage, channels in enumerate(filters):
             name = f"stage_{stage}"
@@ -137,7 +137,7 @@ class VideoEncoder(keras.Model):
         x = masked_mean(x, is_frame)
         if output_dim is not None:
             x = keras.layers.Dense(output_dim, dtype=policy, name="output")(x)
-        super().__init__(inputs=clips, outputs=x, **kwargs)
+        super().__init__(inputs=videos, outputs=x, **kwargs)
 
         # Config
         self.supports_masking = True
@@ -165,29 +165,29 @@ class VideoEncoder(keras.Model):
 
 
 class _FrameMask(keras.layers.Layer):
-    """The mask that came with clips as float32, 1 where there is none."""
+    """The mask that came with videos as float32, 1 where there is none."""
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self.supports_masking = True
 
-    def call(self, clips, mask=None):
+    def call(self, videos, mask=None):
         if mask is None:
-            return ops.ones_like(clips[:, :, 0, 0, 0])
+            return ops.ones_like(videos[:, :, 0, 0, 0])
         return ops.cast(mask, "float32")
 
-    def compute_mask(self, clips, previous_mask):
+    def compute_mask(self, videos, previous_mask):
         return None
 
-    def compute_output_spec(self, clips, mask=None):
-        return keras.KerasTensor(clips.shape[:2], "float32")
+    def compute_output_spec(self, videos, mask=None):
+        return keras.KerasTensor(videos.shape[:2], "float32")
 
 
-def _with_changes(clips, is_frame):
+def _with_changes(videos, is_frame):
     """Frames in [-1, 1], and beside them how they differ from those before."""
-    is_frame = ops.reshape(is_frame, (-1, clips.shape[1], 1, 1, 1))
-    clips = ops.where(is_frame > 0, clips, 0.0)
-    changes = clips[:, 1:] - clips[:, :-1]
+    is_frame = ops.reshape(is_frame, (-1, videos.shape[1], 1, 1, 1))
+    videos = ops.where(is_frame > 0, videos, 0.0)
+    changes = videos[:, 1:] - videos[:, :-1]
     changes = changes * is_frame[:, 1:] * is_frame[:, :-1]
     changes = ops.pad(changes, [[0, 0], [1, 0], [0, 0], [0, 0], [0, 0]])
-    return ops.concatenate([2.0 * clips - 1.0, changes], axis=-1)
+    return ops.concatenate([2.0 * videos - 1.0, changes], axis=-1)

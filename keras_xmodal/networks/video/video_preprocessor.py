@@ -15,7 +15,7 @@ from keras_xmodal.saving import register
 
 @register
 class VideoPreprocessor(keras.layers.Layer):
-    """Sample the frames of clips, resize and scale them.
+    """Sample the frames of videos, resize and scale them.
 
     The same layer works eagerly, in `tf.data.Dataset.map` and inside an
     exported graph. Of each clip it takes the frames in the middle of
@@ -28,12 +28,12 @@ class VideoPreprocessor(keras.layers.Layer):
     are divided by 255, grey is repeated, opacity laid over white, and other
     sizes are resized with antialiasing.
 
-    Encoded clips (GIF) are accepted as a string tensor, see `decode`.
+    Encoded videos (GIF) are accepted as a string tensor, see `decode`.
 
     Args:
         num_frames: Positive integer, frames of each clip of the result.
         image_size: Pair of positive integers, height and width in pixels.
-        augmentation: Keras layer on float clips `(batch, num_frames, height,
+        augmentation: Keras layer on float videos `(batch, num_frames, height,
             width, 3)` in [0, 1], such as `VideoAugmentation`, called after
             resizing and only with `training=True`, or `None`. What it returns
             is clipped to [0, 1].
@@ -41,9 +41,9 @@ class VideoPreprocessor(keras.layers.Layer):
             float32 under every `dtype` policy; an encoder casts it itself.
 
     Call arguments:
-        clips: Tensor of shape `(batch, time, height, width, channels)` or
+        videos: Tensor of shape `(batch, time, height, width, channels)` or
             `(time, height, width, channels)`, integer or float, with 1, 3 or
-            4 channels; a `tf.RaggedTensor` of clips of different lengths; or a
+            4 channels; a `tf.RaggedTensor` of videos of different lengths; or a
             string tensor of shape `(batch,)` or `()`.
         lengths: Integer tensor of shape `(batch,)`, or `()` for a single
             clip: how many frames of each are no padding, 1 to `time`. `None`
@@ -55,10 +55,10 @@ class VideoPreprocessor(keras.layers.Layer):
         `(num_frames, *image_size, 3)` for a single clip, in [0, 1].
 
     Raises:
-        TypeError: If `augmentation` is no Keras layer, or the clips are
+        TypeError: If `augmentation` is no Keras layer, or the videos are
             boolean or complex numbers.
         ValueError: If `num_frames` or `image_size` are not positive integers,
-            the clips have another rank or number of channels, or one has no
+            the videos have another rank or number of channels, or one has no
             frame.
 
     Example:
@@ -67,9 +67,9 @@ class VideoPreprocessor(keras.layers.Layer):
         import numpy as np
 
         preprocessor = kx.networks.VideoPreprocessor(8, (32, 32))
-        clips = np.random.default_rng(0).integers(0, 256, (2, 20, 64, 48, 3))
-        preprocessor(clips.astype("uint8")).shape  # (2, 8, 32, 32, 3)
-        preprocessor(clips.astype("uint8"), lengths=[20, 5]).shape  # the same
+        videos = np.random.default_rng(0).integers(0, 256, (2, 20, 64, 48, 3))
+        preprocessor(videos.astype("uint8")).shape  # (2, 8, 32, 32, 3)
+        preprocessor(videos.astype("uint8"), lengths=[20, 5]).shape  # the same
         ```
 
     Reference:
@@ -95,32 +95,32 @@ class VideoPreprocessor(keras.layers.Layer):
         self._allow_non_tensor_positional_args = True
         self.built = True  # a layer in `augmentation` builds itself
 
-    def call(self, clips, lengths=None, training=False):
-        if isinstance(clips, tf.RaggedTensor):
-            lengths, clips = clips.row_lengths(), clips.to_tensor()
-        clips = ops.convert_to_tensor(clips)
-        dtype = keras.backend.standardize_dtype(clips.dtype)
+    def call(self, videos, lengths=None, training=False):
+        if isinstance(videos, tf.RaggedTensor):
+            lengths, videos = videos.row_lengths(), videos.to_tensor()
+        videos = ops.convert_to_tensor(videos)
+        dtype = keras.backend.standardize_dtype(videos.dtype)
         if dtype == "string":
-            single = len(clips.shape) == 0
-            clips = self._decode(clips)
+            single = len(videos.shape) == 0
+            videos = self._decode(videos)
         elif dtype.startswith(("int", "uint", "float", "bfloat")):
-            single = len(clips.shape) == 4
-            clips = self._standardize(clips, lengths)
+            single = len(videos.shape) == 4
+            videos = self._standardize(videos, lengths)
         else:
             raise TypeError(
-                "`clips` must be integers from 0 to 255, floats in [0, 1] or "
-                f"strings holding encoded clips. Received: dtype={dtype}"
+                "`videos` must be integers from 0 to 255, floats in [0, 1] or "
+                f"strings holding encoded videos. Received: dtype={dtype}"
             )
         if not training or self.augmentation is None:
-            return clips
+            return videos
         if single:
-            clips = ops.expand_dims(clips, 0)
-        clips = self.augmentation(clips, training=True)
-        clips = ops.clip(ops.cast(clips, "float32"), 0.0, 1.0)
-        return ops.squeeze(clips, 0) if single else clips
+            videos = ops.expand_dims(videos, 0)
+        videos = self.augmentation(videos, training=True)
+        videos = ops.clip(ops.cast(videos, "float32"), 0.0, 1.0)
+        return ops.squeeze(videos, 0) if single else videos
 
     def decode(self, contents):
-        """Decode clips, each of its own length and size, and preprocess them.
+        """Decode videos, each of its own length and size, and preprocess them.
 
         All of it is TensorFlow graph operations, so that an exported model
         takes the bytes of files. A frame that covers a part of the picture is
@@ -165,44 +165,44 @@ class VideoPreprocessor(keras.layers.Layer):
         )
         return self.frame_preprocessor(frames)
 
-    def _standardize(self, clips, lengths):
+    def _standardize(self, videos, lengths):
         sizes = ("time", "height", "width", "channels")
-        checks.shape("clips", clips.shape, ("batch", *sizes), sizes)
-        single = len(clips.shape) == 4
+        checks.shape("videos", videos.shape, ("batch", *sizes), sizes)
+        single = len(videos.shape) == 4
         if single:
-            clips = ops.expand_dims(clips, 0)
-        if clips.shape[1] == 0:
+            videos = ops.expand_dims(videos, 0)
+        if videos.shape[1] == 0:
             raise ValueError(
-                "`clips` must have at least one frame. Received: "
-                f"shape={clips.shape}"
+                "`videos` must have at least one frame. Received: "
+                f"shape={videos.shape}"
             )
         if lengths is not None:
             lengths = ops.reshape(ops.cast(lengths, "int32"), (-1,))
-            lengths = _check_lengths(lengths, ops.shape(clips)[1])
+            lengths = _check_lengths(lengths, ops.shape(videos)[1])
             indices = sample_frames(lengths, self.num_frames)
-            clips = tf.gather(clips, indices, batch_dims=1)
-        elif clips.shape[1] != self.num_frames:
-            indices = sample_frames(ops.shape(clips)[1], self.num_frames)
-            clips = ops.take(clips, indices, axis=1)
+            videos = tf.gather(videos, indices, batch_dims=1)
+        elif videos.shape[1] != self.num_frames:
+            indices = sample_frames(ops.shape(videos)[1], self.num_frames)
+            videos = ops.take(videos, indices, axis=1)
         # (batch * num_frames, height, width, channels)
-        frames = ops.reshape(clips, (-1, *ops.shape(clips)[2:]))
+        frames = ops.reshape(videos, (-1, *ops.shape(videos)[2:]))
         frames = self.frame_preprocessor(frames)
         batch = () if single else (-1,)
         return ops.reshape(
             frames, (*batch, self.num_frames, *self.image_size, 3)
         )
 
-    def compute_output_spec(self, clips, lengths=None, training=False):
-        if keras.backend.standardize_dtype(clips.dtype) != "string":
+    def compute_output_spec(self, videos, lengths=None, training=False):
+        if keras.backend.standardize_dtype(videos.dtype) != "string":
             return super().compute_output_spec(
-                clips, lengths=lengths, training=training
+                videos, lengths=lengths, training=training
             )
-        shape = self.compute_output_shape(clips.shape)
+        shape = self.compute_output_shape(videos.shape)
         return keras.KerasTensor(shape, dtype="float32")
 
-    def compute_output_shape(self, clips_shape, lengths_shape=None):
-        single = len(clips_shape) in (0, 4)
-        batch_shape = () if single else tuple(clips_shape[:1])
+    def compute_output_shape(self, videos_shape, lengths_shape=None):
+        single = len(videos_shape) in (0, 4)
+        batch_shape = () if single else tuple(videos_shape[:1])
         return (*batch_shape, self.num_frames, *self.image_size, 3)
 
 

@@ -213,10 +213,10 @@ def test_augmentation_runs_in_training_only(waveforms):
 def test_recordings_that_cannot_be_decoded(waveforms):
     layer = SpeechPreprocessor(**SHORT)
     contents = tf.constant([to_wav(waveforms[0]), b"MP3"])
-    match = r"`recordings\[1\]` must be a WAV file"
+    match = r"`speech\[1\]` must be a WAV file"
     with pytest.raises(ValueError, match=match):
         layer(contents)
-    match = "`recordings` must be a WAV file.* 3 bytes"
+    match = "`speech` must be a WAV file.* 3 bytes"
     with pytest.raises(tf.errors.InvalidArgumentError, match=match):
         tf.function(layer)(contents)
     dataset = tf.data.Dataset.from_tensor_slices(contents).map(layer)
@@ -226,13 +226,13 @@ def test_recordings_that_cannot_be_decoded(waveforms):
 
 @pytest.mark.parametrize("recordings", [0.5, [[[0.5]]], [[], []], [["a"]]])
 def test_wrong_shape(recordings):
-    with pytest.raises(ValueError, match="`recordings` must have shape"):
+    with pytest.raises(ValueError, match="`speech` must have shape"):
         SpeechPreprocessor(**SHORT)(tf.constant(recordings))
 
 
 @pytest.mark.parametrize("dtype", ["int16", "bool", "complex64"])
 def test_wrong_dtype(dtype):
-    with pytest.raises(TypeError, match="`recordings` must be strings holding"):
+    with pytest.raises(TypeError, match="`speech` must be strings holding"):
         SpeechPreprocessor(**SHORT)(tf.zeros((2, 800), dtype))
 
 
@@ -293,6 +293,6 @@ def test_it_travels_inside_a_saved_model(waveforms, tmp_path):
         atol=1e-4,
     )
     with pytest.raises(
-        tf.errors.InvalidArgumentError, match="`recordings` must be complete"
+        tf.errors.InvalidArgumentError, match="`speech` must be complete"
     ):
         embed(speech=tf.constant([other[:-5]]))

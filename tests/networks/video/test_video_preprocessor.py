@@ -236,7 +236,7 @@ def test_wrong_arguments(kwargs, error, match):
 def test_wrong_input(clips):
     layer = VideoPreprocessor()
     for shape in [(4,), (4, 4, 3), (1, 1, 1, 4, 4, 3)]:
-        with pytest.raises(ValueError, match="`clips` must have shape"):
+        with pytest.raises(ValueError, match="`videos` must have shape"):
             layer(np.zeros(shape, "uint8"))
     with pytest.raises(ValueError, match="at least one frame"):
         layer(clips[:, :0])
