@@ -1,4 +1,4 @@
-"""Data sets: the bundled sample, and how it is split into questions."""
+"""Data sets, bundled, fetched and your own, and the files they are made of."""
 
 from keras_xmodal.datasets.fetching.fetch import fetch
 from keras_xmodal.datasets.from_csv import from_csv
@@ -6,9 +6,10 @@ from keras_xmodal.datasets.from_tfds import from_tfds
 from keras_xmodal.datasets.load import load
 from keras_xmodal.media.gif import write_gif
 from keras_xmodal.media.video import read_video
-from keras_xmodal.media.wav import write_wav
+from keras_xmodal.media.wav import decode_wav, write_wav
 
 __all__ = [
+    "decode_wav",
     "fetch",
     "from_csv",
     "from_tfds",

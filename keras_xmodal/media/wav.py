@@ -47,7 +47,7 @@ def decode_wav(
 
         kx.datasets.write_wav("tone.wav", np.sin(np.arange(800) / 3), 8000)
         with open("tone.wav", "rb") as file:
-            waveform, sampling_rate = kx.networks.decode_wav(file.read())
+            waveform, sampling_rate = kx.datasets.decode_wav(file.read())
         waveform.shape, int(sampling_rate)  # ((800,), 8000)
         ```
 

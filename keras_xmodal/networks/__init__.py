@@ -1,6 +1,5 @@
 """What a modality brings: from raw data to features, and back to data."""
 
-from keras_xmodal.media.wav import decode_wav
 from keras_xmodal.networks.adversarial.conv_discriminator import (
     ConvDiscriminator,
 )
@@ -52,7 +51,6 @@ __all__ = [
     "VideoDecoder",
     "VideoEncoder",
     "VideoPreprocessor",
-    "decode_wav",
     "from_keras_hub",
     "lsa_embeddings",
     "word_vectors",

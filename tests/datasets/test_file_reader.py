@@ -46,7 +46,7 @@ def wav(code=1, size=None, length=None, samples=b"\1\0\0\0", extra=b""):
     ],
 )
 def test_wav_files_are_checked_as_they_are_decoded(content, sound):
-    for check in (kx.networks.decode_wav, lambda c: check_content(c, "a.WAV")):
+    for check in (kx.datasets.decode_wav, lambda c: check_content(c, "a.WAV")):
         if sound:
             check(content)
         else:

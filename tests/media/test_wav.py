@@ -9,9 +9,8 @@ import pytest
 import scipy.io.wavfile
 import tensorflow as tf
 
-from keras_xmodal.datasets import write_wav
+from keras_xmodal.datasets import decode_wav, write_wav
 from keras_xmodal.media.wav import is_whole_wav
-from keras_xmodal.networks import decode_wav
 from tests.helpers import assert_close
 
 GRAPH = tf.function(decode_wav, input_signature=[tf.TensorSpec((), tf.string)])

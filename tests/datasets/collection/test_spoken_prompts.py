@@ -59,7 +59,7 @@ def test_speech_goes_through_the_preprocessor(fetched):
     preprocessor = kx.networks.SpeechPreprocessor(duration=0.2)
     dataset = read_examples("spoken_prompts", data_dir=fetched)
     for example in dataset:
-        waveform, rate = kx.networks.decode_wav(example["speech"])
+        waveform, rate = kx.datasets.decode_wav(example["speech"])
         assert rate == 8000
         assert len(waveform) == example["speech_length"]
     batches = dataset.batch(3).map(lambda batch: preprocessor(batch["speech"]))
