@@ -445,7 +445,7 @@ tower = keras.Sequential(
 # %%
 def read_emoji(split):
     data = kx.datasets.load("emoji", split, columns=["keywords"])
-    return [row for row, _ in data.as_numpy_iterator()]
+    return [{**row, "id": item} for row, item in data.as_numpy_iterator()]
 
 
 emoji = read_emoji("train")

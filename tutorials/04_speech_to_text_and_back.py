@@ -57,7 +57,7 @@ data = kx.datasets.load(
     modalities=("text", "speech"),
     columns=["voice"],
 )
-rows, _ = data.batch(len(data)).as_numpy_iterator().next()
+rows, ids = data.batch(len(data)).as_numpy_iterator().next()
 words = np.array([text.decode() for text in rows["text"]])
 voices = np.array([voice.decode() for voice in rows["voice"]])
 is_test = voices == "slt"
@@ -148,9 +148,9 @@ heard = rows["speech"][~is_test]
 copies = [np.asarray(augment(heard, training=True)) for _ in range(COPIES - 1)]
 train_x = np.concatenate([spectrograms[~is_test], *copies])
 train_words = np.tile(words[~is_test], COPIES)
-train_ids = np.tile(rows["id"][~is_test], COPIES)
+train_ids = np.tile(ids[~is_test], COPIES)
 test_x, test_words = spectrograms[is_test], words[is_test]
-test_ids = rows["id"][is_test]
+test_ids = ids[is_test]
 show(
     [[train_x[row + i * len(heard)] for i in range(COPIES)] for row in (0, 9)],
     ["as it is", *[f"copy {i}" for i in range(1, COPIES)]],
