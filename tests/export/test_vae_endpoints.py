@@ -177,6 +177,44 @@ def test_translation_decodes_a_sample_of_the_source(objective):
                 )
 
 
+@pytest.mark.parametrize(
+    "objective", [kx.objectives.MVAE(), kx.objectives.JMVAE()]
+)
+def test_layers_serve_in_inference_mode(objective):
+    layers, x = keras.layers, inputs()
+    model = kx.VAEModel(
+        latent_dim=4,
+        encoders={
+            name: keras.Sequential([keras.Input((dim,)), layers.Dropout(0.5)])
+            for name, dim in DIMS.items()
+        },
+        decoders={
+            name: keras.Sequential(
+                [keras.Input((4,)), layers.Dropout(0.5), layers.Dense(dim)]
+            )
+            for name, dim in DIMS.items()
+        },
+        objective=objective,
+    )
+    model(x)
+    z = np.ones((6, 4), "float32")
+    for name, endpoint in endpoints(model, "noise").items():
+        given = {**x, "z": z, "noise": 0 * z}
+        actual = endpoint.reference(model, given)
+        use, _, rest = name.partition("_")
+        source, _, target = rest.partition("_to_")
+        if use == "encode":
+            given = x if source == "all" else {source: x[source]}
+            expected = {key: model.encode(given, output=key) for key in actual}
+        elif use == "decode":
+            expected = {source: model.decode(z)[source]}
+        else:
+            given = {source: x[source]}
+            expected = {target: model.translate(given, target)}
+        for key, value in actual.items():
+            np.testing.assert_allclose(value, expected[key], atol=1e-5)
+
+
 def test_seed_of_a_row_decides_its_sample():
     model, x = make_model(kx.objectives.MoPoE()), inputs()
     endpoint = endpoints(model)["translate_text_to_image"]

@@ -84,13 +84,16 @@ def test_more_candidates_than_anchors(cls):
 @pytest.mark.parametrize(
     "cls", [c for c in ALL if c is not losses.SigmoidContrastive]
 )
-def test_symmetric_loss_is_the_mean_of_both_directions(cls):
-    ids = np.arange(6)
-    rows, columns = (
-        float(cls(symmetric=False)(ids, z)) for z in (LOGITS, LOGITS.T)
-    )
+@pytest.mark.parametrize("weighted", [False, True])
+def test_symmetric_loss_is_the_mean_of_both_directions(cls, weighted):
+    ids, weights = np.arange(6), None
+    if weighted:  # Two anchors are missing, and others of the candidates.
+        weights = np.outer([1, 0, 2, 1, 0, 1], [1, 3, 1, 0, 1, 1])
+    loss = cls(symmetric=False)
+    rows = loss(ids, LOGITS, weights)
+    columns = loss(ids, LOGITS.T, None if weights is None else weights.T)
     np.testing.assert_allclose(
-        cls()(ids, LOGITS), (rows + columns) / 2, rtol=1e-6
+        cls()(ids, LOGITS, weights), (rows + columns) / 2, rtol=1e-6
     )
 
 

@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 
 import keras_xmodal as kx
+from keras_xmodal.models.data import take_rows
 from tests.helpers import (
     assert_close,
     check_same_training,
@@ -475,8 +476,21 @@ def test_modalities_of_unequal_shapes():
 def test_evaluation_is_repeatable_and_has_metrics():
     mae = keras.metrics.MeanAbsoluteError
     metrics = {"a": [mae("error_of_a")], "b": [mae("error_of_b")]}
+    options = {"metrics": metrics, "identity_weight": 1, "run_eagerly": True}
+
+    def generator():
+        layers = keras.layers
+        return keras.Sequential(
+            [keras.Input((3,)), layers.Dropout(0.5), layers.Dense(3)]
+        )
+
+    def distance(x, y):
+        return {name: np.mean(np.abs(x[name] - y[name])) for name in "ab"}
+
     model = make_model(
-        {"metrics": metrics, "identity_weight": 1, "run_eagerly": True}
+        options,
+        normalized=True,
+        generators={"a": generator(), "b": generator()},
     )
     train(model, validation_data=DATA)
     pairs = {name: value[:20] for name, value in DATA.items()}
@@ -484,17 +498,30 @@ def test_evaluation_is_repeatable_and_has_metrics():
     logs = model.evaluate(pairs, **options)
     assert logs == model.evaluate(pairs, **options)
     made = model(pairs)
-    back = model({"a": made["a"], "b": made["b"]})
-
-    def distance(x):
-        values = [np.mean(np.abs(x[name] - pairs[name])) for name in "ab"]
-        return pytest.approx(sum(values), rel=1e-2)
-
+    back = model(made)
     # Of unequal batches, the mean over batches.
-    assert logs["cycle_loss"] == distance(back)
-    for name in "ab":
-        expected = np.mean(np.abs(made[name] - pairs[name]))
-        assert logs[f"error_of_{name}"] == pytest.approx(expected, rel=1e-5)
+    cycle = [
+        sum(distance(take_rows(back, rows), take_rows(pairs, rows)).values())
+        for rows in (slice(0, 8), slice(8, 16), slice(16, 20))
+    ]
+    assert logs["cycle_loss"] == pytest.approx(np.mean(cycle), rel=1e-5)
+    for name, value in distance(made, pairs).items():
+        assert logs[f"error_of_{name}"] == pytest.approx(value, rel=1e-5)
+
+    logs = model.evaluate(pairs, **{**options, "batch_size": 20})
+    expected = {"cycle_loss": sum(distance(back, pairs).values())}
+    same = {n: model.ema_generators[n](pairs[n]) for n in "ab"}
+    expected["identity_loss"] = sum(distance(same, pairs).values())
+    for name, value in distance(made, pairs).items():
+        expected[f"error_of_{name}"] = value
+    played = [
+        model.adversarial_loss.call(d(pairs[name])[:, 0], d(made[name])[:, 0])
+        for name, d in model.discriminators.items()
+    ]
+    names = ("discriminator_loss", "generator_loss")
+    for name, values in zip(names, zip(*played, strict=True), strict=True):
+        expected[name] = sum(map(np.mean, values))
+    assert logs == pytest.approx(expected, rel=1e-5)
 
 
 def test_without_averages():

@@ -206,6 +206,29 @@ def test_one_step_by_hand():
     assert_close(gan.ema_generator.get_weights(), average, atol=1e-6)
 
 
+def test_each_update_of_the_discriminator_has_noise_of_its_own():
+    gan = make_gan()
+    gan.compile(
+        "sgd",
+        keras.optimizers.SGD(0.0),
+        penalties=[],
+        discriminator_steps=2,
+        run_eagerly=True,
+    )
+    gan.build((None, 5))
+    x, y = tf.constant(X[:8]), tf.constant(Y[:8])
+    losses = []
+    for stream in (2, 5):
+        z = gan._latents(gan._noise(stream), 8)
+        fake = gan.discriminator([gan.generator([z, x]), x])
+        real = gan.discriminator([y, x])
+        losses.append(np.mean(tf.math.softplus(fake - real)))
+    logs = gan.train_on_batch(x, y, return_dict=True)
+    expected = pytest.approx(np.mean(losses), rel=1e-5)
+    assert losses[0] != expected
+    assert logs["discriminator_loss"] == expected
+
+
 def test_mismatched_conditions_by_hand():
     gan = make_gan({"mismatch_weight": 0.25, "penalties": []})
     gan.build((None, 5))
@@ -252,6 +275,7 @@ def test_saves_and_resumes_exactly(run_eagerly, tmp_path):
             {
                 "loss": kx.adversarial.Hinge(),
                 "penalties": [kx.adversarial.R1(0.3)],
+                "mismatch_weight": 0.25,
                 "run_eagerly": run_eagerly,
             },
             generator=functional(3, "sigmoid", *layers(), sizes=(4, 6)),
@@ -265,6 +289,7 @@ def test_saves_and_resumes_exactly(run_eagerly, tmp_path):
     gan.save(path)
     loaded = keras.saving.load_model(path)
     assert loaded.penalties[0].weight == 0.3
+    assert loaded.mismatch_weight == 0.25
     assert int(loaded.step) == 6
     assert_close(loaded(X), gan(X), atol=0)
     histories = [train(m, epochs=2) for m in (gan, loaded)]
@@ -467,15 +492,30 @@ def test_one_optimizer_stands_for_both():
 
 
 def test_evaluation_is_repeatable_and_has_metrics():
-    gan = make_gan({"metrics": ["mse"]})
+    layers = keras.layers
+    gan = make_gan(
+        {"metrics": ["mse"]},
+        generator=functional(3, "sigmoid", layers.Dropout(0.5)),
+        discriminator=functional(
+            1, None, layers.BatchNormalization(), sizes=(3, 5)
+        ),
+    )
     train(gan, epochs=1, validation_data=(X, Y))
     logs = gan.evaluate(X, Y, batch_size=16, verbose=0, return_dict=True)
     assert logs == gan.evaluate(
         X, Y, batch_size=16, verbose=0, return_dict=True
     )
     z = gan._latents(gan._noise(0, step=-2), 48)
-    expected = np.mean((gan(X, z) - Y) ** 2)
+    fake = gan(X, z)
+    expected = np.mean((fake - Y) ** 2)
     assert logs["mean_squared_error"] == pytest.approx(expected, rel=1e-4)
+    x, y = tf.constant(X), tf.constant(Y)
+    real, fake = (gan.discriminator([v, x])[:, 0] for v in (y, fake))
+    names = ("discriminator_loss", "generator_loss")
+    for name, values in zip(
+        names, gan.adversarial_loss.call(real, fake), strict=True
+    ):
+        assert logs[name] == pytest.approx(np.mean(values), rel=1e-4)
 
 
 def test_without_an_average():

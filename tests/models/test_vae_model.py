@@ -165,6 +165,39 @@ def test_mixed_precision(objective, policy):
         assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
 
 
+def test_layers_train_in_training_only():
+    modes = []
+
+    class Mode(keras.layers.Layer):
+        def call(self, x, training=False):
+            modes.append(training)
+            return x
+
+    model = kx.VAEModel(
+        latent_dim=3,
+        encoders={
+            name: keras.Sequential([keras.Input((size,)), Mode()])
+            for name, size in SIZES.items()
+        },
+        decoders={
+            name: keras.Sequential(
+                [keras.Input((3,)), Mode(), keras.layers.Dense(size)]
+            )
+            for name, size in SIZES.items()
+        },
+        objective=kx.objectives.MVTCAE(),
+    )
+    model.compile("adam", run_eagerly=True)
+    model.build({name: value.shape for name, value in DATA.items()})
+    for step, training in (
+        (model.train_on_batch, True),
+        (model.test_on_batch, False),
+    ):
+        modes.clear()
+        step(DATA)
+        assert modes == [training] * 6
+
+
 def test_loss_scale_does_not_show_in_the_gradient_norm():
     model = make_model()
     optimizer = keras.optimizers.SGD(0.0)
