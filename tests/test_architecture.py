@@ -256,7 +256,19 @@ def test_public_symbols_are_in_the_table_of_features():
     )
 
 
-@pytest.mark.parametrize("subpackage", SUBPACKAGES)
+# Rooms whose examples train or export models.
+LONG_EXAMPLES = ("callbacks", "export", "models", "objectives")
+
+
+@pytest.mark.parametrize(
+    "subpackage",
+    [
+        pytest.param(
+            name, marks=[pytest.mark.large] if name in LONG_EXAMPLES else []
+        )
+        for name in SUBPACKAGES
+    ],
+)
 def test_examples_of_the_docstrings_run(subpackage, tmp_path, monkeypatch):
     failures = []
     for name, obj in PUBLIC.items():

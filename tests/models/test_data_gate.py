@@ -342,6 +342,7 @@ each_entry = pytest.mark.parametrize("entry", ENTRIES.values(), ids=ENTRIES)
 @each_entry
 def test_bad_data_is_refused_by_every_entry(make, entry):
     model = make()
+    model.test_on_batch(VECTORS)  # A built model checks no less.
     image = VECTORS["image"]
     with pytest.raises(ValueError, match=r"must hold modalities.*'speech'"):
         entry(model, {"speech": image})
