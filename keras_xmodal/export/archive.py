@@ -8,15 +8,7 @@ from keras_xmodal.export import samples
 
 
 def write_archive(model, signatures, folder, default=None):
-    """Write a SavedModel.
-
-    Args:
-        model: Model, built.
-        signatures: List of `Signature`.
-        folder: Path of a folder to write into.
-        default: Name of the signature that is `serving_default` as well.
-            Defaults to the first.
-    """
+    """Write a SavedModel."""
     archive = keras.export.ExportArchive()
     # Variables are found in the endpoints, lookup tables are not. The archive
     # would write the variables of a layer that it tracks itself a second time.
@@ -32,16 +24,7 @@ def write_archive(model, signatures, folder, default=None):
 
 
 def read_archive(folder, signatures):
-    """Load a SavedModel back.
-
-    Args:
-        folder: Path of the SavedModel.
-        signatures: List of `Signature`.
-
-    Returns:
-        Dict of functions by signature, from a dict of NumPy arrays by the
-        inputs' names to one by the outputs' names.
-    """
+    """Load a SavedModel back."""
     loaded = tf.saved_model.load(str(folder))
 
     def runner(name):

@@ -10,20 +10,7 @@ from keras_xmodal.networks import SpeechPreprocessor
 
 
 def batches(model, signature, examples=None, batch_size=256):
-    """Yield what to feed an endpoint, and it preprocessed: one row, then all.
-
-    Args:
-        model: Model, built.
-        signature: `Signature`.
-        examples: Dict of arrays of raw examples by modality; where one of the
-            endpoint's modalities is not in it, all inputs are made up.
-        batch_size: Integer, examples in a batch.
-
-    Yields:
-        Pairs of dicts of NumPy arrays of shape `(batch, ...)` by the inputs'
-        names: what the endpoint takes, and what `Signature.reference` takes.
-        The first pair is the first example on its own.
-    """
+    """Yield what to feed a signature, and it preprocessed: a row, then all."""
     examples = examples or {}
     if all(tower.modality in examples for tower in signature.towers):
         rows = {t.name: examples[t.modality] for t in signature.towers}

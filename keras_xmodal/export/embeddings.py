@@ -6,32 +6,13 @@ from keras_xmodal.metrics import retrieval_report
 
 
 def cosines(expected, received):
-    """Cosine similarity of each row of two arrays.
-
-    Args:
-        expected: Array of shape `(examples, embedding_dim)`.
-        received: Array of that shape.
-
-    Returns:
-        Array of shape `(examples,)`.
-    """
+    """Cosine similarity of each row of two arrays."""
     norms = np.linalg.norm(expected, axis=1) * np.linalg.norm(received, axis=1)
     return np.sum(expected * received, axis=1) / np.maximum(norms, 1e-12)
 
 
 def retrieval(pairs, before, after, evaluation):
-    """Retrieval between the modalities that a model compares.
-
-    Args:
-        pairs: Pairs of modalities.
-        before: Dict of embeddings by modality, from Keras.
-        after: Dict of embeddings by modality, from the exported model.
-        evaluation: Pair of a dict of raw arrays by modality and ids.
-
-    Returns:
-        Dict with `R@1_before`, `R@1` and `retrieval`; empty where no pair was
-        evaluated.
-    """
+    """Retrieval between the modalities that a model compares."""
     x, ids = evaluation
     rows = {name: _distinct(x[name], ids) for name in before}
     directions = {}

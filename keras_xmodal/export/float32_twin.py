@@ -7,45 +7,14 @@ _REDUCED = ("float16", "bfloat16", "mixed_float16", "mixed_bfloat16")
 
 
 def is_float32(model):
-    """Whether no layer of a model computes in half precision.
-
-    Args:
-        model: Keras model.
-
-    Returns:
-        Boolean.
-    """
+    """Whether no layer of a model computes in half precision."""
     return not any(
         layer.compute_dtype in _REDUCED for layer in model._flatten_layers()
     )
 
 
 def float32_twin(model, inputs):
-    """Copy a model, so that the copy computes in float32.
-
-    Args:
-        model: Model, built, of any dtype policy.
-        inputs: Dict of preprocessed batches on which to build the copy, as
-            `input_specs` names them.
-
-    Returns:
-        The model itself if it is float32 throughout, or else a copy with its
-        weights and without its preprocessors.
-
-    Raises:
-        NotImplementedError: If a layer has no `get_config`.
-
-    Example:
-        ```python
-        import numpy as np
-        import keras_xmodal as kx
-        from keras_xmodal.export.float32_twin import float32_twin
-
-        model = kx.EmbeddingModel(32, 16, dtype="mixed_float16")
-        x = np.ones((1, 32), "float32")
-        print(model(x).dtype, float32_twin(model, {None: x})(x).dtype)
-        ```
-    """
+    """Copy a model, so that the copy computes in float32."""
     if is_float32(model):
         return model
     config = model.get_config()

@@ -16,28 +16,6 @@ def compare(model, signatures, runners, evaluation, batch_size, tolerance):
     """Run every endpoint beside Keras.
 
     Each runs on one example alone and then on batches.
-
-    Args:
-        model: `EmbeddingModel`, `GANModel` or `VAEModel`.
-        signatures: List of `Signature`.
-        runners: Dict by signature of functions from a dict of inputs to a dict
-            of outputs, both NumPy arrays by name.
-        evaluation: Pair of a dict of raw arrays by modality and ids, as
-            `samples.check_evaluation` returns it.
-        batch_size: Integer, examples run at once.
-        tolerance: Float, the largest absolute error allowed, times the
-            largest value if that is above 1.
-
-    Returns:
-        Dict with `max_abs_error` and `endpoints` (by name, that and
-        `num_examples`). Of embeddings, also `mean_cosine` and `min_cosine`
-        (of each endpoint, and the worst) and, with an evaluation set of two
-        modalities that the model compares, `R@1_before`, `R@1` and
-        `retrieval`.
-
-    Raises:
-        ValueError: If an output of the model is not finite.
-        RuntimeError: If an endpoint differs from Keras.
     """
     examples, _ = evaluation
     facts, before, after = {}, {}, {}
@@ -73,15 +51,7 @@ def compare(model, signatures, runners, evaluation, batch_size, tolerance):
 
 
 def write_report(report, path):
-    """Write a report as JSON.
-
-    Args:
-        report: Dict.
-        path: Path of the file.
-
-    Returns:
-        The report as it reads back: tuples have become lists.
-    """
+    """Write a report as JSON."""
     path = pathlib.Path(path)
     path.parent.mkdir(exist_ok=True)
     text = json.dumps(report, indent=2, allow_nan=False, ensure_ascii=False)
@@ -90,15 +60,7 @@ def write_report(report, path):
 
 
 def describe(signature):
-    """Names, shapes and dtypes of the inputs, for a report.
-
-    Args:
-        signature: `Signature`.
-
-    Returns:
-        Dict with `inputs` and, the first of them, `input`; an open dimension
-        is None.
-    """
+    """Names, shapes and dtypes of the inputs, for a report."""
     inputs = [
         {
             "name": spec.name,
@@ -111,14 +73,7 @@ def describe(signature):
 
 
 def total_bytes(folder):
-    """Size of all files in a folder.
-
-    Args:
-        folder: Path.
-
-    Returns:
-        Integer.
-    """
+    """Size of all files in a folder."""
     return sum(
         os.path.getsize(os.path.join(root, file))
         for root, _, files in os.walk(folder)

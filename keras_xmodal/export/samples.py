@@ -16,22 +16,7 @@ OPEN_SIZE = 16
 
 
 def check_evaluation(model, evaluation):
-    """Check an evaluation set and bring it into arrays.
-
-    Args:
-        model: Any model of this package.
-        evaluation: None or a pair `(x, ids)`: a dict of raw examples by
-            modality (an array, for a model of one tensor) and one id each,
-            or None where each is its own item.
-
-    Returns:
-        Pair of a dict of NumPy arrays by modality, strings and bytes as
-        objects, and a NumPy array of ids; or `({}, None)`.
-
-    Raises:
-        TypeError: If it is no such pair.
-        ValueError: If modalities are unknown or sizes differ.
-    """
+    """Check an evaluation set and bring it into arrays."""
     if evaluation is None:
         return {}, None
     if not isinstance(evaluation, (tuple, list)) or len(evaluation) != 2:
@@ -81,16 +66,7 @@ def _to_array(value):
 
 
 def tensor(spec, high=2, num_samples=NUM_SAMPLES):
-    """Make up a batch: floats in [0, 1), integers in `[0, high)` or texts.
-
-    Args:
-        spec: `tf.TensorSpec`; open dimensions become 16.
-        high: Integer above the largest integer, 256 for uint8.
-        num_samples: Integer, size of the batch.
-
-    Returns:
-        NumPy array of shape `(num_samples, ...)`.
-    """
+    """Make up a batch: floats in [0, 1), integers in `[0, high)` or texts."""
     generator = np.random.default_rng(0)
     shape = (num_samples, *(size or OPEN_SIZE for size in spec.shape[1:]))
     if spec.dtype == tf.string:
@@ -106,16 +82,7 @@ def tensor(spec, high=2, num_samples=NUM_SAMPLES):
 
 
 def noise(spec, num_samples):
-    """Make up latents, noise or seeds.
-
-    Args:
-        spec: `tf.TensorSpec`, floats or int32.
-        num_samples: Integer, size of the batch.
-
-    Returns:
-        NumPy array of shape `(num_samples, ...)`: standard normal, or integers
-        of the whole range.
-    """
+    """Make up latents, noise or seeds."""
     generator = np.random.default_rng(0)
     shape = (num_samples, *spec.shape[1:])
     if spec.dtype.is_floating:
@@ -124,15 +91,7 @@ def noise(spec, num_samples):
 
 
 def texts(preprocessor, num_samples=NUM_SAMPLES):
-    """Make up texts from a vocabulary, each with an unknown word.
-
-    Args:
-        preprocessor: Keras layer, with `get_vocabulary` or without.
-        num_samples: Integer, number of texts.
-
-    Returns:
-        NumPy array of bytes objects of shape `(num_samples,)`, UTF-8.
-    """
+    """Make up texts from a vocabulary, each with an unknown word."""
     words = ["red", "круг", "苹果", "maçã", "🍎"]
     if hasattr(preprocessor, "get_vocabulary"):
         vocabulary = [str(word) for word in preprocessor.get_vocabulary()]
@@ -143,15 +102,7 @@ def texts(preprocessor, num_samples=NUM_SAMPLES):
 
 
 def pictures(sizes, channels=3):
-    """Make up pictures of random pixels.
-
-    Args:
-        sizes: List of pairs (height, width) in pixels.
-        channels: Integer.
-
-    Returns:
-        List of uint8 arrays of shape `(height, width, channels)`.
-    """
+    """Make up pictures of random pixels."""
     generator = np.random.default_rng(0)
     return [
         generator.integers(0, 256, (*size, channels)).astype("uint8")
@@ -160,14 +111,7 @@ def pictures(sizes, channels=3):
 
 
 def recordings(sampling_rate):
-    """Make up recordings of different lengths and sampling rates.
-
-    Args:
-        sampling_rate: Integer, in Hz.
-
-    Returns:
-        NumPy array of bytes objects, WAV files of shape `(NUM_SAMPLES,)`.
-    """
+    """Make up recordings of different lengths and sampling rates."""
     generator = np.random.default_rng(0)
     return _to_array(
         [
@@ -178,15 +122,7 @@ def recordings(sampling_rate):
 
 
 def to_pictures(images):
-    """Bring raw images into 8 bits, as a picture file holds them.
-
-    Args:
-        images: Array of shape `(batch, height, width, channels)`, integers
-            from 0 to 255 or floats, in [0, 1] or [0, 255].
-
-    Returns:
-        uint8 array.
-    """
+    """Bring raw images into 8 bits, as a picture file holds them."""
     images = np.asarray(images)
     if images.dtype == np.uint8:
         return images
@@ -196,14 +132,7 @@ def to_pictures(images):
 
 
 def vocabulary_size(*layers):
-    """Count the ids that all lookup layers and embeddings of layers know.
-
-    Args:
-        *layers: Keras layers, or None.
-
-    Returns:
-        Integer, at least 2.
-    """
+    """Count the ids that all lookup layers and embeddings of layers know."""
     sizes = []
     for layer in layers:
         if hasattr(layer, "vocabulary_size"):

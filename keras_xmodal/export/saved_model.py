@@ -176,22 +176,7 @@ def saved_model(
 
 
 def check_arguments(model, path, evaluation, batch_size):
-    """Check what both exports take, before anything is computed or written.
-
-    Args:
-        model: Any model of this package.
-        path: Path that does not exist yet.
-        evaluation: None or a pair `(x, ids)`.
-        batch_size: Positive integer.
-
-    Returns:
-        Pair as from `samples.check_evaluation`.
-
-    Raises:
-        TypeError: If an argument has the wrong type.
-        ValueError: If a value is out of range or does not fit the model.
-        FileExistsError: If there is something at `path`.
-    """
+    """Check what both exports take, before anything is computed or written."""
     if not hasattr(model, "endpoints"):
         raise TypeError(
             "`model` must say what it serves by a method `endpoints`, as the "

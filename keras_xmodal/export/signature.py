@@ -49,15 +49,7 @@ class Signature:
         return " and ".join(parts)
 
     def function(self, model):
-        """Graph function, from its inputs in their order to a dict.
-
-        Args:
-            model: The model, or a copy of it.
-
-        Returns:
-            Function of tensors of shape `(batch, ...)` to a dict of tensors
-            of shape `(batch, ...)`, floats in float32.
-        """
+        """Graph function, from its inputs in their order to a dict."""
 
         def call(*values):
             x = {
@@ -71,31 +63,11 @@ class Signature:
         return call
 
     def reference(self, model, inputs):
-        """What Keras gives.
-
-        Args:
-            model: The model.
-            inputs: Dict of batches by the inputs' names, modalities
-                preprocessed.
-
-        Returns:
-            Dict of NumPy arrays.
-        """
+        """What Keras gives."""
         return _to_numpy(self.endpoint.compute(model, *self._arguments(inputs)))
 
     def scored(self, model, inputs, expected, received):
-        """Outputs to compare: these, or their scores where there are such.
-
-        Args:
-            model: The model.
-            inputs: As for `reference`.
-            expected: Dict of arrays, what `reference` gave.
-            received: Dict of arrays of equal shapes, what the exported model
-                gave.
-
-        Returns:
-            Pair of dicts of float arrays.
-        """
+        """Outputs to compare: these, or their scores where there are such."""
         score = self.endpoint.score
         if score is None:
             return expected, received

@@ -4,20 +4,7 @@ from keras_xmodal.export.signature import Signature
 
 
 def find_signatures(model, towers, sampling="seed"):
-    """List the signatures of a model: each endpoint, and on raw input.
-
-    Args:
-        model: Model with `endpoints`.
-        towers: List of `Tower`.
-        sampling: `"seed"` or `"noise"`, what takes the place of a random
-            generator.
-
-    Returns:
-        List of `Signature`.
-
-    Raises:
-        ValueError: If two signatures, or two inputs of one, have one name.
-    """
+    """List the signatures of a model: each endpoint, and on raw input."""
     known = {tower.modality: tower for tower in towers}
     signatures = []
     for endpoint in model.endpoints(sampling):

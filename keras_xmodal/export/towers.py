@@ -69,20 +69,7 @@ def preprocess(model, modality, x):
 
 
 def find_towers(model, examples=None, input_signature=None):
-    """Find out what each modality of a model takes.
-
-    Args:
-        model: Any model of this package.
-        examples: Dict of raw arrays by modality, of any modalities.
-        input_signature: Dict by modality of objects with `shape` and `dtype`.
-
-    Returns:
-        List of `Tower`, in the order of the modalities.
-
-    Raises:
-        TypeError: If the examples are strings and the encoder takes numbers.
-        ValueError: If a name cannot be an endpoint's or an input is unknown.
-    """
+    """Find out what each modality of a model takes."""
     specs = model.input_specs()
     given = {name or "x": name for name in specs}
     if input_signature:

@@ -293,21 +293,7 @@ class MultimodalModel(keras.Model):
         shuffle=False,
         steps=None,
     ):
-        """Check data of any kind, and make it batches for the steps.
-
-        Args:
-            x: What a user passed.
-            y: What a user passed.
-            sample_weight: What a user passed.
-            training: Whether augmentation applies.
-            inputs: Whether only the inputs of a call are wanted.
-            batch_size: Positive integer or None, for arrays.
-            shuffle: Whether to shuffle, for arrays.
-            steps: Steps of an epoch, or None.
-
-        Returns:
-            `tf.data.Dataset`, `keras.utils.PyDataset` or generator.
-        """
+        """Check data of any kind, and make it batches for the steps."""
         checks.positive_integer("batch_size", batch_size, optional=True)
         options = {"training": training, "inputs": inputs}
         if data_lib.is_array_data(x):

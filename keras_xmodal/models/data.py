@@ -70,12 +70,7 @@ def is_batch_source(x):
 
 
 def check_source(x, y, sample_weight):
-    """Check that batches bring their targets and weights.
-
-    Raises:
-        TypeError: If `x` yields no batches in a way that is known.
-        ValueError: If targets or weights come beside it.
-    """
+    """Check that batches bring their targets and weights."""
     if not is_batch_source(x):
         raise TypeError(
             "`x` must be arrays, a `tf.data.Dataset`, a "
@@ -120,17 +115,7 @@ def without_autotuner(dataset):
 
 
 def array_dataset(arrays, batch_size, shuffle):
-    """Batches of arrays, in a new order in every epoch.
-
-    Args:
-        arrays: Structure of arrays of equal length.
-        batch_size: Positive integer.
-        shuffle: Whether to shuffle, over all examples.
-
-    Returns:
-        `tf.data.Dataset` of the structure, with floats in Keras' default
-        precision.
-    """
+    """Batches of arrays, in a new order in every epoch."""
     tensors = keras.tree.map_structure(to_tensor, arrays)
     count = len(keras.tree.flatten(tensors)[0])
     rows = tf.data.Dataset.range(count)
@@ -148,15 +133,6 @@ def unpaired_dataset(arrays, batch_size, shuffle):
 
     An epoch goes once through the longest; the others start again, in a new
     order, as often as that takes.
-
-    Args:
-        arrays: Dict `{modality: array}`.
-        batch_size: Positive integer, examples of each in a batch.
-        shuffle: Whether to shuffle, over all examples.
-
-    Returns:
-        `tf.data.Dataset` of dicts of the same class, with floats in Keras'
-        default precision.
     """
     tensors = {name: to_tensor(value) for name, value in arrays.items()}
     longest = max(len(value) for value in tensors.values())
@@ -199,14 +175,7 @@ def to_arrays(part):
 
 
 def batch_shape(value):
-    """Shape of a batch of any size.
-
-    Args:
-        value: Array, tensor or tensor spec.
-
-    Returns:
-        Tuple that starts with None.
-    """
+    """Shape of a batch of any size."""
     return (None, *value.shape[1:])
 
 
@@ -218,11 +187,7 @@ def take_rows(arrays, rows):
 
 
 def split(arrays, share):
-    """Arrays without the last share of their rows, and these.
-
-    Raises:
-        ValueError: If one of them would have no rows.
-    """
+    """Arrays without the last share of their rows, and these."""
     count = len(keras.tree.flatten(arrays)[0])
     first = math.floor(count * (1.0 - share))
     if not 0 < first < count:
@@ -236,16 +201,7 @@ def split(arrays, share):
 
 
 def presence(x, sample_weight):
-    """Where the weights say that a modality is there.
-
-    Args:
-        x: Dict `{modality: examples}`.
-        sample_weight: Dict `{modality: (examples,)}`, or an array for all
-            modalities, or None.
-
-    Returns:
-        Dict `{modality: boolean (examples,)}` of those that have weights.
-    """
+    """Where the weights say that a modality is there."""
     if not isinstance(sample_weight, dict):
         if sample_weight is None:
             return {}
@@ -258,15 +214,7 @@ def presence(x, sample_weight):
 
 
 def fill_missing(x, sample_weight):
-    """Zeros where `sample_weight` says that a modality is missing.
-
-    Args:
-        x: Dict `{modality: structure of tensors}`.
-        sample_weight: As for `presence`.
-
-    Returns:
-        Dict of the same class. Only floats are filled.
-    """
+    """Zeros where `sample_weight` says that a modality is missing."""
     filled = dict(x)
     for name, there in presence(x, sample_weight).items():
         filled[name] = keras.tree.map_structure(
@@ -284,19 +232,7 @@ def _fill(value, there):
 
 
 def check_arrays(x, y=None, sample_weight=None):
-    """Check arrays of examples: lengths, weights, and finite values.
-
-    Args:
-        x: Array or structure of arrays, such as a dict of modalities.
-        y: None or array.
-        sample_weight: None, an array of shape `(examples,)` or a dict of
-            them by modality, 0 where the modality is missing: such cells may
-            hold anything.
-
-    Raises:
-        ValueError: If sizes differ, there is no example, a value that is
-            there is not finite, or a weight is negative.
-    """
+    """Check arrays of examples: lengths, weights, and finite values."""
     parts = x if isinstance(x, dict) else {"x": x}
     sizes = {name: _length(name, part) for name, part in parts.items()}
     size = checks.same_length("x", sizes, least=1)
@@ -345,11 +281,7 @@ def _length(argument, value):
 
 
 def check_not_empty(dataset):
-    """Check that a `tf.data.Dataset` does not say that it is empty.
-
-    Raises:
-        ValueError: If it does.
-    """
+    """Check that a `tf.data.Dataset` does not say that it is empty."""
     if int(dataset.cardinality()) == 0:
         raise ValueError(
             "`dataset` must hold at least one batch. "
@@ -358,11 +290,7 @@ def check_not_empty(dataset):
 
 
 def check_class_weight(class_weight, x, y, sample_weight):
-    """Check that there is what weights of classes are made of.
-
-    Raises:
-        ValueError: If there are no targets, or weights besides.
-    """
+    """Check that there is what weights of classes are made of."""
     if class_weight is None:
         return
     if sample_weight is not None or (y is None and is_array_data(x)):

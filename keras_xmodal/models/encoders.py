@@ -4,19 +4,7 @@ import keras
 
 
 def feature_shape(name, encoder, shape):
-    """Output shape of an encoder, which is built where `shape` allows.
-
-    Args:
-        name: Name of the modality in the error.
-        encoder: Keras layer.
-        shape: Input shape, or None where it is not known.
-
-    Returns:
-        Tuple `(batch, dim)`, or None where it is not known.
-
-    Raises:
-        ValueError: If the encoder does not return `(batch, dim)`.
-    """
+    """Output shape of an encoder, which is built where `shape` allows."""
     if not encoder.built:
         if shape is None:
             return None
@@ -36,31 +24,14 @@ def feature_shape(name, encoder, shape):
 
 
 def frozen_layers(encoder):
-    """Names of the layers that do not train within an encoder that does.
-
-    Args:
-        encoder: Keras layer.
-
-    Returns:
-        List of names, empty where the encoder is frozen as a whole.
-    """
+    """Names of the layers that do not train within an encoder that does."""
     if not encoder.trainable or not isinstance(encoder, keras.Model):
         return []
     return [layer.name for layer in encoder.layers if not layer.trainable]
 
 
 def check_input(argument, x, expected):
-    """Compare a shape with the expected one; None matches anything.
-
-    Args:
-        argument: Name of the argument in the error.
-        x: Tensor.
-        expected: Tuple. Any other structure (an encoder with several inputs
-            checks them itself) is not looked at.
-
-    Raises:
-        ValueError: If rank or a known size differs.
-    """
+    """Compare a shape with the expected one; None matches anything."""
     shape = tuple(x.shape)
     if not isinstance(expected, (tuple, list)) or (
         expected and isinstance(expected[0], (tuple, list, dict))

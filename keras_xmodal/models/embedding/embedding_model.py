@@ -466,18 +466,7 @@ def _check_dims(input_dim, embedding_dim, encoders):
 
 
 def _check_pairs(pairs, modalities):
-    """Check which modalities to compare; by default all with all.
-
-    Args:
-        pairs: None or an iterable of pairs of names.
-        modalities: Names that the model knows.
-
-    Returns:
-        List of tuples of two names.
-
-    Raises:
-        ValueError: If a pair is repeated or is not of two known modalities.
-    """
+    """Check which modalities to compare; by default all with all."""
     if pairs is None:
         return list(itertools.combinations(modalities, 2))
     pairs = [tuple(pair) for pair in pairs]
@@ -496,18 +485,7 @@ def _check_pairs(pairs, modalities):
 
 
 def _check_embeddings(argument, value):
-    """Check that an array has a row for each example, and return it.
-
-    Args:
-        argument: Name of the argument, for the message.
-        value: Array of shape `(examples, dim)`.
-
-    Returns:
-        NumPy array.
-
-    Raises:
-        ValueError: If it has another rank.
-    """
+    """Check that an array has a row for each example, and return it."""
     value = np.asarray(value)
     if value.ndim != 2:
         raise ValueError(

@@ -2,13 +2,7 @@
 
 
 def exclude_from_weight_decay(optimizer, weights):
-    """Exclude weights from weight decay, beside those that are excluded.
-
-    Args:
-        optimizer: Keras optimizer, or None. One that is built already stays as
-            it is.
-        weights: List of variables.
-    """
+    """Exclude weights from weight decay, beside those that are excluded."""
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)
     if optimizer is None or optimizer.built:
         return

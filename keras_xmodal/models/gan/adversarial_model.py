@@ -55,14 +55,7 @@ class AdversarialModel(MultimodalModel):
         self._set_metrics({}, [])
 
     def _networks(self, role):
-        """List of the networks that the optimizer of a role trains.
-
-        Args:
-            role: `"generator"` or `"discriminator"`.
-
-        Returns:
-            List of Keras layers.
-        """
+        """List of the networks that the optimizer of a role trains."""
         raise NotImplementedError
 
     def _trained_variables(self, role):
@@ -258,3 +251,8 @@ def _with_loss_scale(optimizer):
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         return optimizer
     return keras.optimizers.LossScaleOptimizer(optimizer)
+
+
+def added_losses(network):
+    """The sum of the losses that layers of a network add, in float32."""
+    return sum(ops.sum(ops.cast(value, "float32")) for value in network.losses)

@@ -7,19 +7,10 @@ from keras_xmodal import checks
 
 # Second derivatives that TensorFlow gets wrong without an error, or lacks.
 _UNSAFE_LAYERS = (keras.layers.Resizing,)
-_UNSAFE_INTERPOLATION = "bilinear"
 
 
 def check_arguments(model_arguments):
-    """Check the arguments of the constructor.
-
-    Args:
-        model_arguments: Dict of them, by their names.
-
-    Raises:
-        ValueError: If arguments exclude each other or are out of range.
-        TypeError: If a network is not a Keras layer.
-    """
+    """Check the arguments of the constructor."""
     a = model_arguments
     for name in (
         "generator",
@@ -95,16 +86,7 @@ def _check_number_of_inputs(name, network, conditional):
 
 
 def check_logits(discriminator, logits, argument="discriminator"):
-    """Check what the discriminator returns.
-
-    Args:
-        discriminator: Keras layer.
-        logits: Symbolic output.
-        argument: What it is called in the error.
-
-    Raises:
-        ValueError: If it is not one logit for each example.
-    """
+    """Check what the discriminator returns."""
     shape = tuple(logits.shape)
     if shape not in ((None,), (None, 1)):
         raise ValueError(
@@ -120,16 +102,7 @@ def check_logits(discriminator, logits, argument="discriminator"):
 
 
 def check_compile(model, mismatch_weight, discriminator_steps):
-    """Check the arguments of `compile` that are a `GANModel`'s own.
-
-    Args:
-        model: `GANModel`.
-        mismatch_weight: Number.
-        discriminator_steps: Integer.
-
-    Raises:
-        ValueError: If one is out of range.
-    """
+    """Check the arguments of `compile` that are a `GANModel`'s own."""
     checks.positive_integer("discriminator_steps", discriminator_steps)
     checks.in_range("mismatch_weight", mismatch_weight, 0, 1)
     if mismatch_weight and not model.conditional:
@@ -140,17 +113,7 @@ def check_compile(model, mismatch_weight, discriminator_steps):
 
 
 def check_penalties(penalties, networks, conditional):
-    """Check that penalties fit together, and networks fit them.
-
-    Args:
-        penalties: List of penalties.
-        networks: Keras layers that gradients go through; None for none.
-        conditional: Whether there is a condition.
-
-    Raises:
-        ValueError: If two have one name, one is on a condition that is not
-            there, or a layer has wrong second derivatives.
-    """
+    """Check that penalties fit together, and networks fit them."""
     names = [penalty.name for penalty in penalties]
     if len(set(names)) < len(names):
         raise ValueError(
@@ -168,11 +131,7 @@ def check_penalties(penalties, networks, conditional):
 
 
 def check_one_optimizer(generator_optimizer, discriminator_optimizer):
-    """Check that what `optimizer` stands for is not given besides.
-
-    Raises:
-        ValueError: If one is.
-    """
+    """Check that what `optimizer` stands for is not given besides."""
     given = (generator_optimizer, discriminator_optimizer)
     if given != (None, None):
         raise ValueError(
@@ -183,15 +142,7 @@ def check_one_optimizer(generator_optimizer, discriminator_optimizer):
 
 
 def check_two_optimizers(generator_optimizer, discriminator_optimizer):
-    """Check that each network has an optimizer of its own.
-
-    Args:
-        generator_optimizer: Keras optimizer.
-        discriminator_optimizer: Keras optimizer.
-
-    Raises:
-        ValueError: If both are one.
-    """
+    """Check that each network has an optimizer of its own."""
     if generator_optimizer is discriminator_optimizer:
         raise ValueError(
             "`generator_optimizer` and `discriminator_optimizer` must be two "
@@ -200,15 +151,7 @@ def check_two_optimizers(generator_optimizer, discriminator_optimizer):
 
 
 def check_second_derivatives(network, penalties):
-    """Refuse layers whose second derivatives are wrong without an error.
-
-    Args:
-        network: Keras layer, or None.
-        penalties: Names of the penalties, for the error.
-
-    Raises:
-        ValueError: If there is such a layer.
-    """
+    """Refuse layers whose second derivatives are wrong without an error."""
     if network is None:
         return
     for layer in network._flatten_layers():
@@ -234,14 +177,7 @@ def check_second_derivatives(network, penalties):
 
 
 def last_activation(network):
-    """Find the activation function that ends a network.
-
-    Args:
-        network: Keras layer.
-
-    Returns:
-        Function, or None where it is not known.
-    """
+    """Find the activation function that ends a network."""
     layers = getattr(network, "layers", None) or [network]
     last = getattr(layers[-1], "layer", layers[-1])  # Of a wrapper.
     if last is not network and getattr(last, "layers", None):
@@ -251,17 +187,7 @@ def last_activation(network):
 
 
 def check_named(model, x, names=None):
-    """Check a dict of modalities.
-
-    Args:
-        model: Model with names.
-        x: What should be a dict.
-        names: Names that it must hold. Defaults to all modalities.
-
-    Raises:
-        TypeError: If it is no dict.
-        ValueError: If a modality is missing or unknown.
-    """
+    """Check a dict of modalities."""
     checks.modalities("x", x, model.modalities)
     names = model.modalities if names is None else names
     if not set(names) <= set(x):
@@ -272,16 +198,7 @@ def check_named(model, x, names=None):
 
 
 def check_range(generator, target, argument="Targets"):
-    """Check that a generator can make the targets.
-
-    Args:
-        generator: Keras layer.
-        target: Array.
-        argument: What it is called in the error.
-
-    Raises:
-        ValueError: If targets are outside the range of its last activation.
-    """
+    """Check that a generator can make the targets."""
     ranges = {
         keras.activations.sigmoid: (0.0, 1.0),
         keras.activations.softmax: (0.0, 1.0),
@@ -302,15 +219,7 @@ def check_range(generator, target, argument="Targets"):
 
 
 def check_target_shape(model, target):
-    """Compare the shape of targets with what the generator makes.
-
-    Args:
-        model: `GANModel`, built.
-        target: Array, or tensor spec, with the batch.
-
-    Raises:
-        ValueError: If a known size differs.
-    """
+    """Compare the shape of targets with what the generator makes."""
     received, expected = tuple(target.shape[1:]), model.target_shape
     fits = len(received) == len(expected) and all(
         a is None or b is None or a == b
@@ -325,15 +234,7 @@ def check_target_shape(model, target):
 
 
 def check_last_batch(networks, size):
-    """Check that no batch of one meets a layer of batch statistics.
-
-    Args:
-        networks: Keras layers in training.
-        size: Number of examples in the smallest batch, None where unknown.
-
-    Raises:
-        ValueError: If one does.
-    """
+    """Check that no batch of one meets a layer of batch statistics."""
     layers = {
         type(layer).__name__
         for network in networks
@@ -350,21 +251,7 @@ def check_last_batch(networks, size):
 
 
 def check_generate(model, condition, z, seed, num_examples):
-    """Check the arguments of `generate`; return the number of examples.
-
-    Args:
-        model: `GANModel`.
-        condition: Structure of arrays, or None.
-        z: Array or None.
-        seed: Integer, integers or None.
-        num_examples: Integer or None.
-
-    Returns:
-        Integer.
-
-    Raises:
-        ValueError: If they do not fit.
-    """
+    """Check the arguments of `generate`; return the number of examples."""
     if model.conditional != (condition is not None):
         raise ValueError(
             "`condition` must be given exactly where the model takes "

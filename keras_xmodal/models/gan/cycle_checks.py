@@ -7,16 +7,7 @@ from keras_xmodal.models.data import check_arrays
 
 
 def check_networks(generators, discriminators):
-    """Check the networks of two modalities.
-
-    Args:
-        generators: Dict of Keras layers.
-        discriminators: Dict of Keras layers.
-
-    Raises:
-        ValueError: If the modalities are not two, and the same, or a network
-            is given twice or takes several inputs.
-    """
+    """Check the networks of two modalities."""
     if len(generators) != 2:
         raise ValueError(
             "`generators` must hold the networks of exactly two modalities. "
@@ -48,14 +39,7 @@ def check_networks(generators, discriminators):
 
 
 def known_shapes(generators):
-    """Shapes of both modalities, where the generators tell.
-
-    Args:
-        generators: Dict of Keras layers.
-
-    Returns:
-        Dict `{modality: shape}`, or None.
-    """
+    """Shapes of both modalities, where the generators tell."""
     first, second = generators
     inputs = [_inputs(generators[name]) for name in (second, first)]
     if not all(inputs):
@@ -73,16 +57,7 @@ def _inputs(network):
 
 
 def check_output(name, output, expected):
-    """Check the shape of what a generator makes.
-
-    Args:
-        name: Name of the modality.
-        output: Symbolic tensor.
-        expected: Shape of the modality's data.
-
-    Raises:
-        ValueError: If it is another one.
-    """
+    """Check the shape of what a generator makes."""
     if not _same(output.shape[1:], expected[1:]):
         raise ValueError(
             f"`generators[{name!r}]` must make what {name!r} is, of shape "
@@ -92,16 +67,7 @@ def check_output(name, output, expected):
 
 
 def check_identity(identity_weight, shapes):
-    """Check that a generator can take what it makes.
-
-    Args:
-        identity_weight: Number.
-        shapes: Dict of the shapes of both modalities, without the batch; or
-            None, where they are not known yet.
-
-    Raises:
-        ValueError: If the shapes differ.
-    """
+    """Check that a generator can take what it makes."""
     if identity_weight and shapes and not _same(*shapes.values()):
         raise ValueError(
             "`identity_weight` needs modalities of equal shapes, for each "
@@ -118,15 +84,7 @@ def _same(shape, other):
 
 
 def check_metrics(metrics, names):
-    """Check the metrics of both modalities.
-
-    Args:
-        metrics: Dict of lists of Keras metrics.
-        names: Names that the losses take.
-
-    Raises:
-        ValueError: If two have one name.
-    """
+    """Check the metrics of both modalities."""
     names = [*names, *(m.name for each in metrics.values() for m in each)]
     if len(set(names)) < len(names):
         raise ValueError(
@@ -137,14 +95,7 @@ def check_metrics(metrics, names):
 
 
 def check_unpaired(**options):
-    """Refuse arguments of `fit` that say nothing of unpaired data.
-
-    Args:
-        **options: What was passed, by the names of the arguments.
-
-    Raises:
-        ValueError: If one was given.
-    """
+    """Refuse arguments of `fit` that say nothing of unpaired data."""
     given = [name for name, value in options.items() if value is not None]
     if given:
         raise ValueError(
@@ -154,19 +105,7 @@ def check_unpaired(**options):
 
 
 def check_translate(model, x, to, batch_size):
-    """Check the arguments of `translate`.
-
-    Args:
-        model: `CycleGANModel`.
-        x: Dict of raw examples.
-        to: Name of a modality.
-        batch_size: Integer.
-
-    Raises:
-        TypeError: If `x` is no dict.
-        ValueError: If a name is unknown, `x` is not of the other modality or
-            empty, or the model has no weights yet.
-    """
+    """Check the arguments of `translate`."""
     checks.one_of("to", to, model.modalities)
     checks.modalities("x", x, model.modalities)
     source = model.other(to)

@@ -11,7 +11,6 @@ from keras_xmodal.adversarial.gradient_norms import (
     logits_and_gradient_norms,
     penalty_values,
 )
-from keras_xmodal.models.batch_losses import added_losses
 from keras_xmodal.models.data import (
     batch_shape,
     check_arrays,
@@ -22,7 +21,10 @@ from keras_xmodal.models.data import (
 from keras_xmodal.models.endpoint import Endpoint, named
 from keras_xmodal.models.gan import checks as gan_checks
 from keras_xmodal.models.gan import cycle_checks
-from keras_xmodal.models.gan.adversarial_model import AdversarialModel
+from keras_xmodal.models.gan.adversarial_model import (
+    AdversarialModel,
+    added_losses,
+)
 from keras_xmodal.models.gan.moving_average import clone, follow
 
 

@@ -13,12 +13,14 @@ from keras_xmodal.adversarial.gradient_norms import (
     logits_and_gradient_norms,
     penalty_values,
 )
-from keras_xmodal.models.batch_losses import added_losses
 from keras_xmodal.models.data import batch_shape, take_rows
 from keras_xmodal.models.encoders import declared_input
 from keras_xmodal.models.endpoint import Endpoint
 from keras_xmodal.models.gan import checks
-from keras_xmodal.models.gan.adversarial_model import AdversarialModel
+from keras_xmodal.models.gan.adversarial_model import (
+    AdversarialModel,
+    added_losses,
+)
 from keras_xmodal.models.gan.moving_average import clone, follow
 from keras_xmodal.networks.adversarial.dense_discriminator import (
     DenseDiscriminator,

@@ -4,17 +4,7 @@ import tensorflow as tf
 
 
 def clone(generator):
-    """A copy of a network, before it has weights.
-
-    Args:
-        generator: Keras layer.
-
-    Returns:
-        Keras layer of the same config, not trained by gradients.
-
-    Raises:
-        ValueError: If its config does not describe it.
-    """
+    """A copy of a network, before it has weights."""
     try:
         copy = type(generator).from_config(generator.get_config())
     except Exception as error:
@@ -29,14 +19,7 @@ def clone(generator):
 
 
 def follow(average, network, momentum):
-    """Move an average towards the network, on all replicas.
-
-    Args:
-        average: Keras layer, a clone of `network`; or `network` itself, where
-            there is no average.
-        network: Keras layer.
-        momentum: Float in [0, 1), the share of the average that stays.
-    """
+    """Move an average towards the network, on all replicas."""
     if average is network:
         return
     # Moving statistics and counts are no average of weights.

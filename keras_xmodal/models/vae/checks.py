@@ -9,18 +9,7 @@ from keras_xmodal.models.data import presence
 
 
 def check_dims(input_dim, latent_dim, output_dim, encoders, decoders):
-    """Check the sizes that a model is built with.
-
-    Args:
-        input_dim: None, integer or dict of integers.
-        latent_dim: Integer.
-        output_dim: None or integer.
-        encoders: None or dict.
-        decoders: None or dict.
-
-    Raises:
-        ValueError: If one is not positive or arguments exclude each other.
-    """
+    """Check the sizes that a model is built with."""
     if (input_dim is None) == (encoders is None):
         raise ValueError(
             "Give either `input_dim` or `encoders` and `decoders`. "
@@ -50,15 +39,7 @@ def check_dims(input_dim, latent_dim, output_dim, encoders, decoders):
 
 
 def check_decoders(decoders, generated):
-    """Check that there is a decoder for each modality to generate, no more.
-
-    Args:
-        decoders: Dict of layers.
-        generated: Names of the modalities that the objective generates.
-
-    Raises:
-        ValueError: If they differ.
-    """
+    """Check that there is a decoder for each modality to generate, no more."""
     if set(decoders) != set(generated):
         raise ValueError(
             "`decoders` must have the modalities that the objective "
@@ -68,14 +49,7 @@ def check_decoders(decoders, generated):
 
 
 def check_complete(sizes):
-    """Check that the features of all modalities are known.
-
-    Args:
-        sizes: Dict of sizes, None where not known.
-
-    Raises:
-        ValueError: If one is not.
-    """
+    """Check that the features of all modalities are known."""
     unknown = [name for name, size in sizes.items() if size is None]
     if unknown:
         raise ValueError(
@@ -85,18 +59,7 @@ def check_complete(sizes):
 
 
 def check_modality_weights(weights, modalities):
-    """Check the weights of the modalities and fill in ones.
-
-    Args:
-        weights: None or dict of floats.
-        modalities: Names that the model knows.
-
-    Returns:
-        Dict of floats, one for each modality.
-
-    Raises:
-        ValueError: If one is negative or a modality is unknown.
-    """
+    """Check the weights of the modalities and fill in ones."""
     weights = weights or {}
     if weights:
         checks.modalities("modality_weights", weights, modalities)
@@ -106,31 +69,13 @@ def check_modality_weights(weights, modalities):
 
 
 def check_likelihoods(likelihoods, modalities):
-    """Check that likelihoods are of modalities that the model knows.
-
-    Args:
-        likelihoods: None or dict.
-        modalities: Names that the model knows.
-
-    Raises:
-        TypeError: If it is no dict.
-        ValueError: If a modality is unknown.
-    """
+    """Check that likelihoods are of modalities that the model knows."""
     if likelihoods is not None:
         checks.modalities("likelihoods", likelihoods, modalities)
 
 
 def check_parameter_shape(name, received, expected):
-    """Check that a decoder returns what the likelihood takes.
-
-    Args:
-        name: Name of the modality.
-        received: Output shape of the decoder, with the batch.
-        expected: Shape of the likelihood's parameters, without the batch.
-
-    Raises:
-        ValueError: If they differ.
-    """
+    """Check that a decoder returns what the likelihood takes."""
     if tuple(received[1:]) != tuple(expected):
         raise ValueError(
             f"`decoders[{name!r}]` must return the parameters of its "
@@ -140,18 +85,7 @@ def check_parameter_shape(name, received, expected):
 
 
 def check_support(x, likelihoods, sample_weight):
-    """Check that arrays lie in the support of their likelihoods.
-
-    Args:
-        x: Dict of arrays.
-        likelihoods: Dict of likelihoods.
-        sample_weight: None, an array or a dict of arrays, 0 where a modality
-            is missing.
-
-    Raises:
-        ValueError: If a value that is there is outside the support, or an
-            example has no modality.
-    """
+    """Check that arrays lie in the support of their likelihoods."""
     missing = {name: np.zeros(len(value), "bool") for name, value in x.items()}
     for name, there in presence(x, sample_weight).items():
         missing[name] = ~np.asarray(there)
@@ -171,15 +105,7 @@ def check_support(x, likelihoods, sample_weight):
 
 
 def check_disjoint(x, given):
-    """Check that what is asked for is not given.
-
-    Args:
-        x: Dict of modalities.
-        given: Dict of modalities.
-
-    Raises:
-        ValueError: If a modality is in both.
-    """
+    """Check that what is asked for is not given."""
     both = sorted(set(x) & set(given))
     if both:
         raise ValueError(
@@ -189,16 +115,7 @@ def check_disjoint(x, given):
 
 
 def check_conditions(given, modalities, generated):
-    """Check that there are conditions to generate from.
-
-    Args:
-        given: None or dict of modalities.
-        modalities: Names that the model knows.
-        generated: Names of those that it generates.
-
-    Raises:
-        ValueError: If there is none.
-    """
+    """Check that there are conditions to generate from."""
     conditions = [name for name in modalities if name not in generated]
     if not set(given or {}) & set(conditions):
         raise ValueError(

@@ -47,16 +47,7 @@ def endpoints(model, sampling):
 
 
 def encode(model, x):
-    """Mean and log-variance of `q(z|x)`; of a mixture, those of the mixture.
-
-    Args:
-        model: `VAEModel`.
-        x: Dict of preprocessed batches, by modality or `{None: batch}`.
-
-    Returns:
-        Dict `{"mean", "log_variance"}` of tensors of shape `(batch,
-        latent_dim)`.
-    """
+    """Mean and log-variance of `q(z|x)`; of a mixture, those of the mixture."""
     return _encode(model, x)[0]
 
 

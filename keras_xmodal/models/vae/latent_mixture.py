@@ -4,21 +4,7 @@ import numpy as np
 
 
 def fit_mixture(z, num_components, seed):
-    """Fit a mixture of Gaussians of full covariance.
-
-    Args:
-        z: Array of shape `(examples, dim)`.
-        num_components: Positive integer.
-        seed: Integer.
-
-    Returns:
-        Dict `{"weights", "means", "scales"}` of float64 arrays of shapes
-        `(components,)`, `(components, dim)` and `(components, dim, dim)`; the
-        scales are the lower Cholesky factors of the covariances.
-
-    Raises:
-        ImportError: If scikit-learn is missing.
-    """
+    """Fit a mixture of Gaussians of full covariance."""
     try:
         from sklearn.mixture import GaussianMixture
     except ImportError as error:
@@ -37,16 +23,7 @@ def fit_mixture(z, num_components, seed):
 
 
 def draw_from_mixture(mixture, noise, random):
-    """Make samples of a mixture from standard normal noise.
-
-    Args:
-        mixture: Dict that `fit_mixture` returns.
-        noise: Array of shape `(examples, dim)`.
-        random: `numpy.random.Generator` that chooses the components.
-
-    Returns:
-        Array of shape `(examples, dim)`.
-    """
+    """Make samples of a mixture from standard normal noise."""
     weights = mixture["weights"]
     which = random.choice(len(weights), len(noise), p=weights)
     samples = np.einsum("nij,nj->ni", mixture["scales"][which], noise)

@@ -186,16 +186,7 @@ def _spread(values, components, count):
 
 
 def summarize(posterior, output="mean", noise=None):
-    """Mean or log-variance of a mixture of Gaussians, or a sample.
-
-    Args:
-        posterior: As `Objective.posterior` returns it.
-        output: `"mean"`, `"log_variance"` or `"sample"`.
-        noise: Source of noise, for samples.
-
-    Returns:
-        Tensor of shape `(batch, dim)`.
-    """
+    """Mean or log-variance of a mixture of Gaussians, or a sample."""
     means, log_variances, available = posterior
     if output == "sample":
         shape = ops.shape(means)[1:]
