@@ -223,7 +223,7 @@ class EmbeddingModel(MultimodalModel):
             raise ValueError(
                 "Retrieval within a batch depends on the batch size: evaluate "
                 "the whole data set with "
-                "`kx.callbacks.RetrievalEvaluation(dataset)`, and leave "
+                "`kx.callbacks.RetrievalEvaluation(data)`, and leave "
                 f"`metrics` out. Received: metrics={kwargs.get('metrics')}, "
                 f"weighted_metrics={kwargs.get('weighted_metrics')}"
             )
