@@ -316,9 +316,11 @@ class MultimodalModel(keras.Model):
         data_lib.check_not_empty(x)
         named = self._name(*unpack(x.element_spec), inputs)
         self._check_structure(*named, inputs)
-        dataset = self._map(x, options)
-        if not inputs:
-            specs = unpack(dataset.element_spec)
+        dataset = self._map(x, {**options, "checked": False})
+        specs = unpack(dataset.element_spec)
+        if inputs:
+            self._check_input(specs[0])
+        else:
             self._check_specs(*specs)
             if training:
                 self._check_last_batch(keras.tree.flatten(specs)[0].shape[0])
@@ -331,11 +333,15 @@ class MultimodalModel(keras.Model):
             parallel=bool(self.preprocessors),
         )
 
-    def _prepare(self, batch, training=False, inputs=False):
-        """Make a checked batch what the steps take; also in graphs."""
+    def _prepare(self, batch, training=False, inputs=False, checked=True):
+        """Make a batch what the steps take, in graphs too."""
         x, y, sample_weight = self._name(*unpack(batch), inputs)
+        sample_weight = data_lib.flat_weights(sample_weight)
         if self.modalities and isinstance(x, dict):
             x = data_lib.fill_missing(x, sample_weight)
+        if not checked:
+            data_lib.assert_usable(x, sample_weight)
+        if self.modalities and isinstance(x, dict):
             x = dict(self.preprocess(x, training))
         return pack(*self._arrange(x, y, sample_weight, inputs))
 
@@ -351,7 +357,9 @@ class MultimodalModel(keras.Model):
             None if part is None else data_lib.to_arrays(part)
             for part in (x, y, sample_weight)
         ]
-        batch = x, y, sample_weight = self._name(*batch, inputs)
+        x, y, sample_weight = self._name(*batch, inputs)
+        sample_weight = data_lib.flat_weights(sample_weight)
+        batch = x, y, sample_weight
         self._check_structure(*batch, inputs)
         self._check_sizes(*batch)
         raw = isinstance(x, dict) and not isinstance(x, Preprocessed)
@@ -361,7 +369,9 @@ class MultimodalModel(keras.Model):
             arranged = unpack(self._prepare(pack(*head), inputs=inputs))
         else:
             arranged = self._arrange(*batch, inputs)
-        if not inputs:
+        if inputs:
+            self._check_input(arranged[0])
+        else:
             self._check_values(*arranged)
         if y is None and sample_weight is not None:
             y = self._default_targets(x)
@@ -403,6 +413,16 @@ class MultimodalModel(keras.Model):
 
     def _check_specs(self, x, y=None, sample_weight=None):
         """Check arranged batches of a data set by what it says of them."""
+        self._check_input(x)
+
+    def _check_input(self, x):
+        """Compare arrays or specs with what the layers declare."""
+        specs = self.input_specs()
+        for name, value in (x if self.modalities else {None: x}).items():
+            shape, _ = specs[name]
+            if shape is not None and hasattr(value, "shape"):
+                argument = f"x[{name!r}]" if name else "x"
+                encoders.check_input(argument, value, shape)
 
     def _check_last_batch(self, size):
         """Check that the smallest batch is large enough to train on."""

@@ -174,6 +174,12 @@ def to_arrays(part):
     return part if hasattr(part, "shape") else np.asarray(part)
 
 
+def has_rows(x):
+    """1, or 0 for the empty batch that ends data of an unknown length."""
+    rows = keras.ops.shape(keras.tree.flatten(x)[0])[0]
+    return keras.ops.cast(rows > 0, "float32")
+
+
 def batch_shape(value):
     """Shape of a batch of any size."""
     return (None, *value.shape[1:])
@@ -198,6 +204,40 @@ def split(arrays, share):
     return take_rows(arrays, slice(first)), take_rows(
         arrays, slice(first, None)
     )
+
+
+def flat_weights(sample_weight):
+    """Weights of shape `(examples,)`, also where they have a last axis of 1."""
+
+    def flatten(weight):
+        shape = weight.shape
+        if len(shape) == 2 and shape[-1] == 1:
+            return weight[:, 0]
+        if len(shape) != 1:
+            raise ValueError(
+                "`sample_weight` must have one weight per example, of shape "
+                f"(batch,). Received: sample_weight.shape={tuple(shape)}"
+            )
+        return weight
+
+    if sample_weight is None:
+        return None
+    return keras.tree.map_structure(flatten, sample_weight)
+
+
+def assert_usable(x, sample_weight):
+    """In a graph: stop at NaN in cells that are there, and at bad weights."""
+    for argument, value in (
+        *_leaves("x", x),
+        *_leaves("sample_weight", sample_weight),
+    ):
+        value = tf.convert_to_tensor(value)
+        if value.dtype.is_floating:
+            rule = f"`{argument}` must be finite"
+            tf.debugging.assert_all_finite(value, rule)
+    for argument, value in _leaves("sample_weight", sample_weight):
+        rule = f"`{argument}` must not be negative"
+        tf.debugging.assert_non_negative(value, rule)
 
 
 def presence(x, sample_weight):

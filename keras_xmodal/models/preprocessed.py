@@ -22,16 +22,17 @@ class Preprocessed(dict):
         import numpy as np
         import keras_xmodal as kx
 
-        pixels = keras.Sequential(
-            [kx.networks.ImagePreprocessor((8, 8)), keras.layers.Flatten()]
-        )
         model = kx.EmbeddingModel(
-            {"image": 192, "text": 5}, 4, preprocessors={"image": pixels}
+            encoders={
+                "image": keras.layers.Flatten(),
+                "text": keras.layers.Dense(8),
+            },
+            preprocessors={"image": kx.networks.ImagePreprocessor((8, 8))},
         )
         raw = {"image": np.zeros((2, 9, 9, 3), "uint8")}
-        print(model.predict(raw, verbose=0)["image"].shape)  # (2, 4)
+        print(model.predict(raw, verbose=0)["image"].shape)  # (2, 128)
         x = model.preprocess(raw)  # of class Preprocessed
-        print(model.predict(x, verbose=0)["image"].shape)  # (2, 4)
+        print(model.predict(x, verbose=0)["image"].shape)  # (2, 128)
         ```
     """
 

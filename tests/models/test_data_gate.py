@@ -393,6 +393,85 @@ def test_an_unknown_source_is_refused_in_words(make):
         make().fit(iter([VECTORS]), verbose=0)
 
 
+# Data of other forms.
+
+
+@each_model
+def test_data_of_unknown_length_reports_what_data_of_known_length_does(make):
+    expected = make().evaluate(
+        VECTORS, batch_size=3, verbose=0, return_dict=True
+    )
+    unknown = as_tf_data(VECTORS).unbatch().filter(lambda *_: True).batch(3)
+    assert unknown.cardinality() == tf.data.UNKNOWN_CARDINALITY
+    assert_same(make().evaluate(unknown, verbose=0, return_dict=True), expected)
+
+
+@paired_models
+def test_weights_may_have_a_last_axis_of_one(make):
+    flat, column = (
+        make().evaluate(
+            as_tf_data(VECTORS, np.arange(ROWS), weight),
+            verbose=0,
+            return_dict=True,
+        )
+        for weight in (HALF, HALF[:, None])
+    )
+    assert_same(flat, column)
+    column = make().evaluate(
+        VECTORS,
+        sample_weight=HALF[:, None],
+        batch_size=3,
+        verbose=0,
+        return_dict=True,
+    )
+    assert_same(flat, column)
+    with pytest.raises(ValueError, match="one weight per example"):
+        make().fit(VECTORS, sample_weight=np.ones((ROWS, 2)), verbose=0)
+
+
+@each_model
+def test_values_in_a_tf_data_set_are_checked(make):
+    broken = {**VECTORS, "text": np.full_like(VECTORS["text"], np.nan)}
+    model = make()
+    for entry in (model.fit, model.evaluate, model.predict):
+        with pytest.raises(
+            tf.errors.InvalidArgumentError, match=r"`x\['text'\]` must be fin"
+        ):
+            entry(as_tf_data(broken), verbose=0)
+    if make is not cycle_gan:
+        with pytest.raises(
+            tf.errors.InvalidArgumentError, match="must not be negative"
+        ):
+            model.fit(as_tf_data(VECTORS, IDS, -HALF), verbose=0)
+
+
+@each_model
+def test_predict_may_come_first_and_shapes_are_compared_after(make):
+    model = make()
+    outputs = model.predict(VECTORS, verbose=0)
+    assert all(len(value) == ROWS for value in keras.tree.flatten(outputs))
+    wrong = {**VECTORS, "image": VECTORS["image"][:, :4]}
+    for data in (wrong, as_tf_data(wrong)):
+        for entry in (model.fit, model.evaluate, model.predict):
+            with pytest.raises(ValueError, match=r"must have shape .*None, 8"):
+                entry(data, verbose=0)
+
+
+def test_unpaired_data_is_paired_where_it_must_be():
+    model = cycle_gan()
+    uneven = {**VECTORS, "image": VECTORS["image"][:4]}
+    model.fit(uneven, verbose=0)
+    for entry in (model.predict, model.train_on_batch, model.test_on_batch):
+        with pytest.raises(ValueError, match="equally many.*'image': 4"):
+            entry(uneven)
+
+
+def test_evaluate_reports_no_gradient():
+    assert "gradient_norm" not in vae().evaluate(
+        VECTORS, verbose=0, return_dict=True
+    )
+
+
 # Further arguments of Keras' `fit`.
 
 

@@ -277,6 +277,7 @@ class EmbeddingModel(MultimodalModel):
         self._check_specs(x, y)
 
     def _check_specs(self, x, y=None, sample_weight=None):
+        super()._check_specs(x)
         if self.modalities and y is not None:
             checks.integer_ids("y", y)
 

@@ -14,6 +14,7 @@ from keras_xmodal.adversarial.gradient_norms import (
 from keras_xmodal.models.data import (
     batch_shape,
     check_arrays,
+    has_rows,
     take_rows,
     to_arrays,
     unpaired_dataset,
@@ -317,6 +318,26 @@ class CycleGANModel(AdversarialModel):
         for name, value in x.items():
             check_arrays({name: value})
 
+    def _prepare_checked(self, batch, training=False, inputs=False):
+        x = keras.utils.unpack_x_y_sample_weight(batch)[0]
+        if isinstance(x, dict):
+            sizes = {name: len(value) for name, value in x.items()}
+            checks.same_length("x", sizes)
+        return super()._prepare_checked(batch, training, inputs)
+
+    def _check_input(self, x):
+        checks.same_length("x", {n: v.shape[0] for n, v in x.items()})
+        if self.built:
+            super()._check_input(x)
+        elif len(x) == 2:
+            self.build({n: batch_shape(value) for n, value in x.items()})
+        else:
+            raise ValueError(
+                "A model must be built before it translates one modality, by "
+                "`fit` or by `build({modality: shape})`. "
+                "Received: a model without weights"
+            )
+
     def _check_values(self, x, y=None, sample_weight=None):
         self._check_specs(x)
         for name, value in x.items():
@@ -379,7 +400,7 @@ class CycleGANModel(AdversarialModel):
             total += sum(map(added_losses, self.generators.values()))
             scaled = self._scale(total, "generator")
         self._apply(tape, scaled, "generator")
-        self._track({"generator_loss": loss, **distances})
+        self._track({"generator_loss": loss, **distances}, x)
         return fakes
 
     def _adversarial_term(self, name, real, fake):
@@ -414,7 +435,7 @@ class CycleGANModel(AdversarialModel):
             total += sum(map(added_losses, self.discriminators.values()))
             scaled = self._scale(total, "discriminator")
         self._apply(tape, scaled, "discriminator")
-        self._track({"discriminator_loss": loss, **penalties})
+        self._track({"discriminator_loss": loss, **penalties}, x)
         return logits
 
     def _discriminator_terms(self, name, real, fake):
@@ -451,8 +472,8 @@ class CycleGANModel(AdversarialModel):
             values["generator_loss"] += ops.mean(
                 loss.generator_loss(real, fake)
             )
-        self._track(values)
-        self._track(self._distances(x, fakes, self.ema_generators, False))
+        values |= self._distances(x, fakes, self.ema_generators, False)
+        self._track(values, x)
         for name, metrics in self.translation_metrics.items():
             for metric in metrics:
                 metric.update_state(x[name], fakes[name])
@@ -491,9 +512,9 @@ class CycleGANModel(AdversarialModel):
             for loss, values in made.items()
         }
 
-    def _track(self, values):
+    def _track(self, values, x):
         for name, value in values.items():
-            self._trackers[name].update_state(value)
+            self._trackers[name].update_state(value, has_rows(x))
 
     # Use.
 

@@ -13,8 +13,8 @@ from keras_xmodal.adversarial.gradient_norms import (
     logits_and_gradient_norms,
     penalty_values,
 )
-from keras_xmodal.models.data import batch_shape, take_rows
-from keras_xmodal.models.encoders import declared_input
+from keras_xmodal.models.data import batch_shape, has_rows, take_rows
+from keras_xmodal.models.encoders import check_input, declared_input
 from keras_xmodal.models.endpoint import Endpoint
 from keras_xmodal.models.gan import checks
 from keras_xmodal.models.gan.adversarial_model import (
@@ -381,9 +381,15 @@ class GANModel(AdversarialModel):
         self._check_specs(x, y)
         checks.check_range(self.generator, y)
 
-    def _check_specs(self, x, y=None, sample_weight=None):
+    def _check_input(self, x):
         if not self.built:
             self.build(keras.tree.map_structure(batch_shape, x))
+        elif self.conditional and self.condition_shape is not None:
+            check_input("condition", x, self.condition_shape)
+
+    def _check_specs(self, x, y=None, sample_weight=None):
+        if self.conditional:
+            self._check_input(x)
         checks.check_target_shape(self, y)
 
     def _check_last_batch(self, size):
@@ -439,8 +445,8 @@ class GANModel(AdversarialModel):
             scaled = self._scale(total, "discriminator")
         self._apply(tape, scaled, "discriminator")
         for name, value in penalties.items():
-            self._trackers[name].update_state(value)
-        self._trackers["discriminator_loss"].update_state(loss)
+            self._trackers[name].update_state(value, has_rows(real))
+        self._trackers["discriminator_loss"].update_state(loss, has_rows(real))
         self._trackers["real_score"].update_state(logits["real"], weight)
         self._trackers["fake_score"].update_state(logits["fake"], weight)
         return logits
@@ -478,7 +484,7 @@ class GANModel(AdversarialModel):
             total = loss + added_losses(self.generator)
             scaled = self._scale(total, "generator")
         self._apply(tape, scaled, "generator")
-        self._trackers["generator_loss"].update_state(loss)
+        self._trackers["generator_loss"].update_state(loss, has_rows(real))
 
     def test_step(self, data):
         condition, real, weight = self._batch(data)
@@ -503,7 +509,8 @@ class GANModel(AdversarialModel):
         }
         for name, function in values.items():
             terms = function(logits["real"], logits["fake"])
-            self._trackers[name].update_state(weighted_mean(terms, weight))
+            value = weighted_mean(terms, weight)
+            self._trackers[name].update_state(value, has_rows(real))
         for place, value in logits.items():
             self._trackers[f"{place}_score"].update_state(value)
         for metric in self._sample_metrics:

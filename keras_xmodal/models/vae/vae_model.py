@@ -8,6 +8,7 @@ from keras import ops
 from keras_xmodal import checks, objectives, saving
 from keras_xmodal.likelihoods import Likelihood
 from keras_xmodal.models.base import MultimodalModel
+from keras_xmodal.models.data import has_rows
 from keras_xmodal.models.encoders import feature_shape
 from keras_xmodal.models.vae import checks as vae_checks
 from keras_xmodal.models.vae import endpoints, inference, networks
@@ -328,6 +329,7 @@ class VAEModel(MultimodalModel):
         return super().fit(x, y, batch_size, **kwargs)
 
     def _check_values(self, x, y=None, sample_weight=None):
+        self._check_specs(x)
         if not self.modalities:
             x, sample_weight = {"x": x if y is None else y}, None
         elif y is not None:
@@ -353,14 +355,16 @@ class VAEModel(MultimodalModel):
         self.optimizer.apply(gradients, variables)
         scale = self.optimizer.scale_loss(1.0) / replicas
         self._trackers["gradient_norm"].update_state(
-            tf.linalg.global_norm(gradients) / scale
+            tf.linalg.global_norm(gradients) / scale, has_rows(x)
         )
         return self.get_metrics_result()
 
     def test_step(self, data):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         self.compute_loss(x, y, sample_weight=sample_weight, training=False)
-        return self.get_metrics_result()
+        results = self.get_metrics_result()
+        del results["gradient_norm"]  # Of training alone.
+        return results
 
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
@@ -391,7 +395,7 @@ class VAEModel(MultimodalModel):
         )
         for penalty in self.losses:
             loss = loss + ops.sum(ops.cast(penalty, "float32"))
-        self._trackers["loss"].update_state(loss)
+        self._trackers["loss"].update_state(loss, has_rows(x))
         self._trackers["kl"].update_state(terms["kl"], some)
         for name in self.generated:
             i = self.names.index(name)

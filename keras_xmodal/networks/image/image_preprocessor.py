@@ -48,8 +48,9 @@ class ImagePreprocessor(keras.layers.Layer):
     Raises:
         TypeError: If `augmentation` is no Keras layer, or the pictures are
             boolean or complex numbers.
-        ValueError: If `image_size` is no pair of positive integers, or the
-            pictures have another rank or number of channels.
+        ValueError: If `image_size` is no pair of positive integers, the
+            pictures have another rank or number of channels, or, in eager
+            mode, floats are above 1.
 
     Example:
         ```python
@@ -86,6 +87,7 @@ class ImagePreprocessor(keras.layers.Layer):
             images = self._standardize(ops.cast(images, "float32") / 255.0)
         elif dtype.startswith(("float", "bfloat")):
             images = self._standardize(ops.cast(images, "float32"))
+            _check_range(images)
         else:
             raise TypeError(
                 "`images` must be integers from 0 to 255, floats in [0, 1] or "
@@ -190,3 +192,17 @@ class ImagePreprocessor(keras.layers.Layer):
 
 def _over_white(colors, opacity):
     return colors * opacity + (1.0 - opacity)
+
+
+def _check_range(images):
+    """Refuse floats from 0 to 255, where values can be looked at."""
+    if not tf.executing_eagerly() or not tf.is_tensor(images):
+        return
+    largest = float(tf.reduce_max(images)) if tf.size(images) else 0.0
+    if largest > 1.01:
+        raise ValueError(
+            "`images` must be integers from 0 to 255 or floats in [0, 1]. A "
+            "`keras.Sequential` makes floats of integers, unless it begins "
+            "with `keras.Input(shape, dtype='uint8')`. "
+            f"Received: floats up to {largest:g}"
+        )
