@@ -403,7 +403,10 @@ def test_data_of_unknown_length_reports_what_data_of_known_length_does(make):
     )
     unknown = as_tf_data(VECTORS).unbatch().filter(lambda *_: True).batch(3)
     assert unknown.cardinality() == tf.data.UNKNOWN_CARDINALITY
-    assert_same(make().evaluate(unknown, verbose=0, return_dict=True), expected)
+    # As plain Keras does, it looks for one batch more than there are.
+    with pytest.warns(UserWarning, match="ran out of data"):
+        found = make().evaluate(unknown, verbose=0, return_dict=True)
+    assert_same(found, expected)
 
 
 @paired_models
@@ -462,7 +465,7 @@ def test_unpaired_data_is_paired_where_it_must_be():
     uneven = {**VECTORS, "image": VECTORS["image"][:4]}
     model.fit(uneven, verbose=0)
     for entry in (model.predict, model.train_on_batch, model.test_on_batch):
-        with pytest.raises(ValueError, match="equally many.*'image': 4"):
+        with pytest.raises(ValueError, match=r"equally many.*'image': 4"):
             entry(uneven)
 
 
