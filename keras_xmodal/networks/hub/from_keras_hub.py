@@ -105,9 +105,15 @@ def from_keras_hub(
             f"backbone of type {type(backbone).__name__}"
         )
     if trainable_blocks != "all":
-        trainable_blocks = checks.integer(
-            "trainable_blocks", trainable_blocks, least=0
-        )
+        try:
+            trainable_blocks = checks.integer(
+                "trainable_blocks", trainable_blocks, least=0
+            )
+        except (TypeError, ValueError) as error:
+            raise type(error)(
+                "`trainable_blocks` must be 'all' or a non-negative integer. "
+                f"Received: trainable_blocks={trainable_blocks!r}"
+            ) from None
     pooling = checks.one_of("pooling", pooling, _POOLINGS)
     checks.keras_layer("rescaling", rescaling, optional=True)
     return KerasHubEncoder(
