@@ -103,6 +103,19 @@ def map_batches(dataset, prepare, parallel=True):
     )
 
 
+def read_inputs(source):
+    """The inputs of all batches in memory, as one structure of arrays."""
+    if isinstance(source, keras.utils.PyDataset):
+        source = map(source.__getitem__, range(source.num_batches))
+    inputs = [unpack(batch)[0] for batch in source]
+    if not inputs:
+        raise ValueError("`x` must hold at least one batch. Received: none")
+    return keras.tree.map_structure(
+        lambda *parts: np.concatenate([np.asarray(part) for part in parts]),
+        *inputs,
+    )
+
+
 def without_autotuner(dataset):
     """Switch TensorFlow's tuner of pipelines off.
 

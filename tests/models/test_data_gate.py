@@ -606,6 +606,23 @@ def test_encode_and_callbacks_treat_raw_data_as_fit_does():
         assert found == pytest.approx(first, abs=1e-5)
 
 
+@pytest.mark.parametrize("make", [embedding, vae])
+@each_source
+def test_encode_takes_what_fit_takes(make, source):
+    model = make(preprocessors={"image": Scaled()})
+    expected = model.encode(RAW)
+    data = source(RAW, IDS)
+    if source is as_generator:
+        data = (batch for batch in batches(RAW, IDS))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Your input ran out of data")
+        encoded = model.encode(data)
+    for a, b in zip(
+        keras.tree.flatten(encoded), keras.tree.flatten(expected), strict=True
+    ):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
 def test_raw_pictures_are_as_good_in_training_as_in_use():
     model = embedding(preprocessors={"image": Scaled()})
     evaluation = kx.callbacks.RetrievalEvaluation((RAW, IDS))

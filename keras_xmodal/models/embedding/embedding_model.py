@@ -260,8 +260,9 @@ class EmbeddingModel(MultimodalModel):
             **kwargs: Further arguments of `keras.Model.fit`.
                 `sample_weight` is an array of shape `(examples,)` or a dict
                 `{modality: array}`; 0 says that the modality is missing in
-                that example, and its cells may hold NaN. `validation_data` is
-                raw, too, and not augmented.
+                that example, and its cells may hold NaN. A pair counts by the
+                product of both. `validation_data` is raw, too, and not
+                augmented.
 
         Returns:
             Keras `History`.

@@ -67,7 +67,8 @@ def examples(model, x, missing=None):
             name: 1.0 - np.asarray(rows, "bool")
             for name, rows in missing.items()
         }
-    (x, *_) = model._name(x)
+    if data_lib.is_batch_source(x):
+        x = data_lib.read_inputs(x)
     x = data_lib.to_arrays(x)
     model._check_structure(x)
     data_lib.check_arrays(x, None, weights)

@@ -315,8 +315,9 @@ class VAEModel(MultimodalModel):
             **kwargs: Further arguments of `keras.Model.fit`.
                 `sample_weight` is an array of shape `(examples,)` or a dict
                 `{modality: array}`; 0 says that the modality is missing in
-                that example, and its cells may hold NaN. `validation_data` is
-                raw, too, and not augmented.
+                that example, and its cells may hold NaN. An array weighs the
+                bounds of examples, a dict the log-likelihoods of modalities.
+                `validation_data` is raw, too, and not augmented.
 
         Returns:
             Keras `History`.
@@ -460,7 +461,8 @@ class VAEModel(MultimodalModel):
         Args:
             x: Dict `{modality: raw examples}`, raw being what the
                 preprocessor of the modality takes, or else its encoder; or an
-                array, of the one `modality` or for a model of tensors.
+                array, of the one `modality` or for a model of tensors; or a
+                data set of batches of them, read into memory.
             modality: Name of the modality, if `x` is not a dict.
             output: `"mean"` or `"log_variance"` of `q(z|X)`, or `"sample"`.
                 Of a mixture, mean and variance are those of the mixture.
