@@ -70,6 +70,20 @@ def test_global_policy_does_not_spoil_the_data():
         keras.config.set_dtype_policy(before)
 
 
+def test_floats_above_one_are_refused(images):
+    """Such as a `Sequential` makes of bytes, where nothing tells it not to."""
+    layer = ImagePreprocessor((8, 6))
+    with pytest.raises(ValueError, match=r"floats in \[0, 1\].*up to 255"):
+        layer(np.full((1, 8, 6, 3), 255, "float32"))
+    flat = keras.Sequential([layer, keras.layers.Flatten()])
+    with pytest.raises(ValueError, match="Input\\(shape, dtype='uint8'"):
+        flat(images)
+    declared = keras.Sequential(
+        [keras.Input(images.shape[1:], dtype="uint8"), layer]
+    )
+    assert_close(declared(images), layer(images), atol=1e-6)
+
+
 def test_resize_is_antialiased():
     # A checkerboard of single pixels must become grey, not black or white.
     board = np.indices((32, 32)).sum(axis=0) % 2 * 255

@@ -39,6 +39,11 @@ def moving_square(length, size=(12, 16)):
     return frames
 
 
+def test_floats_above_one_are_refused(clips):
+    with pytest.raises(ValueError, match=r"floats in \[0, 1\]"):
+        VideoPreprocessor(4, (10, 14))(clips.astype("float32"))
+
+
 def test_layer(clips, tmp_path):
     layer = check_layer(
         VideoPreprocessor,
