@@ -30,7 +30,9 @@ class ContrastiveLoss(keras.losses.Loss):
         y_pred: Logits of shape `(batch, candidates)`.
         sample_weight: Optional, of shape `(batch,)` (weight 0 removes the
             example as anchor and as candidate; square logits only) or
-            `(batch, candidates)` (weight 0 removes the pair).
+            `(batch, candidates)` (weight 0 removes the pair). An anchor counts
+            by the weight of its example, or of its own pair; where that pair is
+            removed, or `y_true` are positives, by its heaviest positive pair.
 
     Raises:
         ValueError: If the shapes of targets or weights do not fit the logits.
@@ -72,27 +74,35 @@ class ContrastiveLoss(keras.losses.Loss):
         weights = None
         if sample_weight is not None:
             weights = self._pair_weights(sample_weight, logits)
-        loss = self._direction(positives, logits, weights)
+        own = len(ops.shape(y_true)) == 1
+        loss = self._direction(positives, logits, weights, own)
         if not self.symmetric:
             return loss
-        if weights is not None:
+        # Weights of examples are those of the anchors in both directions.
+        if weights is not None and len(ops.shape(sample_weight)) == 2:
             weights = ops.transpose(weights)
         backward = self._direction(
-            ops.transpose(positives), ops.transpose(logits), weights
+            ops.transpose(positives), ops.transpose(logits), weights, own
         )
         return 0.5 * (loss + backward)
 
-    def _direction(self, positives, logits, weights):
-        mask = None
-        if weights is None:
-            row_weights = ops.cast(ops.any(positives, axis=-1), "float32")
-        else:
-            mask = weights > 0
-            row_weights = anchor_weights(positives, weights)
+    def _direction(self, positives, logits, weights, own):
+        """Loss of the rows; with `own`, the pair of an anchor is in its row."""
         y_true = {"positives": positives}
-        if mask is not None:
-            y_true["mask"] = mask
+        if weights is not None:
+            y_true["mask"] = weights > 0
+        row_weights = self._row_weights(positives, weights, own)
         return super().__call__(y_true, logits, row_weights)
+
+    def _row_weights(self, positives, weights, own):
+        """Weight of each anchor: that of its own pair, where it has one."""
+        if weights is None:
+            return ops.cast(ops.any(positives, axis=-1), "float32")
+        heaviest = anchor_weights(positives, weights)
+        if not own:
+            return heaviest
+        own_pair = ops.diagonal(weights)
+        return ops.where(own_pair > 0, own_pair, heaviest)
 
     def call(self, y_true, y_pred):
         return self.anchor_loss(y_true["positives"], y_pred, y_true.get("mask"))

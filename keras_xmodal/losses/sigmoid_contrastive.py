@@ -1,6 +1,7 @@
 """The sigmoid contrastive loss of SigLIP."""
 
 import keras
+from keras import ops
 
 from keras_xmodal import saving
 from keras_xmodal.losses.contrastive_loss import ContrastiveLoss
@@ -12,9 +13,12 @@ class SigmoidContrastive(ContrastiveLoss):
     """One binary question a pair: do these two describe the same item?
 
     `1/B (sum softplus(z) - sum_P z)` with `z = t * I T^T + b`. Rows and
-    columns give the same sum, so there is nothing to symmetrise. A model
-    starts at `t = 10`, `b = -10`, where nearly all pairs are negative; at a
-    small batch size B, `b = -log(B - 1)` is the calibrated start.
+    columns give the same sum, so there is nothing to symmetrise. Weights are
+    those of pairs, negative ones too, and B is then the sum of the weights of
+    the anchors that have a positive: the negatives of the others count as well,
+    whichever side they are on. A model starts at `t = 10`, `b = -10`, where
+    nearly all pairs are negative; at a small batch size B, `b = -log(B - 1)` is
+    the calibrated start.
 
     The rest is as in `ContrastiveLoss`.
 
@@ -49,3 +53,26 @@ class SigmoidContrastive(ContrastiveLoss):
 
     def anchor_loss(self, positives, logits, mask):
         return contrastive.sigmoid_contrastive(positives, logits, mask)
+
+    def _direction(self, positives, logits, weights, own):
+        y_true = {"positives": positives}
+        if weights is not None:
+            y_true["mask"] = weights
+        loss = keras.losses.Loss.__call__(self, y_true, logits)
+        if self.reduction != "mean_with_sample_weight":
+            return loss
+        # So far it is a mean over rows.
+        anchors = ops.sum(self._row_weights(positives, weights, own))
+        if own and weights is not None:
+            candidates = self._row_weights(
+                ops.transpose(positives), ops.transpose(weights), own
+            )
+            anchors = 0.5 * (anchors + ops.sum(candidates))
+        rows = ops.cast(ops.shape(logits)[0], "float32")
+        return ops.divide_no_nan(loss * rows, anchors)
+
+    def _pair_weights(self, sample_weight, logits):
+        weights = super()._pair_weights(sample_weight, logits)
+        if len(ops.shape(sample_weight)) == 1:  # As anchor of either side.
+            weights = 0.5 * (weights + ops.transpose(weights))
+        return weights

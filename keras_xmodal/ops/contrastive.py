@@ -111,7 +111,7 @@ def sigmoid_contrastive(
             and candidate describe the same item.
         logits: Tensor of shape `(batch, candidates)`.
         mask: Optional tensor of shape `(batch, candidates)`, zero where the
-            candidate does not count.
+            candidate does not count; otherwise the weight of the pair.
 
     Returns:
         Float32 tensor of shape `(batch,)`, in nats.
@@ -122,7 +122,10 @@ def sigmoid_contrastive(
     positives, negatives, logits = _prepare(positives, logits, mask)
     valid = ops.logical_or(positives, negatives)
     losses = ops.softplus(logits) - ops.where(positives, logits, 0.0)
-    return ops.sum(ops.where(valid, losses, 0.0), axis=-1)
+    losses = ops.where(valid, losses, 0.0)
+    if mask is not None:
+        losses = losses * ops.cast(mask, "float32")
+    return ops.sum(losses, axis=-1)
 
 
 def _hardest_positive(positives, similarities):

@@ -153,3 +153,61 @@ def test_margin_has_to_be_positive(cls):
 
 def _rows_only(cls):
     return {} if cls is losses.SigmoidContrastive else {"symmetric": False}
+
+
+@each_loss
+def test_an_anchor_counts_by_its_own_weight(cls):
+    """Also where other examples have its id, in both directions."""
+    ids = np.array([0, 0, 1, 2])
+    weights = np.array([1, 4, 1, 1], "float32")
+    logits = LOGITS[:4, :4]
+    none = cls(reduction="none", **_rows_only(cls))
+    rows, columns = (
+        np.sum(weights * none(ids, z)) / 7 for z in (logits, logits.T)
+    )
+    np.testing.assert_allclose(
+        cls()(ids, logits, weights), (rows + columns) / 2, rtol=1e-5
+    )
+
+
+@each_loss
+def test_weights_of_one_side_are_those_of_examples(cls):
+    ids = np.array([0, 0, 1, 2])
+    weights = np.array([1, 4, 1, 1], "float32")
+    pairs = np.tile(weights, (4, 1))
+    if cls is losses.SigmoidContrastive:  # Negatives count by both anchors.
+        pairs = (pairs + pairs.T) / 2
+    for each in (pairs, pairs.T):
+        np.testing.assert_allclose(
+            cls()(ids, LOGITS[:4, :4], each),
+            cls()(ids, LOGITS[:4, :4], weights),
+            rtol=1e-5,
+        )
+
+
+@each_loss
+@pytest.mark.parametrize("shape", ["examples", "pairs"])
+def test_sides_may_be_swapped(cls, shape):
+    ids = np.array([0, 1, 1, 2, 3, 3])
+    rows = np.array([1, 0, 2, 1, 3, 0], "float32")
+    weights = rows
+    if shape == "pairs":
+        weights = np.outer(rows, [1, 3, 0, 0, 1, 2])
+    np.testing.assert_allclose(
+        cls()(ids, LOGITS, weights), cls()(ids, LOGITS.T, weights.T), rtol=1e-6
+    )
+
+
+def test_values_of_weights_with_equal_ids():
+    ids, weights = np.array([0, 0, 1, 2]), np.array([1, 4, 1, 1])
+    log_p = LOGITS[:4, :4].astype("float64")
+    expected = []
+    for z in (log_p, log_p.T):
+        log_p = z - np.log(np.exp(z).sum(1, keepdims=True))
+        nll = [-log_p[:2, :2].mean(1), -log_p[2:, 2:].diagonal()]
+        expected.append(np.average(np.concatenate(nll), weights=weights))
+    np.testing.assert_allclose(
+        losses.InfoNCE()(ids, LOGITS[:4, :4], weights),
+        np.mean(expected),
+        rtol=1e-5,
+    )
