@@ -1,24 +1,30 @@
 """Files and folders that appear complete or not at all.
 
-All are written under a hidden name beside their place and then renamed. The
-name says which process writes: what a killed one left is removed, or brought
-back, when the same path is written again.
+All are written into a hidden folder beside their place, and then moved or
+exchanged in one step. Who writes holds a lock on the hidden folder: one
+without it was left by a killed process, and goes when the path is written
+again.
 """
 
 import contextlib
-import functools
+import ctypes
+import errno
 import hashlib
 import os
 import pathlib
-import platform
-import re
 import shutil
-import uuid
 from collections.abc import Iterator
 
 from keras_xmodal import checks
 
-_PARTIAL, _OLD = "partial", "old"
+try:
+    import fcntl
+except ImportError:  # Not on Windows.
+    fcntl = None  # type: ignore[assignment]
+
+_WRITERS = 16  # of one path at a time
+_OLD = "old"
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # of Linux
 
 
 def write(path: pathlib.Path, content: bytes) -> None:
@@ -35,9 +41,12 @@ def new_folder(
     """Give a folder to fill, which becomes `path` at the end of the block.
 
     Missing parents are created, and removed where the block is ended early.
-    With `replace`, a folder at `path` is there until the new one is complete.
+    With `replace`, what is at `path` is there until the new folder is
+    complete, and the two are exchanged in one step. That `path` cannot be
+    written is found before the block.
     """
-    path = checks.path("path", path) if replace else check_new(path)
+    recover(checks.path("path", path))
+    path = _check_replaced(path) if replace else check_new(path)
     created = [p for p in path.parents if not p.exists()]  # innermost first
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -58,28 +67,70 @@ def new_folder(
 
 @contextlib.contextmanager
 def beside(path: pathlib.Path) -> Iterator[pathlib.Path]:
-    """Give a free path in the folder of `path`; what lies there is removed."""
+    """Give a free path on the disk of `path`; what lies there is removed."""
     path = pathlib.Path(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(
+            f"`path` must lie in a folder that exists. Received: {path}"
+        )
     recover(path)
-    partial = _own_name(path, _PARTIAL)
-    try:
-        yield partial
-    finally:
-        _remove(partial)
+    for hidden in _hidden(path):
+        lock = _own(hidden)
+        if lock is None:
+            continue
+        try:
+            yield hidden / path.name
+        finally:
+            _remove(hidden)
+            os.close(lock)
+        return
+    raise OSError(
+        f"{path} must have at most {_WRITERS} writers at a time; remove what "
+        "killed ones left. Received: " + ", ".join(map(str, _hidden(path)))
+    )
 
 
-def recover(path: pathlib.Path) -> None:
+def recover(path: str | os.PathLike) -> None:
     """Mend what killed processes left of writing `path`.
 
     An old folder that was to be replaced comes back where there is no new one.
     """
     path = pathlib.Path(path)
-    for left, kind in _left_behind(path):
-        if kind == _OLD and not os.path.lexists(path):
-            with contextlib.suppress(OSError):  # Another process was first.
-                left.rename(path)
-        else:
-            _remove(left)
+    for hidden in _hidden(path):
+        if not hidden.is_dir():
+            continue
+        lock = _lock(hidden)
+        if lock is None:
+            continue
+        if not os.path.lexists(path):
+            with contextlib.suppress(OSError):
+                (hidden / _OLD / path.name).rename(path)
+        _remove(hidden)
+        os.close(lock)
+
+
+@contextlib.contextmanager
+def snapshot(folder: str | os.PathLike, names: tuple[str, ...]):
+    """Open files of one state of a folder, which others may replace.
+
+    Gives a dict of those that are there; all of them stay readable.
+    """
+    folder = pathlib.Path(folder)
+    recover(folder)
+    while True:
+        before = _identity(folder)
+        with contextlib.ExitStack() as stack:
+            # Held open, so that no later folder gets its number.
+            with contextlib.suppress(OSError):
+                stack.callback(os.close, os.open(folder, os.O_RDONLY))
+            opened = {}
+            for name in names:
+                with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                    file = open(folder / name, "rb")  # noqa: SIM115
+                    opened[name] = stack.enter_context(file)
+            if _identity(folder) == before:
+                yield opened
+                return
 
 
 def check_new(path: str | os.PathLike) -> pathlib.Path:
@@ -90,67 +141,122 @@ def check_new(path: str | os.PathLike) -> pathlib.Path:
             "`path` must not exist yet: nothing is overwritten. "
             f"Received: path={os.fspath(path)!r}"
         )
-    nearest = next(parent for parent in new.parents if parent.exists())
-    if not nearest.is_dir():
-        raise NotADirectoryError(
-            "`path` must lie in a folder. "
-            f"Received: path={os.fspath(path)!r}, where {nearest} is a file"
-        )
+    _check_parents(new)
     return new
 
 
-def _exchange(partial, path):
-    if not path.exists():
-        partial.rename(path)
-        return
-    old = _own_name(path, _OLD)
+def _check_replaced(path):
+    path = checks.path("path", path).resolve()
+    _check_parents(path)
+    if path.exists() and (path.is_mount() or not os.access(path, os.W_OK)):
+        raise PermissionError(
+            "`path` must be a folder that can be moved. "
+            f"Received: path={str(path)!r}, which is "
+            + ("a mounted disk" if path.is_mount() else "not writable")
+        )
+    return path
+
+
+def _check_parents(path):
+    nearest = next(parent for parent in path.parents if parent.exists())
+    if not nearest.is_dir():
+        raise NotADirectoryError(
+            "`path` must lie in a folder. "
+            f"Received: path={str(path)!r}, where {nearest} is a file"
+        )
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise PermissionError(
+            "`path` must lie in a folder that can be written to. "
+            f"Received: path={str(path)!r}, where {nearest} cannot"
+        )
+
+
+def _exchange(new, path):
+    """Move a folder to `path`; what is there takes its place or is removed."""
+    while True:
+        try:
+            new.rename(path)
+            return
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+        try:
+            if not _exchange_at_once(new, path):
+                break
+            return
+        except FileNotFoundError:  # Somebody has removed it.
+            continue
+    old = new.parent / _OLD / path.name
+    old.parent.mkdir()
     path.rename(old)
     try:
-        partial.rename(path)
+        new.rename(path)
     except BaseException:
         old.rename(path)
         raise
-    _remove(old)
 
 
-def _own_name(path, kind):
-    writer = f"{_machine()}-{os.getpid()}-{uuid.uuid4().hex}"
-    return path.with_name(f".{path.name}.{writer}.{kind}")
+def _exchange_at_once(one, other):
+    """Exchange two paths in one step; False where the system cannot."""
+    library = ctypes.CDLL(None, use_errno=True) if os.name == "posix" else None
+    rename = getattr(library, "renameat2", None)
+    if rename is None:
+        return False
+    paths = _AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other)
+    if not rename(*paths, _RENAME_EXCHANGE):
+        return True
+    code = ctypes.get_errno()
+    if code in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
+        return False
+    raise OSError(code, os.strerror(code), str(one), None, str(other))
 
 
-def _left_behind(path):
-    """Paths and kinds of what processes of this machine left, now dead."""
-    pattern = re.compile(
-        rf"\.{re.escape(path.name)}\.{_machine()}-(\d+)-[0-9a-f]{{32}}"
-        rf"\.({_PARTIAL}|{_OLD})"
-    )
-    folder = path.parent
-    names = os.listdir(folder) if folder.is_dir() else ()
-    matches = filter(None, map(pattern.fullmatch, names))
+def _hidden(path):
+    """The hidden folders of the writers of a path, of short names."""
+    digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:12]
     return [
-        (folder / match[0], match[2])
-        for match in matches
-        if not _is_alive(int(match[1]))
+        path.with_name(f".{path.name[:24]}.{digest}.{writer}.partial")
+        for writer in range(_WRITERS)
     ]
 
 
-def _is_alive(process):
+def _own(hidden):
+    """Make a hidden folder and lock it; None if another process has it."""
     try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # Of another user.
-        return True
-    return True
+        hidden.mkdir()
+    except FileExistsError:
+        return None
+    return _lock(hidden, created=True)
 
 
-@functools.cache
-def _machine():
-    """Eight digits that say in which space of process ids a number is one."""
-    space = platform.node()
-    with contextlib.suppress(OSError):
-        space += os.readlink("/proc/self/ns/pid")
-    return hashlib.sha256(space.encode()).hexdigest()[:8]
+def _lock(hidden, created=False):
+    """Lock a folder until the end of the process; None if it is locked."""
+    if fcntl is None:
+        return os.open(os.devnull, os.O_RDONLY) if created else None
+    try:
+        lock = os.open(hidden, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:  # It has just been removed, or belongs to another user.
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if created and error.errno != errno.EWOULDBLOCK:
+            return lock  # The disk has no locks; nobody else will get one.
+        os.close(lock)
+        return None
+    if _identity(hidden) != _identity(lock):  # Another one of this name.
+        os.close(lock)
+        return None
+    return lock
+
+
+def _identity(path):
+    """What tells a file or folder from another that takes its place."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _remove(path):

@@ -1,5 +1,7 @@
 """Files and folders that are complete or not there."""
 
+import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -14,7 +16,7 @@ def test_folder_appears_when_complete(tmp_path):
     path = tmp_path / "a" / "b"
     with files.new_folder(path) as folder:
         (folder / "file").write_text("x")
-        assert folder.parent == path.parent
+        assert folder.stat().st_dev == path.parent.stat().st_dev
         assert not path.exists()
     assert os.listdir(path) == ["file"]
     assert os.listdir(path.parent) == ["b"]
@@ -116,72 +118,197 @@ def test_a_folder_is_replaced_when_the_new_one_is_complete(tmp_path):
     assert os.listdir(tmp_path) == ["a"]
 
 
+@pytest.fixture(params=[True, False], ids=["at once", "by two renames"])
+def exchange(request, monkeypatch):
+    """Also where the system cannot exchange two folders in one step."""
+    if not request.param:
+        monkeypatch.setattr(files, "_exchange_at_once", lambda *paths: False)
+    return request.param
+
+
+def test_no_moment_without_the_folder(tmp_path, monkeypatch):
+    path, missing = tmp_path / "a", []
+    fill(path, "one")
+
+    def watch(frame, event, argument):
+        if event == "c_return":
+            missing.append(not os.path.exists(path))
+
+    sys.setprofile(watch)
+    try:
+        fill(path, "two")
+    finally:
+        sys.setprofile(None)
+    assert len(missing) > 10
+    assert not any(missing)
+    assert os.listdir(path) == ["two"]
+
+
+def test_replaced_either_way(tmp_path, exchange):
+    path = tmp_path / "a"
+    for text in ("one", "two", "three"):
+        fill(path, text)
+        assert os.listdir(path) == [text]
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_a_link_stays_where_its_folder_is_replaced(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    fill(tmp_path / "link", "new")
+    assert (tmp_path / "link").is_symlink()
+    assert os.listdir(tmp_path / "real") == ["new"]
+
+
 def test_the_old_folder_comes_back_where_the_new_one_cannot_move(
     tmp_path, monkeypatch
 ):
     path = tmp_path / "a"
     fill(path, "one")
+    monkeypatch.setattr(files, "_exchange_at_once", lambda *paths: False)
     rename, calls = os.rename, []
 
-    def fail_second(self, target):
+    def fail_third(self, target):
         calls.append(target)
-        if len(calls) == 2:
+        if len(calls) == 3:
             raise OSError("no space")
         rename(self, target)
 
-    monkeypatch.setattr(type(path), "rename", fail_second)
+    monkeypatch.setattr(type(path), "rename", fail_third)
     with pytest.raises(OSError, match="no space"):
         fill(path, "two")
     assert os.listdir(path) == ["one"]
     assert os.listdir(tmp_path) == ["a"]
 
 
-def left_by(process, path, kind):
+def left_behind(path, old=False, slot=0):
     """What a process left when it was killed while it wrote `path`."""
-    name = files._own_name(path, kind).name
-    left = path.with_name(name.replace(f"-{os.getpid()}-", f"-{process}-"))
-    left.mkdir()
-    (left / kind).write_text("x")
-    return left
+    hidden = files._hidden(path)[slot]
+    left = hidden / "old" / path.name if old else hidden / path.name
+    left.mkdir(parents=True)
+    (left / "file").write_text("x")
+    return hidden
 
 
-def dead_process():
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait()
-    return process.pid
-
-
-def test_only_what_the_dead_left_of_the_same_path_is_removed(tmp_path):
-    path, dead = tmp_path / "a", dead_process()
-    gone = [left_by(dead, path, kind) for kind in ("partial", "old")]
+@pytest.mark.parametrize("slot", [0, 1, 15])
+def test_only_what_the_dead_left_of_the_same_path_is_removed(tmp_path, slot):
+    path = tmp_path / "a"
+    gone = left_behind(path, slot=slot)
     path.mkdir()
-    kept = [
-        left_by(os.getpid(), path, "partial"),
-        left_by(os.getppid(), path, "old"),
-        left_by(dead, tmp_path / "a.b", "partial"),
-        left_by(dead, tmp_path / "b", "partial"),
-    ]
-    other_machine = tmp_path / kept[2].name.replace(
-        files._machine(), "0" * 8
-    ).replace("a.b", "a")
-    other_machine.mkdir()
-    for name in (".a.partial", f".a.{dead}.partial", f"{gone[0].name}x", "a.b"):
-        kept.append(tmp_path / name)
-        kept[-1].mkdir()
-    fill(path, "new")
+    kept = [left_behind(tmp_path / "a.b"), left_behind(tmp_path / "b")]
+    kept.append(tmp_path / ".a.partial")
+    kept[-1].mkdir()
+    with files.beside(path) as living:
+        fill(path, "new")
+        assert living.parent.exists()
     assert os.listdir(path) == ["new"]
-    assert all(left.exists() for left in [*kept, other_machine])
-    assert not any(left.exists() for left in gone)
+    assert all(left.exists() for left in kept)
+    assert not gone.exists()
 
 
 def test_an_old_folder_of_the_dead_comes_back(tmp_path):
     path = tmp_path / "a"
-    left_by(dead_process(), path, "old")
-    with pytest.raises(FileExistsError, match="`path`"):
-        fill(path, "new", replace=False)
+    left_behind(path, old=True)
+    with (
+        pytest.raises(FileExistsError, match="`path`"),
+        files.new_folder(path),
+    ):
+        pytest.fail("the block ran")
+    assert os.listdir(path) == ["file"]
+    path.rename(tmp_path / "gone")
+    left_behind(path, old=True, slot=2)
     files.recover(path)
-    assert os.listdir(path) == ["old"]
-    assert os.listdir(tmp_path) == ["a"]
+    assert os.listdir(path) == ["file"]
+    assert sorted(os.listdir(tmp_path)) == ["a", "gone"]
+
+
+def test_writers_of_one_path_do_not_meet(tmp_path):
+    path = tmp_path / "a"
+    with contextlib.ExitStack() as stack:
+        partial = [stack.enter_context(files.beside(path)) for _ in range(16)]
+        assert len(set(partial)) == 16
+        with (
+            pytest.raises(OSError, match="at most 16 writers"),
+            files.beside(path),
+        ):
+            pass
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_disk_without_locks(tmp_path, monkeypatch):
+    def flock(*args):
+        raise OSError(errno.ENOLCK, "no locks")
+
+    monkeypatch.setattr(files.fcntl, "flock", flock)
+    left = left_behind(tmp_path / "a")
+    fill(tmp_path / "a", "one")
+    fill(tmp_path / "a", "two")
+    assert os.listdir(tmp_path / "a") == ["two"]
+    assert left.exists()  # Somebody may be writing it.
+    assert len(os.listdir(tmp_path)) == 2
+
+
+def test_names_of_any_length_that_the_disk_takes(tmp_path):
+    path = tmp_path / ("ä" * 127)
+    files.write(path, b"one")
+    assert path.read_bytes() == b"one"
+    fill(tmp_path / ("n" * 255), "one")
+    with pytest.raises(OSError, match="too long"), files.new_folder("n" * 256):
+        pass
+
+
+def test_what_cannot_be_written_is_found_first(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("x")
+    for replace in (True, False):
+        with (
+            pytest.raises(NotADirectoryError, match="is a file"),
+            files.new_folder(tmp_path / "file" / "a" / "b", replace),
+        ):
+            pytest.fail("the block ran")
+    with pytest.raises(FileNotFoundError, match="`path` must lie in a folder"):
+        files.write(tmp_path / "nowhere" / "a", b"")
+    monkeypatch.setattr(os, "access", lambda *args: False)
+    for replace in (True, False):
+        with (
+            pytest.raises(PermissionError, match="`path` must lie in a folder"),
+            files.new_folder(tmp_path / "a", replace),
+        ):
+            pytest.fail("the block ran")
+    monkeypatch.setattr(os, "access", lambda path, mode: path == tmp_path)
+    fill(tmp_path / "a", "one")
+    with (
+        pytest.raises(PermissionError, match="not writable"),
+        files.new_folder(tmp_path / "a", True),
+    ):
+        pytest.fail("the block ran")
+
+
+def test_a_snapshot_is_of_one_state(tmp_path, monkeypatch):
+    def fill_both(text):
+        with files.new_folder(tmp_path / "a", replace=True) as folder:
+            (folder / "x").write_text(text)
+            (folder / "y").write_text(text)
+
+    fill_both("one")
+    with files.snapshot(tmp_path / "a", ("x", "y", "z")) as opened:
+        fill_both("two")
+        assert {n: f.read() for n, f in opened.items()} == {
+            "x": b"one",
+            "y": b"one",
+        }
+    real, texts = open, iter(["three", "four"])
+
+    def open_late(path, mode):
+        file = real(path, mode)
+        if path.name == "x" and (text := next(texts, None)):
+            fill_both(text)
+        return file
+
+    monkeypatch.setattr(files, "open", open_late, raising=False)
+    with files.snapshot(tmp_path / "a", ("x", "y")) as opened:
+        assert {f.read() for f in opened.values()} == {b"four"}
+    with files.snapshot(tmp_path / "nowhere", ("x",)) as opened:
+        assert opened == {}
 
 
 KILLED = """
@@ -190,12 +317,15 @@ from keras_xmodal import files
 
 path = pathlib.Path(sys.argv[1])
 kill = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
-if sys.argv[2] == "exchanged":
+if sys.argv[2] == "between":
+    files._exchange_at_once = lambda *paths: False
     rename, calls = os.rename, []
     def renamed(self, target):
         calls.append(target)
-        kill() if len(calls) == 2 else rename(self, target)
+        kill() if len(calls) == 3 else rename(self, target)
     type(path).rename = renamed
+if sys.argv[2] == "exchanged":
+    files._remove = kill
 if sys.argv[2] == "file":
     os.replace = kill
     files.write(path, b"new")
@@ -207,7 +337,7 @@ with files.new_folder(path, replace=True) as folder:
 
 
 @pytest.mark.large
-@pytest.mark.parametrize("when", ["file", "folder", "exchanged"])
+@pytest.mark.parametrize("when", ["file", "folder", "between", "exchanged"])
 def test_killed(tmp_path, when):
     path = tmp_path / "a"
     if when == "file":
@@ -217,10 +347,10 @@ def test_killed(tmp_path, when):
     command = [sys.executable, "-c", KILLED, str(path), when]
     result = subprocess.run(command, capture_output=True)
     assert result.returncode == -signal.SIGKILL, result.stderr[-2000:]
-    assert len(os.listdir(tmp_path)) == 2
+    assert len(os.listdir(tmp_path)) == (1 if when == "between" else 2)
     files.recover(path)
     if when == "file":
         assert path.read_bytes() == b"old"
     else:
-        assert os.listdir(path) == ["old"]
+        assert os.listdir(path) == ["new" if when == "exchanged" else "old"]
     assert os.listdir(tmp_path) == ["a"]

@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import keras_xmodal as kx
@@ -92,3 +93,53 @@ def test_log_is_told_when_the_command_fails_or_who_asks(error, log_level):
 
 def test_default_of_the_help_is_the_recipe_s():
     assert EPOCHS == recipe.EPOCHS
+
+
+class WordsAlone:
+    """Answers every query of words."""
+
+    def encode(self, x, modality):
+        assert modality == "text"
+        return np.ones((len(x), 3))
+
+
+@pytest.mark.parametrize(
+    "query", ["a", "long " * 100, "x" * 5000, "red\0fruit", "/", "ä" * 200]
+)
+def test_queries_of_any_length_are_words(query, monkeypatch, capsys):
+    index = kx.retrieval.ExactIndex(WordsAlone())
+    index.add(np.eye(3), ids=["a", "b", "c"], modality="image")
+    monkeypatch.setattr(kx.retrieval.ExactIndex, "load", lambda folder: index)
+    assert main(["search", "run", query, "-k", "2"]) == 0
+    assert capsys.readouterr().out.splitlines() == [" 0.577  a", " 0.577  b"]
+
+
+@pytest.mark.parametrize(
+    ("output", "arguments", "match"),
+    [
+        ("file/run", [], "is a file"),
+        ("run", [], "must not exist yet"),
+        ("run", ["--overwrite"], "earlier run only"),
+        ("file", ["--overwrite"], "earlier run only"),
+        ("broken", [], "must not exist yet"),
+        ("n" * 300, [], "too long"),
+        ("closed/run", [], "cannot"),
+    ],
+)
+def test_the_demo_finds_at_once_where_it_cannot_write(
+    tmp_path, output, arguments, match, monkeypatch, capsys
+):
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "broken").symlink_to("nowhere")
+    (tmp_path / "closed").mkdir()
+    monkeypatch.setattr(
+        os, "access", lambda path, mode: "closed" not in str(path)
+    )
+    monkeypatch.setattr(recipe, "read_train", lambda: pytest.fail("it began"))
+    before = sorted(tmp_path.rglob("*"))
+    assert main(["demo", "--output", str(tmp_path / output), *arguments]) == 1
+    error = capsys.readouterr().err
+    assert match in error
+    assert len(error.splitlines()) == 1
+    assert sorted(tmp_path.rglob("*")) == before

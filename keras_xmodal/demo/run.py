@@ -2,13 +2,12 @@
 
 import json
 import os
-import pathlib
 import time
 
 import keras
 import numpy as np
 
-from keras_xmodal import export, files
+from keras_xmodal import checks, export, files
 from keras_xmodal.callbacks import RetrievalEvaluation
 from keras_xmodal.demo import figures, recipe
 from keras_xmodal.demo.questions import (
@@ -43,10 +42,12 @@ def run(
 
     Raises:
         FileExistsError: If the folder exists and is not to be replaced.
+        OSError: If it cannot be written; nothing has been computed then.
     """
-    output = pathlib.Path(output)
-    _check_output(output, overwrite)
-    with files.new_folder(output, replace=True) as folder:
+    path = checks.path("output", output)
+    files.recover(path)
+    _check_output(path, overwrite)
+    with files.new_folder(path, replace=overwrite) as folder:
         report = _run_in(folder, epochs, seed, quiet)
         (folder / "report.json").write_text(
             json.dumps(report, indent=2) + "\n", encoding="utf-8"
@@ -192,7 +193,7 @@ def format_report(report: dict) -> str:
 
 
 def _check_output(output, overwrite):
-    if not output.exists():
+    if not os.path.lexists(output):
         return
     if not overwrite:
         raise FileExistsError(

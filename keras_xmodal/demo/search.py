@@ -1,5 +1,6 @@
 """`keras-xmodal search`: ask a run folder."""
 
+import os
 import pathlib
 
 import tensorflow as tf
@@ -7,7 +8,7 @@ import tensorflow as tf
 from keras_xmodal.media.image import decode_image
 from keras_xmodal.retrieval import ExactIndex
 
-PICTURE_SUFFIXES = {".png", ".jpg", ".jpeg", ".gif", ".bmp"}
+PICTURE_SUFFIXES = {".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp"}
 
 
 def run(folder: str, query: str, k: int = 5) -> dict:
@@ -31,7 +32,9 @@ def run(folder: str, query: str, k: int = 5) -> dict:
             f"the query must hold a word or a path. Received: {query!r}"
         )
     path = pathlib.Path(query)
-    is_picture = path.suffix.lower() in PICTURE_SUFFIXES or path.is_file()
+    # Unlike the method of paths, also for queries that no path can be.
+    is_file = os.path.isfile(query)
+    is_picture = is_file or path.suffix.lower() in PICTURE_SUFFIXES
     if is_picture:
         picture = read_picture(path)
     index = ExactIndex.load(folder)

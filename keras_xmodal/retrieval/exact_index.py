@@ -1,6 +1,7 @@
 """Exact nearest neighbours of any modality, kept in memory."""
 
 import os
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from keras_xmodal.metrics.ids import concatenate_ids, match_ids
 from keras_xmodal.retrieval import storage
 from keras_xmodal.retrieval.queries import unit_embeddings
 from keras_xmodal.retrieval.rows import Rows
-from keras_xmodal.retrieval.top_k import top_k
+from keras_xmodal.retrieval.top_k import top_k, top_k_items
 
 
 class ExactIndex:
@@ -19,8 +20,11 @@ class ExactIndex:
 
     Rows are kept per modality, normalised to length 1, in the order in which
     they came. An id may have any number of rows, such as the five captions of
-    an image: `search` may return it several times and `remove` removes them
-    all. Each search compares with every row; nothing is approximated.
+    an image: `search` finds it once, by its nearest row, and `remove` removes
+    them all. Each search compares with every row; nothing is approximated.
+
+    Threads may share an index: additions and removals take turns, and a search
+    sees each of them whole or not at all.
 
     Args:
         model: Any object with `encode(x, modality=...)` that returns NumPy
@@ -49,8 +53,18 @@ class ExactIndex:
                 f"Received: model of type {type(model).__name__}"
             )
         self.model = model
-        self._rows = {}  # {modality: Rows}
+        # {modality: Rows}, replaced as a whole: readers take it once.
+        self._rows = {}
         self._next_id = 0
+        self._lock = threading.Lock()  # of those who replace it
+
+    def __getstate__(self):
+        """Copies and pickles get a lock of their own."""
+        return {k: v for k, v in vars(self).items() if k != "_lock"}
+
+    def __setstate__(self, state):
+        """Take a state, with a new lock."""
+        vars(self).update(state, _lock=threading.Lock())
 
     def __len__(self):
         """Number of rows, over all modalities."""
@@ -92,6 +106,10 @@ class ExactIndex:
             ValueError: If shapes do not fit, or values are not finite.
         """
         added = unit_embeddings(self.model, x, modality, "x")
+        with self._lock:
+            self._add(added, ids)
+
+    def _add(self, added, ids):
         shapes = {name: rows.shape for name, rows in added.items()}
         known = {rows.dim for rows in self._rows.values()}
         num_rows, dim = next(iter(shapes.values()))
@@ -110,7 +128,7 @@ class ExactIndex:
             name: self._rows.get(name, Rows()).extended(embeddings, ids)
             for name, embeddings in added.items()
         }
-        self._rows.update(extended)
+        self._rows = {**self._rows, **extended}
         if ids.dtype.kind in "iu":
             self._next_id = max(self._next_id, int(ids.max()) + 1)
 
@@ -132,14 +150,18 @@ class ExactIndex:
         """
         if np.size(ids) == 0:
             return 0
-        ids = checks.ids("ids", ids)
+        with self._lock:
+            return self._remove(checks.ids("ids", ids), modality)
+
+    def _remove(self, ids, modality):
+        rows = dict(self._rows)
         if modality is not None:
-            self._check_modality(modality)
-        names = self.modalities if modality is None else (modality,)
+            checks.one_of("modality", modality, rows)
+        names = tuple(rows) if modality is None else (modality,)
         found = np.zeros(len(ids), bool)
         removed = {}
         for name in names:
-            codes, wanted = match_ids(self._rows[name].ids, ids)
+            codes, wanted = match_ids(rows[name].ids, ids)
             removed[name] = np.isin(codes, wanted)
             found |= np.isin(wanted, codes)
         if not found.all():
@@ -148,9 +170,10 @@ class ExactIndex:
                 f"{int((~found).sum())} other ids, first {ids[~found][0]!r}"
             )
         for name, gone in removed.items():
-            self._rows[name] = self._rows[name].kept(~gone)
+            rows[name] = rows[name].kept(~gone)
             if gone.all():
-                del self._rows[name]
+                del rows[name]
+        self._rows = rows
         return sum(int(gone.sum()) for gone in removed.values())
 
     def search(
@@ -158,24 +181,27 @@ class ExactIndex:
         queries: Mapping[str, Any] | np.ndarray,
         k: int = 10,
         modality: str | None = None,
+        unique: bool = True,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Find the nearest rows of one modality for each query.
+        """Find the nearest ids in one modality for each query.
 
         Rows and queries are compared block by block: the full matrix of
         scores is never held. Rows of equal score come in the order in which
-        they were added.
+        they were added. An id of several rows is found by the nearest one.
 
         Args:
             queries: Dict `{modality: raw examples}` with one entry, encoded
                 by the model, or embeddings of shape `(queries, dim)`.
-            k: Positive integer, rows to return per query; all of them if the
+            k: Positive integer, ids to return per query; all of them if the
                 modality has fewer.
             modality: Name of the modality to search. It may be left out if
                 the index holds a single one.
+            unique: Whether each id is returned once. If not, each row counts,
+                and an id may be returned several times.
 
         Returns:
-            Tuple of ids and of float32 cosine similarities, best first, both
-            NumPy arrays of shape `(queries, min(k, rows))`.
+            Tuple of ids and of float32 cosine similarities, from -1 to 1, best
+            first, both NumPy arrays of shape `(queries, min(k, ids))`.
 
         Raises:
             TypeError: If queries or `k` are of a wrong type.
@@ -183,14 +209,14 @@ class ExactIndex:
                 is empty, or the modality is unknown or not clear.
         """
         k = checks.positive_integer("k", k)
-        if not self._rows:
+        known = self._rows
+        if not known:
             raise ValueError(
                 "The index must hold rows to be searched. Received: none yet"
             )
         if modality is None:
-            modality = self._only_modality()
-        self._check_modality(modality)
-        rows = self._rows[modality]
+            modality = _only(known)
+        rows = known[checks.one_of("modality", modality, known)]
         if isinstance(queries, dict) and len(queries) > 1:
             raise ValueError(
                 f"`queries` must be of one modality. Received: {list(queries)}"
@@ -203,14 +229,20 @@ class ExactIndex:
                 "`queries` must have the dim of the index. Received: queries "
                 f"of dim {queries.shape[1]}, index of dim {rows.dim}"
             )
-        found, scores = top_k(queries, rows.embeddings, k)
+        if unique:
+            found, scores = top_k_items(queries, rows.embeddings, rows.codes, k)
+        else:
+            found, scores = top_k(queries, rows.embeddings, k)
         return rows.ids[found], scores
 
     def save(self, folder: str | os.PathLike, overwrite: bool = False) -> None:
         """Write `index.npz` and, of a Keras model, `model.keras`.
 
-        The folder appears when all is written. A model that is not a
-        `keras.Model` is not saved; pass it to `load`.
+        The folder appears when all is written, and takes the place of an
+        older one in one step: a process that is killed leaves the old or the
+        new one, and `load` in another process reads one of the two, whole.
+        What killed processes left goes with the next `save`. A model that is
+        not a `keras.Model` is not saved; pass it to `load`.
 
         Args:
             folder: Path of a folder that does not exist yet.
@@ -220,7 +252,9 @@ class ExactIndex:
             FileExistsError: If the path exists and is no index, or
                 `overwrite` is False.
         """
-        storage.save(folder, self.model, self._rows, self._next_id, overwrite)
+        with self._lock:
+            rows, next_id = self._rows, self._next_id
+        storage.save(folder, self.model, rows, next_id, overwrite)
 
     @classmethod
     def load(cls, folder: str | os.PathLike, model: Any = None) -> "ExactIndex":
@@ -237,21 +271,17 @@ class ExactIndex:
             FileNotFoundError: If there is no index in the folder.
             ValueError: If a file is damaged.
         """
-        rows, next_id, has_model = storage.load(folder)
-        if model is None and has_model:
-            model = storage.load_model(folder)
+        rows, next_id, model = storage.load(folder, model)
         index = cls(model)
         index._rows, index._next_id = rows, next_id
         return index
 
-    def _only_modality(self):
-        if len(self._rows) != 1:
-            raise ValueError(
-                "`modality` must name what to search, unless the index holds "
-                "a single modality. Received: modality=None, index of "
-                f"{list(self._rows)}"
-            )
-        return next(iter(self._rows))
 
-    def _check_modality(self, modality):
-        checks.one_of("modality", modality, self._rows)
+def _only(rows):
+    if len(rows) != 1:
+        raise ValueError(
+            "`modality` must name what to search, unless the index holds "
+            "a single modality. Received: modality=None, index of "
+            f"{list(rows)}"
+        )
+    return next(iter(rows))

@@ -14,6 +14,7 @@ class Rows:
 
     def __init__(self, *blocks):
         self._blocks = list(blocks)
+        self._codes = None
 
     def __len__(self):
         """Number of rows."""
@@ -39,6 +40,13 @@ class Rows:
         """Array of shape `(rows,)`."""
         return self._merged()[1]
 
+    @property
+    def codes(self):
+        """Integers from 0 of shape `(rows,)`, equal where the ids are."""
+        if self._codes is None:
+            self._codes = np.unique(self.ids, return_inverse=True)[1]
+        return self._codes
+
     def extended(self, embeddings, ids):
         """Rows with more rows after them."""
         blocks = [*self._blocks, (embeddings, ids)]
@@ -53,9 +61,10 @@ class Rows:
         return Rows((self.embeddings[keep], self.ids[keep]))
 
     def _merged(self):
-        if len(self._blocks) > 1:
-            self._blocks = [_merge(self._blocks)]
-        return self._blocks[0]
+        blocks = self._blocks  # Another thread may merge them at this moment.
+        if len(blocks) > 1:
+            self._blocks = blocks = [_merge(blocks)]
+        return blocks[0]
 
 
 def _merge(blocks):

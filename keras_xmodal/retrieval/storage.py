@@ -1,17 +1,26 @@
 """An index on disk: `index.npz`, and `model.keras` beside it."""
 
 import pathlib
+import shutil
+import tempfile
 import zipfile
+import zlib
 
 import keras
 import numpy as np
 
 from keras_xmodal import checks, files
+from keras_xmodal.metrics.ids import concatenate_ids
 from keras_xmodal.retrieval.rows import Rows
 
 INDEX, MODEL = "index.npz", "model.keras"
 FORMAT = 1
-_DAMAGED = (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile)
+_DAMAGED = (
+    *(ValueError, TypeError, KeyError, OSError, EOFError),
+    *(IndexError, OverflowError, MemoryError, NotImplementedError),
+    *(zipfile.BadZipFile, zlib.error, SyntaxError),
+)
+_UNIT = 1e-3  # how far the length of a row may be from 1
 
 
 def save(folder, model, rows, next_id, overwrite):
@@ -35,56 +44,83 @@ def save(folder, model, rows, next_id, overwrite):
             model.save(beside / MODEL)
 
 
-def load(folder):
-    """Read what `save` wrote, but for the model."""
-    files.recover(folder)
-    path = pathlib.Path(folder) / INDEX
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"`folder` must hold an index. Received: no file {path}"
-        )
+def load(folder, model=None):
+    """Read what `save` wrote: rows, the next id, and the model."""
+    folder = checks.path("folder", folder)
+    with files.snapshot(folder, (INDEX, MODEL)) as opened:
+        if INDEX not in opened:
+            raise FileNotFoundError(
+                "`folder` must hold an index. "
+                f"Received: no file {folder / INDEX}"
+            )
+        rows, next_id, has_model = _read_index(opened[INDEX])
+        if model is None and has_model:
+            model = _read_model(opened.get(MODEL), folder / MODEL)
+    return rows, next_id, model
+
+
+def _read_index(file):
     try:
-        if not zipfile.is_zipfile(path):
+        if not zipfile.is_zipfile(file):
             raise ValueError("it is not an npz file")
-        with np.load(path, allow_pickle=False) as archive:
+        with np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         if int(arrays["format"]) > FORMAT:
             raise ValueError(
                 f"it has format {arrays['format']}, this release reads up to "
                 f"{FORMAT}"
             )
-        rows = {}
-        for i, name in enumerate(arrays["modalities"].tolist()):
-            embeddings, ids = arrays[f"embeddings_{i}"], arrays[f"ids_{i}"]
-            if embeddings.ndim != 2 or ids.shape != embeddings.shape[:1]:
-                raise ValueError(
-                    f"it has embeddings of shape {embeddings.shape} and ids "
-                    f"of shape {ids.shape}"
-                )
-            rows[name] = Rows((embeddings, ids))
+        names = arrays["modalities"].tolist()
+        names = checks.strings("modalities", names, empty=True)
+        if len(set(names)) < len(names):
+            raise ValueError(f"it has modalities {names}, one of them twice")
+        rows = {
+            name: _check_rows(arrays[f"embeddings_{i}"], arrays[f"ids_{i}"])
+            for i, name in enumerate(names)
+        }
+        if len({modality_rows.dim for modality_rows in rows.values()}) > 1:
+            raise ValueError("its modalities have embeddings of several dims")
+        if rows:
+            concatenate_ids([part.ids for part in rows.values()])
         return rows, int(arrays["next_id"]), bool(arrays["has_model"])
     except _DAMAGED as error:
         raise ValueError(
             "`folder` must hold a readable index. "
-            f"Received: {path}, where {error}"
+            f"Received: {file.name}, where {error}"
         ) from error
 
 
-def load_model(folder):
-    """Read the model of an index."""
-    path = pathlib.Path(folder) / MODEL
-    if not path.is_file():
+def _check_rows(embeddings, ids):
+    if embeddings.dtype != np.float32:
+        raise ValueError(f"it has embeddings of dtype {embeddings.dtype}")
+    embeddings = checks.embeddings("embeddings", embeddings)
+    lengths = np.linalg.norm(embeddings, axis=1)
+    wrong = (np.abs(lengths - 1) > _UNIT) & (lengths > 0)
+    if wrong.any():
+        raise ValueError(
+            f"it has rows that are not of length 1, first row {wrong.argmax()}"
+        )
+    return Rows((embeddings, checks.ids("ids", ids, len(embeddings))))
+
+
+def _read_model(file, path):
+    """Load a model from an open file, which may be gone from its folder."""
+    if file is None:
         raise FileNotFoundError(
             "`folder` must hold the model of the index, or give `model`. "
             f"Received: no file {path}"
         )
-    try:
-        return keras.saving.load_model(path)
-    except _DAMAGED as error:
-        raise ValueError(
-            f"`folder` must hold a readable model. Received: {path}, where "
-            f"{error}"
-        ) from error
+    with tempfile.TemporaryDirectory() as folder:
+        copy = pathlib.Path(folder) / MODEL
+        with open(copy, "wb") as target:
+            shutil.copyfileobj(file, target)
+        try:
+            return keras.saving.load_model(copy)
+        except _DAMAGED as error:
+            raise ValueError(
+                f"`folder` must hold a readable model. Received: {path}, where "
+                f"{error}"
+            ) from error
 
 
 def _check_free(folder, overwrite):

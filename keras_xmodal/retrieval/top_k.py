@@ -6,8 +6,42 @@ _QUERY_BLOCK = 256
 _ROW_BLOCK = 16384
 
 
+def top_k_items(queries, rows, codes, k):
+    """Find the nearest row of each of the k nearest items, by its code.
+
+    Takes more rows of the queries that have too few different items, until
+    all have k, or all items.
+    """
+    num_items = int(codes.max()) + 1
+    k = min(k, num_items)
+    best = np.empty((len(queries), k), "int64")
+    best_scores = np.empty((len(queries), k), "float32")
+    left, num_rows = np.arange(len(queries)), k
+    while len(left):
+        found, scores = top_k(queries[left], rows, num_rows)
+        first = _first_of_each(codes[found])
+        done = first.sum(axis=1) >= k
+        chosen = first & (first.cumsum(axis=1) <= k)
+        best[left[done]] = found[done][chosen[done]].reshape(-1, k)
+        best_scores[left[done]] = scores[done][chosen[done]].reshape(-1, k)
+        left = left[~done]
+        num_rows = min(2 * num_rows, len(rows))
+    return best, best_scores
+
+
+def _first_of_each(codes):
+    """Where a code comes for the first time in its row."""
+    order = np.argsort(codes, axis=1, kind="stable")
+    ordered = np.take_along_axis(codes, order, axis=1)
+    first = np.ones(codes.shape, bool)
+    first[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
+    result = np.empty_like(first)
+    np.put_along_axis(result, order, first, axis=1)
+    return result
+
+
 def top_k(queries, rows, k):
-    """Find the rows with the largest dot product with each query.
+    """Find the rows with the largest cosine with each query, all unit vectors.
 
     Products are summed in float64 and rounded to float32: the same for any
     number of queries, and equal for equal rows. Memory is that of a block of
@@ -22,7 +56,9 @@ def top_k(queries, rows, k):
         found, scores = [], []
         for first in range(0, len(queries), _QUERY_BLOCK):
             chunk = slice(first, first + _QUERY_BLOCK)
-            products = (queries[chunk] @ block).astype("float32")
+            # Beyond 1 by rounding of the vectors: no cosine is.
+            products = np.clip(queries[chunk] @ block, -1, 1)
+            products = products.astype("float32")
             columns = _largest(products, k)
             found.append(columns + start)
             scores.append(np.take_along_axis(products, columns, axis=1))

@@ -1,3 +1,8 @@
+import copy
+import pickle
+import sys
+import threading
+
 import keras
 import numpy as np
 import pytest
@@ -41,10 +46,42 @@ def test_finds_the_nearest_of_any_modality():
         assert scores.dtype == np.float32
 
 
-def test_an_id_with_several_rows_is_found_several_times():
-    ids, scores = filled().search(unit(8)[:1], k=2, modality="text")
+def test_an_id_with_several_rows_is_found_once():
+    index = filled()
+    ids, scores = index.search(unit(8), k=5, modality="text")
+    expected = index.search(unit(8), k=5, modality="image")
+    np.testing.assert_array_equal(ids, expected[0])
+    np.testing.assert_array_equal(scores, expected[1])
+    ids, scores = index.search(unit(8), k=100, modality="text")
+    assert ids.shape == scores.shape == (8, 8)
+    assert all(len(set(row)) == 8 for row in ids.tolist())
+
+    ids, scores = index.search(unit(8)[:1], k=2, modality="text", unique=False)
     assert ids.tolist() == [[10, 10]]
     assert scores[0, 0] == scores[0, 1]
+
+
+def test_one_id_of_many_rows_hides_no_other():
+    index = ExactIndex()
+    near = unit(1) + 1e-4 * unit(200)
+    index.add(near, ids=["many"] * 200, modality="image")
+    index.add(unit(3, seed=1), ids=["a", "b", "c"], modality="image")
+    ids, scores = index.search(unit(1), k=3)
+    assert ids[0, 0] == "many"
+    assert len(set(ids[0])) == 3
+    np.testing.assert_allclose(scores[0, 0], 1, atol=1e-6)
+    others = np.sort(unit(1)[0] @ unit(3, seed=1).T)[::-1]
+    np.testing.assert_allclose(scores[0, 1:], others[:2], atol=1e-6)
+
+
+def test_scores_are_cosines_from_minus_1_to_1():
+    rows = np.random.default_rng(0).normal(size=(500, 512)) * 7
+    index = ExactIndex()
+    index.add(np.concatenate([rows, -rows]), modality="image")
+    _, scores = index.search(rows, k=1000, unique=False)
+    assert scores.max() == 1
+    assert scores.min() == -1
+    assert np.isfinite(np.arccos(scores)).all()
 
 
 def test_scores_are_cosines_whatever_the_lengths():
@@ -321,3 +358,109 @@ def test_bad_removals():
     with pytest.raises(ValueError, match="modality='sound'"):
         index.remove([10], modality="sound")
     assert len(index) == 24
+
+
+def test_threads_lose_nothing():
+    index = ExactIndex()
+    rows = unit(200)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    errors = []
+
+    def write(thread):
+        try:
+            for i in range(50):
+                index.add(rows[i : i + 1], ids=[f"{thread} {i}"], modality="x")
+                if i % 3 == 2:
+                    index.remove([f"{thread} {i}"])
+        except Exception as error:
+            errors.append(error)
+
+    def read():
+        try:
+            while threads[0].is_alive():
+                if len(index):
+                    ids, scores = index.search(rows[:2], k=5)
+                    assert ids.shape == scores.shape
+                    assert all(f"{i} x" not in index for i in range(3))
+        except Exception as error:
+            errors.append(error)
+
+    threads = [
+        threading.Thread(target=write, args=(thread,)) for thread in range(8)
+    ]
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    try:
+        for thread in threads + readers:
+            thread.start()
+        for thread in threads + readers:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert errors == []
+    assert len(index) == 8 * (50 - 16)
+
+
+def test_copies_are_their_own():
+    index = filled()
+    for copied in (
+        copy.copy(index),
+        copy.deepcopy(index),
+        pickle.loads(pickle.dumps(index)),
+    ):
+        copied.add(unit(1), modality="image")
+        assert len(copied) == len(index) + 1
+        assert copied._lock is not index._lock
+
+
+def rewrite(folder, **changed):
+    """Write an index as somebody else might."""
+    with np.load(folder / "index.npz") as archive:
+        arrays = dict(archive)
+    np.savez(folder / "index.npz", **{**arrays, **changed})
+
+
+@pytest.mark.parametrize(
+    ("changed", "match"),
+    [
+        ({"embeddings_0": np.full((8, 6), np.nan, "float32")}, "finite"),
+        ({"embeddings_0": np.full((8, 6), np.inf, "float32")}, "finite"),
+        ({"embeddings_0": 2 * unit(8)}, "not of length 1, first row 0"),
+        ({"embeddings_0": unit(8).astype("complex64")}, "dtype complex64"),
+        ({"embeddings_0": unit(8).astype("float64")}, "dtype float64"),
+        ({"embeddings_0": unit(8, 5)}, "several dims"),
+        ({"embeddings_0": unit(8)[:, :0]}, "neither being 0"),
+        ({"embeddings_0": unit(8)[0]}, r"shape \(examples, dim\)"),
+        ({"embeddings_0": unit(7)}, "one id per example"),
+        ({"ids_0": np.array(list("abcdefgh"))}, "one kind"),
+        ({"ids_0": np.full(8, np.nan)}, "NaN"),
+        ({"ids_0": np.full(8, None)}, "pickle"),
+        ({"modalities": np.array(["image", "image"])}, "twice"),
+        ({"modalities": np.array(["image", "text", "more"])}, "embeddings_2"),
+        ({"modalities": np.array("image")}, ""),
+        ({"modalities": np.array([1, 2])}, ""),
+        ({"next_id": np.array("many")}, ""),
+        ({"next_id": np.array([1, 2])}, ""),
+        ({"format": np.array("one")}, ""),
+        ({"format": np.array(9)}, "format 9"),
+    ],
+)
+def test_rows_that_no_index_has(tmp_path, changed, match):
+    filled().save(tmp_path / "index")
+    rewrite(tmp_path / "index", **changed)
+    with pytest.raises(ValueError, match="readable index.*" + match):
+        ExactIndex.load(tmp_path / "index")
+
+
+def test_an_empty_index_and_rows_of_zeros_are_read_back(tmp_path):
+    ExactIndex().save(tmp_path / "empty")
+    assert len(ExactIndex.load(tmp_path / "empty")) == 0
+    index = ExactIndex()
+    index.add(np.zeros((1, 3)), modality="image")
+    index.save(tmp_path / "zeros")
+    assert len(ExactIndex.load(tmp_path / "zeros")) == 1
+
+
+def test_load_refuses_what_is_no_path():
+    with pytest.raises(TypeError, match="`folder` must be a string or path"):
+        ExactIndex.load(3)
