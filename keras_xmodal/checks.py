@@ -234,7 +234,10 @@ def modality_pairs(argument, pairs, known=None):
 def examples(argument, x):
     """A dict of arrays of equally many examples, at least one."""
     instance_of(argument, x, dict, "a dict {modality: array}")
-    x = {name: np.asarray(value) for name, value in x.items()}
+    x = {
+        name: np.asarray(array(f"{argument}[{name!r}]", value))
+        for name, value in x.items()
+    }
     lengths = {
         name: len(value) if value.ndim else 0 for name, value in x.items()
     }
@@ -257,6 +260,42 @@ def same_length(argument, lengths, least=0):
 
 
 # Arrays
+
+
+def array(argument, value):
+    """A NumPy array, of strings and bytes as objects; tensors stay such.
+
+    NumPy's own dtype of bytes loses the zeros at the end of a file, and takes
+    the room of the longest one for each.
+    """
+    if keras.ops.is_tensor(value) or isinstance(value, keras.KerasTensor):
+        return value
+    dtype = object if _holds_text(value) else None
+    try:
+        array = np.asarray(value, dtype)
+    except ValueError as error:
+        raise ValueError(
+            f"`{argument}` must hold arrays of equal shapes. Received: {error}"
+        ) from error
+    if array.dtype.kind == "S":
+        _check_no_files(argument, array)
+    if array.dtype.kind in "SUT":
+        array = array.astype(object)
+    if array.dtype.kind == "O":
+        _check_texts(argument, array)
+    return array
+
+
+def string_array(argument, value):
+    """Strings or bytes as an array of objects; a tensor stays such."""
+    if isinstance(value, (list, tuple)) and not value:
+        return np.empty(0, object)
+    value = array(argument, value)
+    if getattr(value.dtype, "name", value.dtype) not in ("object", "string"):
+        raise TypeError(
+            f"`{argument}` must hold strings. Received: dtype={value.dtype}"
+        )
+    return value
 
 
 def real_numbers(argument, value):
@@ -424,6 +463,35 @@ def class_ids(argument, value, length=None, num_classes=None):
             f"{value.min()} to {value.max()}"
         )
     return value
+
+
+def _holds_text(value):
+    if isinstance(value, (list, tuple)):
+        return any(map(_holds_text, value))
+    return isinstance(value, (str, bytes))
+
+
+def _check_texts(argument, array):
+    for index, item in np.ndenumerate(array):
+        if not isinstance(item, (str, bytes)):
+            raise TypeError(
+                f"`{argument}` must hold numbers, or nothing but strings. "
+                "Where a text is missing, give '' with `sample_weight` 0. "
+                f"Received: {repr(item)[:40]} of type {type(item).__name__} "
+                f"in example {index[0] if index else 0}"
+            )
+
+
+def _check_no_files(argument, array):
+    """Refuse files as bytes of a fixed width, whose ends may be lost."""
+    for index, item in np.ndenumerate(array):
+        if b"\0" in item:
+            raise TypeError(
+                f"`{argument}` must hold files as a list of bytes or an array "
+                f"of dtype object, as NumPy's {array.dtype} loses the zeros "
+                f"at their end. Received: {len(item)} bytes that begin with "
+                f"{item[:16]!r} in example {index[0] if index else 0}"
+            )
 
 
 def _as_integer(value):

@@ -502,3 +502,51 @@ def test_every_room_takes_the_same_integers(cls, name, arguments):
     for value in (2.0, True, "4"):
         with pytest.raises(TypeError, match=f"`{name}` must be a"):
             cls(**arguments, **{name: value})
+
+
+def test_array_keeps_the_zeros_of_files():
+    files = [b"ends in\0\0", b"longer, without zero"]
+    for value in (files, tuple(files), np.array(files, object)):
+        array = checks.array("x", value)
+        assert array.dtype == object
+        assert array.tolist() == files
+    assert checks.array("x", files[0]).item() == files[0]
+    assert checks.array("x", [["a"], ["b"]]).shape == (2, 1)
+    assert checks.string_array("x", []).shape == (0,)
+    tensor = tf.constant(files)
+    assert checks.array("x", tensor) is tensor
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        np.array(["a", "b"]),
+        np.array(["a", "b"], object),
+        np.array([b"a", b"b"], object),
+        np.array([b"a", b"b"]),
+        *(
+            [np.array(["a", "b"], np.dtypes.StringDType())]
+            if hasattr(np.dtypes, "StringDType")
+            else []
+        ),
+    ],
+)
+def test_strings_of_any_dtype_are_objects(texts):
+    array = checks.array("x", texts)
+    assert array.dtype == object
+    assert tf.convert_to_tensor(array).numpy().tolist() == [b"a", b"b"]
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "match"),
+    [
+        (["a", np.nan], TypeError, "Received: nan of type float in example 1"),
+        ([["a"], [None]], TypeError, "Received: None .* in example 1"),
+        (np.array(["a", 1], object), TypeError, "nothing but strings"),
+        (np.array([b"\0a", b"\0b\0"]), TypeError, "a list of bytes"),
+        ([np.zeros(1), np.zeros(2)], ValueError, "arrays of equal shapes"),
+    ],
+)
+def test_what_is_no_array(value, error, match):
+    with pytest.raises(error, match=match):
+        checks.array("x['text']", value)

@@ -127,7 +127,7 @@ def check_examples(data):
     """Make NumPy arrays of a dict by modality, of its class, or of an array."""
     if isinstance(data, dict):
         return like(data, checks.examples("data", data))
-    array = np.asarray(data)
+    array = np.asarray(checks.array("data", data))
     if not array.ndim or not len(array):
         raise ValueError(
             "`data` must be a dict {modality: array} or an array, of at least "

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_xmodal import checks
 from keras_xmodal.media.wav import encode_wav
 
 NUM_SAMPLES = 4
@@ -53,15 +54,9 @@ def check_evaluation(model, evaluation):
 
 
 def _to_array(value):
-    first = value[0] if len(value) else None
-    if isinstance(first, (str, bytes)):
-        # Not a fixed-width dtype, which drops zero bytes at the end.
-        array = np.empty(len(value), dtype=object)
-        array[:] = [tf.compat.as_bytes(item) for item in value]
-        return array
-    array = np.asarray(value)
-    if array.dtype.kind in "US" and array.size == len(array):
-        return _to_array(array.ravel())  # (examples, 1) -> (examples,)
+    array = np.asarray(checks.array("evaluation", value))
+    if array.dtype == object and array.size == len(array):
+        return array.ravel()  # (examples, 1) -> (examples,)
     return array
 
 

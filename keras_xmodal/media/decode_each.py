@@ -5,16 +5,13 @@ import tensorflow as tf
 from keras_xmodal import checks
 
 
-def decode_each(contents, decode, shape, kind):
-    """Decode one or a batch of files of a kind, to tensors of one shape.
+def decode_each(contents, decode, shape):
+    """Decode one or a batch of files, to tensors of one shape.
 
     `decode` takes a scalar string tensor and a name for its errors.
     """
-    if contents.dtype != tf.string:
-        raise TypeError(
-            f"`contents` must hold strings, the bytes of {kind} files. "
-            f"Received: dtype={contents.dtype.name}"
-        )
+    contents = checks.string_array("contents", contents)
+    contents = tf.convert_to_tensor(contents, tf.string)
     if contents.shape.rank == 0:
         return decode(contents)
     checks.shape("contents", contents.shape, ("batch",), ())

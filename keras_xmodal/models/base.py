@@ -354,8 +354,12 @@ class MultimodalModel(keras.Model):
     def _check_arrays(self, x, y=None, sample_weight=None, inputs=False):
         """Check arrays before the first step; return them, lists as arrays."""
         batch = [
-            None if part is None else data_lib.to_arrays(part)
-            for part in (x, y, sample_weight)
+            None if part is None else data_lib.to_arrays(part, argument)
+            for argument, part in (
+                ("x", x),
+                ("y", y),
+                ("sample_weight", sample_weight),
+            )
         ]
         x, y, sample_weight = self._name(*batch, inputs)
         sample_weight = data_lib.flat_weights(sample_weight)
@@ -438,8 +442,12 @@ class MultimodalModel(keras.Model):
                 f"as `validation_data`. Received: x of type {type(x).__name__}"
             )
         arrays = [
-            None if part is None else data_lib.to_arrays(part)
-            for part in (x, y, sample_weight)
+            None if part is None else data_lib.to_arrays(part, argument)
+            for argument, part in (
+                ("x", x),
+                ("y", y),
+                ("sample_weight", sample_weight),
+            )
         ]
         data_lib.check_arrays(*arrays)
         return data_lib.split(tuple(arrays), share)

@@ -169,22 +169,22 @@ def unpaired_dataset(arrays, batch_size, shuffle):
 def to_tensor(value):
     """Keep an array in the memory of the host, floats in Keras' precision."""
     if not tf.is_tensor(value):
-        value = np.asarray(value)
+        value = checks.array("x", value)
         if np.issubdtype(value.dtype, np.floating):
             value = value.astype(keras.config.floatx(), copy=False)
     with tf.device("CPU:0"):
         return tf.convert_to_tensor(value)
 
 
-def to_arrays(part):
+def to_arrays(part, argument="x"):
     """Make arrays of lists, in a dict or alone; None in a dict is left out."""
     if isinstance(part, dict):
         return type(part)(
-            (name, to_arrays(value))
+            (name, to_arrays(value, f"{argument}[{name!r}]"))
             for name, value in part.items()
             if value is not None
         )
-    return part if hasattr(part, "shape") else np.asarray(part)
+    return checks.array(argument, part)
 
 
 def has_rows(x):

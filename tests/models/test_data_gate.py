@@ -633,6 +633,66 @@ def test_raw_pictures_are_as_good_in_training_as_in_use():
     assert gap == pytest.approx(float(expected), abs=1e-5)
 
 
+# Files and texts.
+
+
+@keras.saving.register_keras_serializable("tests")
+class Sizes(keras.layers.Layer):
+    """A preprocessor of files: how many of each eight bytes are there."""
+
+    def call(self, files):
+        length = tf.cast(tf.strings.length(files), tf.float32)[:, None]
+        return tf.clip_by_value(length - tf.range(8.0), 0.0, 1.0)
+
+
+@each_model
+@each_entry
+def test_files_in_a_list_keep_the_zeros_at_their_end(make, entry):
+    files = [b"\0" * (1 + i) for i in range(ROWS)]
+    sizes = np.tri(ROWS, 8, dtype="float32")
+    expected = numbers(entry(make(), {**VECTORS, "image": sizes}))
+    for data in (files, np.array(files, object), tf.constant(files)):
+        model = make(preprocessors={"image": Sizes()})
+        found = numbers(entry(model, {**VECTORS, "image": data}))
+        assert found == pytest.approx(expected, 1e-5)
+    with pytest.raises(TypeError, match=r"x\['image'\].*a list of bytes"):
+        entry(model, {**VECTORS, "image": np.array([b"\0a"] * ROWS)})
+
+
+@each_model
+@each_entry
+def test_a_text_that_is_none_is_named(make, entry):
+    model = make(preprocessors={"image": Sizes()})
+    for missing in (np.nan, None):
+        texts = ["a", "b", missing, "c", "d", "e"]
+        for data in (texts, np.array(texts, object)):
+            with pytest.raises(TypeError, match=r"x\['image'\].*in example 2"):
+                entry(model, {**VECTORS, "image": data})
+
+
+def test_an_index_finds_recordings_that_end_in_silence(tmp_path):
+    preprocessor = kx.networks.SpeechPreprocessor(
+        sampling_rate=800, duration=0.5, num_mel_bins=8, frame_length=0.04
+    )
+    encoder = keras.Sequential([keras.Input((50, 8)), keras.layers.Flatten()])
+    model = kx.EmbeddingModel(
+        encoders={"speech": encoder, "text": keras.layers.Dense(4)},
+        embedding_dim=4,
+        preprocessors={"speech": preprocessor},
+    )
+    files = []
+    for i in range(3):
+        tone = np.sin(np.arange(400) * (1 + i))
+        tone[200 + 50 * i :] = 0
+        kx.datasets.write_wav(tmp_path / "tone.wav", tone, 800)
+        files.append((tmp_path / "tone.wav").read_bytes())
+        assert files[-1].endswith(b"\0\0")
+    index = kx.retrieval.ExactIndex(model)
+    index.add({"speech": files}, [0, 1, 2])
+    ids, _ = index.search({"speech": files}, k=1)
+    np.testing.assert_array_equal(ids[:, 0], [0, 1, 2])
+
+
 # Documentation and strategies.
 
 

@@ -76,10 +76,11 @@ class ImagePreprocessor(keras.layers.Layer):
             "augmentation", augmentation, optional=True
         )
         self._allow_non_tensor_positional_args = True
+        self._convert_input_args = False
         self.built = True  # a layer in `augmentation` builds itself
 
     def call(self, images, training=False):
-        images = ops.convert_to_tensor(images)
+        images = ops.convert_to_tensor(checks.array("images", images))
         dtype = keras.backend.standardize_dtype(images.dtype)
         if dtype == "string":
             images = self._decode(images)
@@ -122,13 +123,11 @@ class ImagePreprocessor(keras.layers.Layer):
             ValueError: If it has another rank.
             tf.errors.InvalidArgumentError: If one of them is no picture.
         """
-        if isinstance(contents, (list, tuple)) and not contents:
-            contents = tf.zeros((0,), tf.string)
-        return self._decode(tf.convert_to_tensor(contents))
+        return self._decode(contents)
 
     def _decode(self, contents):
         shape = (*self.image_size, 3)
-        return decode_each(contents, self._decode_one, shape, "image")
+        return decode_each(contents, self._decode_one, shape)
 
     def _decode_one(self, content, name="`contents`"):
         try:

@@ -158,10 +158,11 @@ class SpeechPreprocessor(keras.layers.Layer):
         step = self.mel_spectrogram.sequence_stride
         self.num_frames = self.num_samples // step
         self._allow_non_tensor_positional_args = True
+        self._convert_input_args = False
         self.built = True  # a layer in `augmentation` builds itself
 
     def call(self, speech, training=False):
-        speech = ops.convert_to_tensor(speech)
+        speech = ops.convert_to_tensor(checks.array("speech", speech))
         dtype = keras.backend.standardize_dtype(speech.dtype)
         strings = dtype == "string"
         if not strings and not dtype.startswith(("float", "bfloat")):

@@ -1,24 +1,13 @@
 """Texts as string tensors, for the layers that take them."""
 
-import numpy as np
 import tensorflow as tf
+
+from keras_xmodal import checks
 
 
 def to_strings(texts, name):
     """Make a string tensor of texts."""
-    if isinstance(texts, (list, tuple)):
-        texts = np.array(texts, dtype=object)
-    try:
-        texts = tf.convert_to_tensor(texts)
-    except (TypeError, ValueError) as error:
-        raise TypeError(
-            f"`{name}` must hold strings. Received: {name}={texts!r}"
-        ) from error
-    if texts.dtype != tf.string:
-        raise TypeError(
-            f"`{name}` must hold strings. Received: dtype={texts.dtype.name}"
-        )
-    return texts
+    return tf.convert_to_tensor(checks.string_array(name, texts), tf.string)
 
 
 def to_one_text_each(inputs):

@@ -93,12 +93,13 @@ class VideoPreprocessor(keras.layers.Layer):
             "augmentation", augmentation, optional=True
         )
         self._allow_non_tensor_positional_args = True
+        self._convert_input_args = False
         self.built = True  # a layer in `augmentation` builds itself
 
     def call(self, videos, lengths=None, training=False):
         if isinstance(videos, tf.RaggedTensor):
             lengths, videos = videos.row_lengths(), videos.to_tensor()
-        videos = ops.convert_to_tensor(videos)
+        videos = ops.convert_to_tensor(checks.array("videos", videos))
         dtype = keras.backend.standardize_dtype(videos.dtype)
         if dtype == "string":
             single = len(videos.shape) == 0
@@ -144,13 +145,11 @@ class VideoPreprocessor(keras.layers.Layer):
             ValueError: If it has another rank.
             tf.errors.InvalidArgumentError: If one of them is no clip.
         """
-        if isinstance(contents, (list, tuple)) and not contents:
-            contents = tf.zeros((0,), tf.string)
-        return self._decode(tf.convert_to_tensor(contents))
+        return self._decode(contents)
 
     def _decode(self, contents):
         shape = self.compute_output_shape((None,))[1:]
-        return decode_each(contents, self._decode_one, shape, "GIF")
+        return decode_each(contents, self._decode_one, shape)
 
     def _decode_one(self, content, name="`contents`"):
         try:
