@@ -9,12 +9,10 @@ import hashlib
 import io
 import json
 import os
-import pathlib
 import re
 import shutil
 import sys
 import tarfile
-import tempfile
 import wave
 
 import numpy as np
@@ -216,8 +214,8 @@ class Registry:
         for source in (emoji_large_files, mnist_files):
             known = [
                 package._replace(
-                    integrity=npm_package._integrity(
-                        self.folder / package.file_name
+                    integrity=npm_package.integrity(
+                        (self.folder / package.file_name).read_bytes()
                     )
                 )
                 for package in source.PACKAGES
@@ -258,14 +256,11 @@ class Registry:
 
 def digest(packages):
     """What the digest of these prompts has to be, for `DIGEST`."""
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        tempfile.TemporaryDirectory() as folder,
-    ):
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(spoken_prompts_files, "EXPECTED", NUM_PROMPTS)
         patch.setattr(spoken_prompts_files, "NUM_TEST", NUM_TEST)
         with pytest.raises(ValueError, match="SHA-256") as caught:
-            spoken_prompts_files.prepare(packages, pathlib.Path(folder))
+            spoken_prompts_files.prepare(packages)
     (received,) = re.findall("SHA-256 ([0-9a-f]{64}),", str(caught.value))
     return received
 

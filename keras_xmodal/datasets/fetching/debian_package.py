@@ -1,6 +1,5 @@
 """A package of Debian: installed, or fetched with `apt-get`; read."""
 
-import io
 import os
 import pathlib
 import shutil
@@ -11,6 +10,7 @@ from typing import NamedTuple
 from keras_xmodal import files
 from keras_xmodal.datasets.fetching import commands
 
+_MOST_PADDING = 2**20  # bytes after the end of a tar archive
 ROOT = pathlib.Path("/")  # of installed packages
 
 
@@ -23,6 +23,11 @@ class DebianPackage(NamedTuple):
 
     name: str
     paths: tuple[str, ...]
+
+    @property
+    def file_name(self) -> str:
+        """The name of the file while it is fetched, without a version."""
+        return f"{self.name}.deb"
 
     def read(self, cache: pathlib.Path) -> dict[str, bytes]:
         """Read the files of `paths`.
@@ -62,17 +67,30 @@ class DebianPackage(NamedTuple):
                 f"`dpkg-deb` must be on the PATH, to unpack {path}. It comes "
                 "with the package dpkg, for other systems than Debian too."
             )
-        result = subprocess.run(
-            [program, "--fsys-tarfile", path], capture_output=True
-        )
-        if result.returncode:
-            return None
-        with tarfile.open(fileobj=io.BytesIO(result.stdout)) as archive:
-            return commands.members(archive, self.paths)
+        with subprocess.Popen(
+            [program, "--fsys-tarfile", path],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        ) as process:
+            try:
+                with tarfile.open(fileobj=process.stdout, mode="r|") as archive:
+                    files = commands.members(archive, self.paths)
+                process.stdout.read(_MOST_PADDING)
+                process.stdout.close()
+                return None if process.wait() else files
+            except (tarfile.TarError, EOFError):
+                return None
+            except ValueError as error:
+                raise ValueError(
+                    f"{self.name} must be a Debian package with {self.paths}. "
+                    f"Received: {path}, where {error}"
+                ) from error
+            finally:
+                process.kill()
 
     def _fetch(self, cache):
         cache.mkdir(parents=True, exist_ok=True)
-        with files.beside(cache / f"{self.name}.deb") as folder:
+        with files.beside(cache / self.file_name) as folder:
             folder.mkdir()
             commands.run(
                 ["apt-get", "download", self.name],

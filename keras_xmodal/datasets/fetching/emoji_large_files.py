@@ -88,21 +88,19 @@ EXPECTED = {
 }
 
 
-def prepare(
-    packages: dict[str, dict[str, bytes]], folder: pathlib.Path
-) -> None:
-    """Write `emoji.npz` and `concepts.json`."""
+def prepare(packages: dict[str, dict[str, bytes]]) -> dict[str, bytes]:
+    """Make `emoji.npz` and `concepts.json`."""
     concepts = read_concepts(packages, LANGUAGES)
     index = {concept["hex"]: i for i, concept in enumerate(concepts)}
     arrays, counts, complete = {}, {"concepts": len(concepts)}, set(index)
     for style, (package, source) in STYLES.items():
         files = packages[package.name]
-        pictures = read_pictures(files, source, SIZE, index.keys())
-        keys = sorted(pictures, key=lambda hexcode: index[hexcode])
-        arrays[f"{style}_images"] = np.stack([pictures[key] for key in keys])
+        drawn = read_pictures(files, source, SIZE, index.keys())
+        keys = sorted(drawn, key=lambda hexcode: index[hexcode])
+        arrays[f"{style}_images"] = np.stack([drawn[key] for key in keys])
         arrays[f"{style}_concepts"] = np.array([index[key] for key in keys])
         counts[style] = len(keys)
-        complete &= pictures.keys()
+        complete &= drawn.keys()
     splits = draw_splits(concepts, complete)
     for concept in concepts:
         concept["split"] = splits.get(concept["hex"])
@@ -110,9 +108,10 @@ def prepare(
     counts.update(collections.Counter(splits.values()))
     if counts != EXPECTED:
         raise ValueError(f"{counts}, and expected {EXPECTED}")
-    np.savez_compressed(folder / "emoji.npz", **arrays)  # type: ignore
-    text = json.dumps(concepts, ensure_ascii=False, indent=1)
-    (folder / "concepts.json").write_text(text + "\n", encoding="utf-8")
+    pictures = io.BytesIO()
+    np.savez_compressed(pictures, **arrays)  # type: ignore
+    text = json.dumps(concepts, ensure_ascii=False, indent=1) + "\n"
+    return {"emoji.npz": pictures.getvalue(), "concepts.json": text.encode()}
 
 
 def code_points(hexcode: str) -> str:

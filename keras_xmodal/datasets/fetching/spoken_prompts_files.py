@@ -8,14 +8,13 @@ CC-BY-SA-3.0.
 """
 
 import collections
-import gzip
 import hashlib
 import io
 import json
-import pathlib
 import re
 import wave
 
+from keras_xmodal.datasets.fetching.commands import gunzip
 from keras_xmodal.datasets.fetching.debian_package import DebianPackage
 
 FOLDER = "spoken_prompts"
@@ -48,22 +47,19 @@ EXPECTED = {"en": 551, "es": 477, "fr": 509}
 DIGEST = "5ed6631a1df9912b299f853d2267f8f7c2cbda11571481b9233c751b8bc422cc"
 
 
-def prepare(
-    packages: dict[str, dict[str, bytes]], folder: pathlib.Path
-) -> None:
-    """Write the recordings that have a transcript, and `prompts.json`."""
-    prompts, digest = [], hashlib.sha256()
+def prepare(packages: dict[str, dict[str, bytes]]) -> dict[str, bytes]:
+    """Take the recordings that have a transcript, and make `prompts.json`."""
+    prompts, files, digest = [], {}, hashlib.sha256()
     for language, sounds in SOUNDS.items():
         package = f"asterisk-core-sounds-{language}"
-        text = gzip.decompress(packages[package][TRANSCRIPTS[language]])
+        text = gunzip(packages[package][TRANSCRIPTS[language]])
         transcripts = read_transcripts(text.decode())
         for path, content in sorted(packages[f"{package}-wav"].items()):
             name = path.removeprefix(f"{sounds}/").removesuffix(".wav")
             if not words(transcripts.get(name, "")):
                 continue
             path = f"{language}/{name}.wav"
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            (folder / path).write_bytes(content)
+            files[path] = content
             digest.update(content)
             prompts.append(
                 {
@@ -84,7 +80,7 @@ def prepare(
             f"recordings and prompts with the SHA-256 {digest.hexdigest()}, "
             f"and expected {DIGEST}"
         )
-    (folder / "prompts.json").write_text(text, encoding="utf-8")
+    return {**files, "prompts.json": text.encode()}
 
 
 def read_transcripts(text: str) -> dict[str, str]:

