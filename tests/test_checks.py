@@ -1,5 +1,6 @@
 """The rules of arguments: what is allowed, what it becomes, what is refused."""
 
+import inspect
 import json
 import pathlib
 
@@ -550,3 +551,92 @@ def test_strings_of_any_dtype_are_objects(texts):
 def test_what_is_no_array(value, error, match):
     with pytest.raises(error, match=match):
         checks.array("x['text']", value)
+
+
+VECTORS = np.eye(4, 3, dtype="float32")
+# What a public name needs besides the numbers that have a default.
+REQUIRED = {
+    "embedding_dim": 4,
+    "input_dim": {"a": 4, "b": 3},
+    "output_dim": 4,
+    "latent_dim": 3,
+    "vocabulary_size": 9,
+    "sequence_length": 5,
+    "image_size": (8, 8),
+    "folder": "pictures",
+    "path": "clip.gif",
+    "frames": np.zeros((2, 8, 8, 3), "uint8"),
+    "targets": VECTORS,
+    "data": (VECTORS, VECTORS),
+    "extractor": LAYER,
+    "preprocessor": kx.networks.SpeechPreprocessor(),
+    "num_modes": 2,
+    "logits": np.eye(4),
+    "positives": np.eye(4),
+    "shape": (8, 8, 3),
+    "model": kx.EmbeddingModel({"a": 4, "b": 3}, 2),
+    "texts": ["one", "two"],
+}
+
+
+TOWERS = {"a": LAYER, "b": keras.layers.Dense(2)}
+SPECIAL = {
+    kx.GANModel: {"generator": LAYER, "discriminator": LAYER},
+    kx.CycleGANModel: {"generators": TOWERS, "discriminators": TOWERS},
+    kx.models.ridge_warm_start: {
+        "x": {"a": np.eye(4)},
+        "targets": VECTORS[:, :2],
+    },
+    kx.metrics.mode_report: {"centres": VECTORS},
+}
+REQUIRED["model"]({"a": np.eye(4), "b": VECTORS})
+
+
+def public_numbers():
+    """Public classes and functions, with their arguments that are floats."""
+    found = {}
+    rooms = (getattr(kx, name) for name in kx.__all__)
+    for room in [kx, *filter(inspect.ismodule, rooms)]:
+        for name, member in vars(room).items():
+            ours = getattr(member, "__module__", "").startswith("keras_xmodal")
+            if name.startswith("_") or not ours or not callable(member):
+                continue
+            parameters = inspect.signature(member).parameters.values()
+            floats = [
+                parameter.name
+                for parameter in parameters
+                if parameter.annotation in (float, float | None)
+                or (
+                    parameter.annotation is parameter.empty
+                    and isinstance(parameter.default, float)
+                )
+            ]
+            if floats and not getattr(member, "__abstractmethods__", None):
+                found[member] = floats
+    return found
+
+
+NUMBERS = public_numbers()
+
+
+def test_there_are_public_numbers():
+    assert len(NUMBERS) > 40
+    assert kx.layers.LogitScale in NUMBERS
+    assert kx.ops.relative_representation in NUMBERS
+
+
+@pytest.mark.parametrize("member", NUMBERS, ids=lambda m: m.__name__)
+def test_no_public_number_may_be_nan_or_infinite(member, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    required = {
+        parameter.name: REQUIRED.get(parameter.name, VECTORS)
+        for parameter in inspect.signature(member).parameters.values()
+        if parameter.default is parameter.empty
+        and parameter.kind
+        in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+    }
+    required |= SPECIAL.get(member, {})
+    for name in NUMBERS[member]:
+        for value in (np.nan, np.inf, -np.inf):
+            with pytest.raises((ValueError, TypeError), match=f"`{name}"):
+                member(**{**required, name: value})

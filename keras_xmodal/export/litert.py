@@ -108,7 +108,9 @@ def litert(
         ```
     """
     checks.one_of("quantization", quantization, _TOLERANCES)
-    examples, ids = check_arguments(model, path, evaluation, batch_size)
+    examples, ids = check_arguments(
+        model, path, evaluation, batch_size, tolerance
+    )
     towers = find_towers(model, examples, input_signature)
     if not model.built:
         model._call_on(archive.call_inputs(towers))

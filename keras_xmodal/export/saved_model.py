@@ -144,7 +144,9 @@ def saved_model(
         print(translate(image=x, seed=tf.constant([3, 8]))["text"].shape)
         ```
     """
-    examples, ids = check_arguments(model, path, evaluation, batch_size)
+    examples, ids = check_arguments(
+        model, path, evaluation, batch_size, tolerance
+    )
     towers = find_towers(model, examples, input_signature)
     if not model.built:
         model._call_on(archive.call_inputs(towers))
@@ -175,7 +177,7 @@ def saved_model(
         return report.write_report(result, file)
 
 
-def check_arguments(model, path, evaluation, batch_size):
+def check_arguments(model, path, evaluation, batch_size, tolerance):
     """Check what both exports take, before anything is computed or written."""
     if not hasattr(model, "endpoints"):
         raise TypeError(
@@ -185,4 +187,5 @@ def check_arguments(model, path, evaluation, batch_size):
         )
     files.check_new(path)
     checks.positive_integer("batch_size", batch_size)
+    checks.not_negative("tolerance", tolerance, optional=True)
     return samples.check_evaluation(model, evaluation)

@@ -85,6 +85,8 @@ class LogitScale(keras.layers.Layer):
             temperature: Float in `[0.01, 1]`.
             bias: Float.
         """
+        temperature = checks.in_range("temperature", temperature, 0.01, 1)
+        bias = checks.number("bias", bias)
         log_scale, logit_bias = (
             float(ops.convert_to_numpy(variable))
             for variable in (self.log_scale, self.logit_bias)
@@ -93,7 +95,7 @@ class LogitScale(keras.layers.Layer):
             log_scale, -math.log(self.temperature), abs_tol=1e-6
         ) and math.isclose(logit_bias, self.bias, abs_tol=1e-6)
         if untrained:
-            self.temperature, self.bias = float(temperature), float(bias)
+            self.temperature, self.bias = temperature, bias
             self.log_scale.assign(-math.log(self.temperature))
             self.logit_bias.assign(self.bias)
 

@@ -75,7 +75,7 @@ class OrientedGradients(keras.layers.Layer):
         )
         self.cell_size = checks.positive_integer("cell_size", cell_size)
         self.sharpness = checks.in_range("sharpness", sharpness, 0, 1, "[)")
-        self.fill_value = fill_value
+        self.fill_value = checks.number("fill_value", fill_value)
         orientations = np.arange(self.num_orientations)
         angles = 2 * np.pi * orientations / self.num_orientations
         filters = (

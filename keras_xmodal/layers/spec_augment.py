@@ -97,7 +97,7 @@ class SpecAugment(RandomLayer):
         self.max_time_ratio = checks.in_range(
             "max_time_ratio", max_time_ratio, 0, 1
         )
-        self.mask_value = mask_value
+        self.mask_value = checks.number("mask_value", mask_value)
 
     def build(self, input_shape):
         sizes = ("batch", "frames", "bins")

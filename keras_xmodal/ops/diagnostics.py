@@ -12,7 +12,7 @@ def alignment(x: TensorLike, y: TensorLike, exponent: float = 2.0) -> Tensor:
     Args:
         x: Tensor of shape `(items, dim)`, L2-normalised.
         y: Tensor of shape `(items, dim)`; row `i` belongs to row `i` of `x`.
-        exponent: Float, the power of the distance.
+        exponent: Positive float, the power of the distance.
 
     Returns:
         float32 scalar; from 0 to 4 with the default exponent.
@@ -29,6 +29,7 @@ def alignment(x: TensorLike, y: TensorLike, exponent: float = 2.0) -> Tensor:
     Reference:
         - Wang and Isola, 2020, https://arxiv.org/abs/2005.10242, section 4.1
     """
+    exponent = checks.positive("exponent", exponent)
     x, y = _embeddings(x, "x"), _embeddings(y, "y")
     checks.same_shape(x=x.shape, y=y.shape)
     square = ops.sum(ops.square(x - y), axis=-1)  # (items,)
@@ -45,7 +46,7 @@ def uniformity(x: TensorLike, t: float = 2.0, chunk_size: int = 1024) -> Tensor:
 
     Args:
         x: Tensor of shape `(items, dim)`, L2-normalised; 2 items at least.
-        t: Float, the sharpness of the potential.
+        t: Positive float, the sharpness of the potential.
         chunk_size: Positive integer, rows compared with all rows at once.
 
     Returns:
@@ -62,6 +63,8 @@ def uniformity(x: TensorLike, t: float = 2.0, chunk_size: int = 1024) -> Tensor:
     Reference:
         - Wang and Isola, 2020, https://arxiv.org/abs/2005.10242, section 4.1
     """
+    t = checks.positive("t", t)
+    chunk_size = checks.positive_integer("chunk_size", chunk_size)
     x = _embeddings(x, "x")
     num_items = ops.shape(x)[0]
     if not isinstance(num_items, int):

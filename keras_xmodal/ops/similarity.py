@@ -11,8 +11,8 @@ def l2_normalize(x: TensorLike, epsilon: float = 1e-12) -> Tensor:
 
     Args:
         x: Tensor of shape `(..., dim)`, of any float dtype.
-        epsilon: Lower bound of the squared norm. A zero vector stays zero
-            and has a finite gradient.
+        epsilon: Positive float, a lower bound of the squared norm. A zero
+            vector stays zero and has a finite gradient.
 
     Returns:
         Float32 tensor of the shape of `x`.
@@ -22,6 +22,7 @@ def l2_normalize(x: TensorLike, epsilon: float = 1e-12) -> Tensor:
         >>> l2_normalize(np.array([[3.0, 4.0]])).numpy().round(1).tolist()
         [[0.6000000238418579, 0.800000011920929]]
     """
+    epsilon = checks.positive("epsilon", epsilon)
     x = ops.cast(x, "float32")
     square = ops.sum(ops.square(x), axis=-1, keepdims=True)
     return x * ops.rsqrt(ops.maximum(square, epsilon))

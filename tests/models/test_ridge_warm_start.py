@@ -76,6 +76,39 @@ def test_wrong_arguments(change, match):
         kx.models.ridge_warm_start(make_model(), **{**arguments, **change})
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"targets": np.where(np.arange(40)[:, None] == 3, np.nan, TARGETS)},
+        {"targets": TARGETS * np.inf},
+        {"targets": TARGETS.astype("complex64")},
+        {"targets": TARGETS.astype(str)},
+        {"penalty": np.nan},
+        {"penalty": np.inf},
+        {"sample_weight": np.full(40, np.nan)},
+        {"sample_weight": np.zeros(40)},
+        {"sample_weight": np.arange(40) - 1.0},
+        {"sample_weight": np.ones((40, 1))},
+        {"sample_weight": 2.0},
+        {"sample_weight": ["many"] * 40},
+        {"x": {"image": X * np.nan}},
+        {"x": {"image": X * 1e30}},
+    ],
+)
+def test_what_is_not_finite_changes_no_weight(change):
+    encoder = keras.layers.Rescaling(1e20 if "x" in change else 1.0)
+    model = make_model(encoder)
+    before = model.projections["image"].get_weights()
+    arguments = {"x": {"image": X}, "targets": TARGETS, **change}
+    match = "features|image" if "x" in change else f"`{next(iter(change))}`"
+    with pytest.raises((ValueError, TypeError), match=match):
+        kx.models.ridge_warm_start(model, **arguments)
+    for a, b in zip(
+        model.projections["image"].get_weights(), before, strict=True
+    ):
+        np.testing.assert_array_equal(a, b)
+
+
 def test_a_model_without_weights_is_refused():
     model = kx.EmbeddingModel({"image": 6, "text": 6}, 4)
     with pytest.raises(ValueError, match="called once"):

@@ -40,8 +40,10 @@ def ridge_warm_start(
         sample_weight: Array of shape `(examples,)`, or None for ones.
 
     Raises:
+        TypeError: If an argument is of a wrong type.
         ValueError: If `x` does not hold one modality of the model, there is no
-            projection, or shapes do not fit.
+            projection, shapes do not fit, or anything is not finite. The
+            projection is then as it was.
 
     Example:
         ```python
@@ -71,18 +73,18 @@ def ridge_warm_start(
             "`model` must have been called once and have `embedding_dim`. "
             f"Received: no built projection of {modality!r}"
         )
-    targets = np.asarray(targets, "float32")
     count = len(examples)
+    targets = checks.embeddings("targets", targets)
     checks.shape("targets", targets.shape, (count, model.embedding_dim))
-    checks.positive("penalty", penalty)
-    weight = np.ones(count) if sample_weight is None else sample_weight
-    weight = np.asarray(weight, "float32")[:, None]
+    penalty = checks.positive("penalty", penalty)
+    weight = _weights(sample_weight, count)[:, None]
     features = np.concatenate(
         [
             _features(model, modality, take_rows(x, slice(i, i + 256)))
             for i in range(0, count, 256)
         ]
     )
+    checks.finite("features", features, "They are what the encoder returns")
     mean = np.average(features, axis=0, weights=weight[:, 0])
     target_mean = np.average(targets, axis=0, weights=weight[:, 0])
     features = (features - mean).astype("float32")
@@ -94,6 +96,20 @@ def ridge_warm_start(
     bias = target_mean - mean @ kernel
     scale = _WEIGHT_SCALE / max(np.sqrt(np.mean(kernel**2)), 1e-9)
     projection.set_weights([kernel * scale, bias * scale])
+
+
+def _weights(sample_weight, count):
+    if sample_weight is None:
+        return np.ones(count, "float32")
+    weight = checks.real_numbers("sample_weight", sample_weight)
+    checks.shape("sample_weight", weight.shape, (count,))
+    weight = checks.finite("sample_weight", weight.astype("float32"))
+    if weight.min() < 0 or not weight.any():
+        raise ValueError(
+            "`sample_weight` must not be negative, and not all 0. "
+            f"Received: from {weight.min()} to {weight.max()}"
+        )
+    return weight
 
 
 def _features(model, modality, x):
