@@ -8,7 +8,8 @@ from keras_xmodal.metrics import retrieval_report
 def cosines(expected, received):
     """Cosine similarity of each row of two arrays."""
     norms = np.linalg.norm(expected, axis=1) * np.linalg.norm(received, axis=1)
-    return np.sum(expected * received, axis=1) / np.maximum(norms, 1e-12)
+    dots = np.sum(expected * received, axis=1)
+    return np.clip(dots / np.maximum(norms, 1e-12), -1, 1)
 
 
 def retrieval(pairs, before, after, evaluation):
@@ -48,6 +49,8 @@ def _distinct(examples, ids):
     for row, (example, item) in enumerate(
         zip(examples, ids.tolist(), strict=True)
     ):
-        key = example if isinstance(example, bytes) else example.tobytes()
+        key = (
+            example if isinstance(example, (bytes, str)) else example.tobytes()
+        )
         seen.setdefault((item, key), row)
     return list(seen.values())

@@ -80,7 +80,7 @@ def reconstruction_report(
             max_val=value_range,
             filter_size=min(_WINDOW, *x.shape[1:3]),
         )
-        report["ssim"] = float(tf.reduce_mean(ssim))
+        report["ssim"] = float(np.clip(tf.reduce_mean(ssim), -1, 1))
     return report
 
 

@@ -15,7 +15,7 @@ def alignment(x: TensorLike, y: TensorLike, exponent: float = 2.0) -> Tensor:
         exponent: Positive float, the power of the distance.
 
     Returns:
-        float32 scalar; from 0 to 4 with the default exponent.
+        float32 scalar; from 0 to 4, up to rounding, with the default exponent.
 
     Raises:
         ValueError: If the shapes of `x` and `y` differ.
@@ -106,7 +106,7 @@ def modality_gap(x: TensorLike, y: TensorLike) -> Tensor:
             rows need not correspond.
 
     Returns:
-        float32 scalar, from 0 to 2.
+        float32 scalar, from 0 to 2, up to rounding.
 
     Example:
         >>> import numpy as np

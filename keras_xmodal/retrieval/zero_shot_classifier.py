@@ -115,7 +115,7 @@ class ZeroShotClassifier:
         )
         # In float64, so that equal embeddings have equal scores.
         scores = embeddings.astype("float64") @ self.class_embeddings.T
-        return scores.astype("float32")
+        return np.clip(scores, -1, 1).astype("float32")
 
     def predict(self, x: Mapping[str, Any] | np.ndarray) -> np.ndarray:
         """Number of the nearest class; of equally near ones, the first.

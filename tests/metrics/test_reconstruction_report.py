@@ -99,3 +99,8 @@ def test_values_are_python_numbers():
 def test_bad_input(x, y, options, error, match):
     with pytest.raises(error, match=match):
         reconstruction_report(np.array(x), np.array(y), **options)
+
+
+def test_ssim_is_at_most_1():
+    x = np.random.default_rng(0).random((40, 24, 24, 3))
+    assert 0.999 < reconstruction_report(x, x)["ssim"] <= 1

@@ -467,6 +467,15 @@ for other in others:
 class TestChapter:
     """The faults of the textbook's EmbeddingModel, and their cures."""
 
+    def test_similarities_are_cosines(self):
+        """Rounding takes products of unit vectors beyond 1."""
+        x = np.random.default_rng(0).normal(size=(300, 512)).astype("float32")
+        model = kx.EmbeddingModel(8, 4)
+        matrix = model.similarity(x, np.concatenate([x, -x]))
+        assert matrix.max() == 1
+        assert matrix.min() == -1
+        assert np.isfinite(np.arccos(matrix)).all()
+
     def test_the_call_gives_batch_by_embedding_dim(self):
         # `W @ x` has the wrong order for rows: (32, 16) @ (3, 32) fails.
         x = RNG.normal(size=(3, 32)).astype("float32")

@@ -170,3 +170,18 @@ def test_bad_data():
         classifier.predict(np.ones((2, 3)))
     with pytest.raises(ValueError, match="NaN or infinity"):
         classifier.predict(x["image"] * np.nan)
+
+
+def test_scores_are_cosines():
+    class Table:
+        def encode(self, x, modality):
+            rng = np.random.default_rng(0)
+            return rng.normal(size=(len(x), 512))
+
+    names = [str(i) for i in range(300)]
+    classifier = ZeroShotClassifier(Table(), names)
+    x = {"image": names}
+    scores = classifier.predict_scores(x)
+    assert scores.max() == 1
+    assert np.isfinite(np.arccos(scores)).all()
+    assert np.isfinite(np.arccos(-scores)).all()

@@ -418,9 +418,9 @@ class EmbeddingModel(MultimodalModel):
                 "`a` and `b` must have embeddings of equal size. "
                 f"Received: a.shape={a.shape}, b.shape={b.shape}"
             )
-        return ops.convert_to_numpy(
-            dot_similarity(l2_normalize(a), l2_normalize(b))
-        )
+        cosines = dot_similarity(l2_normalize(a), l2_normalize(b))
+        # Rounding leaves the range, where arccos is NaN.
+        return ops.convert_to_numpy(ops.clip(cosines, -1.0, 1.0))
 
     def _embeddings(self, argument, value):
         if not isinstance(value, dict):
