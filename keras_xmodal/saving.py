@@ -5,7 +5,7 @@ import sys
 import types
 
 import keras
-from keras import tree
+from keras import ops, tree
 
 
 def register(cls):
@@ -79,6 +79,98 @@ def deserialize_config(config, custom_objects=None):
 def from_config(cls, config, custom_objects=None):
     """Build an instance from what `get_config` returned."""
     return cls(**deserialize_config(config, custom_objects))
+
+
+def layer_states(layer):
+    """What the configs of layers leave out: what is frozen, and adapters.
+
+    Layers are told by their place in the tree, for their names come from
+    counters.
+
+    Args:
+        layer: Keras layer.
+
+    Returns:
+        Dict ready for JSON, which `restore_layers` takes.
+    """
+    tree_of_layers = list(_walk(layer))
+    return {
+        "frozen_layers": [
+            path for path, part in tree_of_layers if not part.trainable
+        ],
+        "frozen_weights": [
+            i for i, weight in enumerate(layer.weights) if not weight.trainable
+        ],
+        "num_weights": len(layer.weights),
+        "lora": {
+            path: [part.lora_rank, part.lora_alpha]
+            for path, part in tree_of_layers
+            if getattr(part, "lora_enabled", False)
+        },
+    }
+
+
+def restore_layers(layer, states):
+    """Freeze again, and adapt, what was so when `layer_states` was called.
+
+    Args:
+        layer: Keras layer of the same structure. What it builds later is
+            restored by another call.
+        states: What `layer_states` returned.
+    """
+    for path, part in _walk(layer):
+        if path in states["lora"] and part.built and not part.lora_enabled:
+            rank, alpha = states["lora"][path]
+            part.enable_lora(rank, lora_alpha=alpha)
+        # From the root on: what is set at a layer is set below it, too.
+        trainable = path not in states["frozen_layers"]
+        if part.trainable != trainable:
+            part.trainable = trainable
+    if len(layer.weights) == states["num_weights"]:
+        for i, weight in enumerate(layer.weights):
+            trainable = i not in states["frozen_weights"]
+            if weight.trainable != trainable:
+                weight.trainable = trainable
+
+
+def start_adapters(layer):
+    """Start adapters (LoRA) that Keras has loaded as zeros, merged before.
+
+    Two factors of zeros get no gradient and would stay so. What the layers
+    compute does not change: one of the two stays zero.
+
+    Args:
+        layer: Keras layer.
+    """
+    for _, part in _walk(layer):
+        if not getattr(part, "lora_enabled", False):
+            continue
+        factors = [w for w in part.weights if w.name.startswith("lora_")]
+        if not any(ops.any(factor).numpy() for factor in factors):
+            first = factors[0]
+            start = keras.initializers.HeUniform()(first.shape, first.dtype)
+            first.assign(start)
+
+
+def sublayers(layer):
+    """Layers right below a layer, in their order.
+
+    Args:
+        layer: Keras layer.
+
+    Returns:
+        List of layers.
+    """
+    if isinstance(layer, keras.Model):
+        return layer.layers
+    return list(layer._flatten_layers(include_self=False, recursive=False))
+
+
+def _walk(layer, path=""):
+    """A layer and all below it with their places, parents first."""
+    yield path, layer
+    for i, part in enumerate(sublayers(layer)):
+        yield from _walk(part, f"{path}/{i}")
 
 
 def resolve(argument, identifier, base):

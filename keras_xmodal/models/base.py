@@ -35,6 +35,37 @@ class MultimodalModel(keras.Model):
         # Saved with the model, but no part of `call`: were they tracked as
         # sublayers, one lookup table would switch XLA off for the training.
         object.__setattr__(self, "preprocessors", preprocessors)
+        object.__setattr__(self, "_layer_states", {})
+        object.__setattr__(self, "_input_dtype", None)
+
+    # Building.
+
+    def __call__(self, x, *args, **kwargs):
+        leaves = keras.tree.flatten(x)
+        if not self.built and all(hasattr(leaf, "shape") for leaf in leaves):
+            self._build_on(x)
+        return super().__call__(x, *args, **kwargs)
+
+    def _build_on(self, x):
+        """Build for batches like this one, of arrays, tensors or specs."""
+        dtypes = keras.tree.map_structure(data_lib.integer_dtype, x)
+        object.__setattr__(self, "_input_dtype", dtypes)
+        self.build(keras.tree.map_structure(data_lib.batch_shape, x))
+
+    def build(self, input_shape):
+        """Build all networks, those of a frozen or adapted model as they were.
+
+        Args:
+            input_shape: Shape of a batch, or dict `{modality: shape}`.
+
+        Raises:
+            ValueError: If a network does not fit.
+        """
+        self._build_networks(input_shape)
+        self._restore_layers()
+
+    def _build_networks(self, input_shape):
+        raise NotImplementedError
 
     def compile_from_config(self, config):
         self.compile(**keras.saving.deserialize_keras_object(config))
@@ -254,6 +285,25 @@ class MultimodalModel(keras.Model):
             for name, value in data.items()
         )
 
+    def make_train_function(self, force=False):
+        saving.start_adapters(self)
+        return super().make_train_function(force)
+
+    def export(
+        self,
+        filepath,
+        format="tf_saved_model",
+        verbose=None,
+        input_signature=None,
+        **kwargs,
+    ):
+        if input_signature is None and self.built:
+            # Keras asks for a call, which no training needs, and for dtypes.
+            shape = self.get_build_config()["input_shape"]
+            input_signature = [encoders.symbolic(shape, self._input_dtype)]
+            self(*input_signature)
+        super().export(filepath, format, verbose, input_signature, **kwargs)
+
     # What exports ask.
 
     def input_specs(self):
@@ -459,29 +509,48 @@ class MultimodalModel(keras.Model):
 
     def get_config(self):
         config = super().get_config()
-        frozen = {}
         for argument in self.layer_arguments:
             layers = getattr(self, argument)
             config[argument] = {
                 name: keras.saving.serialize_keras_object(layer)
                 for name, layer in layers.items()
             } or None
-            if argument != "preprocessors":
-                frozen[argument] = {
-                    name: encoders.frozen_layers(layer)
-                    for name, layer in layers.items()
-                }
-        return {**config, "frozen_layers": frozen}
+        # Layers whose config is their own arguments forget what was frozen.
+        states = {
+            path: saving.layer_states(layer)
+            for path, layer in self._parts().items()
+        }
+        return {**config, "layer_states": states}
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
         config = dict(config)
-        frozen = config.pop("frozen_layers", {})
+        states = config.pop("layer_states", {})
         model = cls(**saving.deserialize_config(config, custom_objects))
-        # Layers whose config is their own arguments forget what was frozen.
-        for argument, names in frozen.items():
-            for name, layers in names.items():
-                for layer in layers:
-                    found = getattr(model, argument)[name].get_layer(layer)
-                    found.trainable = False
+        object.__setattr__(model, "_layer_states", states)
+        model._restore_layers()
         return model
+
+    def _restore_layers(self):
+        for path, layer in self._parts().items():
+            if path in self._layer_states:
+                saving.restore_layers(layer, self._layer_states[path])
+
+    def _parts(self):
+        """The layers right below the model, by their attributes and keys."""
+        parts = {}
+        for name, value in vars(self).items():
+            values = value if isinstance(value, dict) else {None: value}
+            for key, layer in values.items():
+                if isinstance(layer, keras.Layer) and name != "preprocessors":
+                    parts[name if key is None else f"{name}/{key}"] = layer
+        return parts
+
+    def get_build_config(self):
+        config = super().get_build_config()
+        return config and {**config, "input_dtype": self._input_dtype}
+
+    def build_from_config(self, config):
+        if config:
+            self._input_dtype = config.get("input_dtype")
+            self.build(config["input_shape"])

@@ -198,6 +198,12 @@ def batch_shape(value):
     return (None, *value.shape[1:])
 
 
+def integer_dtype(value):
+    """Name of the dtype of a batch, None where it is floats."""
+    dtype = tf.as_dtype(value.dtype)
+    return None if dtype.is_floating else dtype.name
+
+
 def take_rows(arrays, rows):
     """Rows of a structure of arrays, None where there is None."""
     return keras.tree.map_structure(

@@ -3,31 +3,34 @@
 import keras
 
 
-def feature_shape(name, encoder, shape):
-    """Output shape of an encoder, which is built where `shape` allows."""
-    if not encoder.built:
-        if shape is None:
-            return None
-        features = encoder(keras.KerasTensor(shape)).shape
-    elif isinstance(encoder, keras.Model) and hasattr(encoder, "outputs"):
+def feature_shape(name, encoder, x):
+    """Output shape of an encoder, which is built where there is an input."""
+    if isinstance(encoder, keras.Model) and getattr(encoder, "outputs", None):
         features = encoder.output_shape
-    elif shape is None:
+    elif x is None:
         return None
     else:
-        features = encoder.compute_output_shape(shape)
-    if len(features) != 2 or features[-1] is None:
+        # A call builds all layers inside, and a layer that can be called need
+        # not have `compute_output_shape`.
+        features = encoder(x)
+        features = getattr(features, "shape", features)
+    if not isinstance(features, tuple) or len(features) != 2 or not features[1]:
         raise ValueError(
-            f"`encoders[{name!r}]` must return features of shape (batch, "
-            f"dim). Received: output shape {features}"
+            f"`{name}` must return features of shape (batch, dim). "
+            f"Received: output shape {features}"
         )
-    return tuple(features)
+    return features
 
 
-def frozen_layers(encoder):
-    """Names of the layers that do not train within an encoder that does."""
-    if not encoder.trainable or not isinstance(encoder, keras.Model):
-        return []
-    return [layer.name for layer in encoder.layers if not layer.trainable]
+def symbolic(shape, dtype=None):
+    """Symbolic batch of any size, or a structure of them."""
+    if isinstance(shape, dict):
+        dtype = dtype or {}
+        return {n: symbolic(s, dtype.get(n)) for n, s in shape.items()}
+    if shape and isinstance(shape[0], (list, tuple, dict)):
+        dtype = dtype or [None] * len(shape)
+        return [symbolic(*each) for each in zip(shape, dtype, strict=True)]
+    return keras.KerasTensor((None, *shape[1:]), dtype or "float32")
 
 
 def check_input(argument, x, expected):

@@ -10,7 +10,7 @@ from keras_xmodal import checks, losses, saving
 from keras_xmodal.layers.logit_scale import LogitScale
 from keras_xmodal.models.base import MultimodalModel
 from keras_xmodal.models.embedding.weight_decay import exclude_from_weight_decay
-from keras_xmodal.models.encoders import check_input, feature_shape
+from keras_xmodal.models.encoders import check_input, feature_shape, symbolic
 from keras_xmodal.models.endpoint import Endpoint, named
 from keras_xmodal.ops.similarity import dot_similarity, l2_normalize
 
@@ -144,18 +144,18 @@ class EmbeddingModel(MultimodalModel):
 
     # Forward pass.
 
-    def build(self, input_shape):
+    def _build_networks(self, input_shape):
         if not self.modalities:
             self.projections["x"].build((None, self.input_dim))
             return
         checks.modalities("input_shape", input_shape, self.modalities)
+        x = symbolic(input_shape, self._input_dtype)
         features = {}
         for name in self.modalities:
-            shape = input_shape.get(name)
-            # Batches of any size are to come.
-            shape = shape and (None, *shape[1:])
             if name in self.encoders:
-                features[name] = feature_shape(name, self.encoders[name], shape)
+                features[name] = feature_shape(
+                    f"encoders[{name!r}]", self.encoders[name], x.get(name)
+                )
             else:
                 features[name] = (None, self.input_dim[name])
             if features[name] is not None and self.projections:
@@ -232,13 +232,17 @@ class EmbeddingModel(MultimodalModel):
             "info_nce" if loss is None else loss,
             losses.ContrastiveLoss,
         )
+        before = getattr(self.loss, "initial_temperature", 1.0)
         for scale in self.logit_scales.values():
-            scale.trainable = loss.initial_temperature is not None
-            if scale.trainable:
-                scale.restart(
-                    self.temperature or loss.initial_temperature,
-                    loss.initial_bias if self.bias is None else self.bias,
-                )
+            if loss.initial_temperature is None:
+                scale.trainable = False
+                continue
+            if before is None:  # Not used before; else as the user left it.
+                scale.trainable = True
+            scale.restart(
+                self.temperature or loss.initial_temperature,
+                loss.initial_bias if self.bias is None else self.bias,
+            )
         super().compile(optimizer=optimizer, loss=loss, **kwargs)
         exclude_from_weight_decay(
             self.optimizer,

@@ -12,7 +12,6 @@ from keras_xmodal.adversarial.gradient_norms import (
     penalty_values,
 )
 from keras_xmodal.models.data import (
-    batch_shape,
     check_arrays,
     has_rows,
     take_rows,
@@ -161,7 +160,7 @@ class CycleGANModel(AdversarialModel):
 
     # Networks.
 
-    def build(self, input_shape):
+    def _build_networks(self, input_shape):
         shapes = {name: (None, *input_shape[name][1:]) for name in input_shape}
         for name in self.modalities:
             source = keras.KerasTensor(shapes[self.other(name)])
@@ -330,7 +329,7 @@ class CycleGANModel(AdversarialModel):
         if self.built:
             super()._check_input(x)
         elif len(x) == 2:
-            self.build({n: batch_shape(value) for n, value in x.items()})
+            self._build_on(x)
         else:
             raise ValueError(
                 "A model must be built before it translates one modality, by "
@@ -350,7 +349,7 @@ class CycleGANModel(AdversarialModel):
         if any(isinstance(value, tf.TensorSpec) for value in x.values()):
             checks.same_length("x", sizes)
         if not self.built:
-            self.build({n: batch_shape(value) for n, value in x.items()})
+            self._build_on(x)
         for name, value in x.items():
             expected = (None, *self.modality_shapes[name])
             checks.shape(f"x[{name!r}]", value.shape, expected)
@@ -483,7 +482,7 @@ class CycleGANModel(AdversarialModel):
         x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
         x = {name: ops.cast(x[name], "float32") for name in self.modalities}
         if not self.built:
-            self.build({name: value.shape for name, value in x.items()})
+            self._build_on(x)
         return x
 
     def _stream(self, name, role):

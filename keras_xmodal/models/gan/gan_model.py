@@ -13,8 +13,8 @@ from keras_xmodal.adversarial.gradient_norms import (
     logits_and_gradient_norms,
     penalty_values,
 )
-from keras_xmodal.models.data import batch_shape, has_rows, take_rows
-from keras_xmodal.models.encoders import check_input, declared_input
+from keras_xmodal.models.data import has_rows, take_rows
+from keras_xmodal.models.encoders import check_input, declared_input, symbolic
 from keras_xmodal.models.endpoint import Endpoint
 from keras_xmodal.models.gan import checks
 from keras_xmodal.models.gan.adversarial_model import (
@@ -184,10 +184,10 @@ class GANModel(AdversarialModel):
 
     # Networks.
 
-    def build(self, input_shape):
+    def _build_networks(self, input_shape):
         z = keras.KerasTensor((None, self.latent_dim))
         if self.conditional:
-            condition = _symbolic(input_shape)
+            condition = symbolic(input_shape, self._input_dtype)
             features = condition
             if self.condition_encoder is not None:
                 features = self.condition_encoder(condition)
@@ -383,7 +383,7 @@ class GANModel(AdversarialModel):
 
     def _check_input(self, x):
         if not self.built:
-            self.build(keras.tree.map_structure(batch_shape, x))
+            self._build_on(x)
         elif self.conditional and self.condition_shape is not None:
             check_input("condition", x, self.condition_shape)
 
@@ -521,9 +521,7 @@ class GANModel(AdversarialModel):
         condition, real, weight = keras.utils.unpack_x_y_sample_weight(data)
         condition = condition if self.conditional else ()
         if not self.built:
-            self.build(
-                keras.tree.map_structure(lambda value: value.shape, condition)
-            )
+            self._build_on(condition)
         return condition, ops.cast(real, "float32"), weight
 
     # Use.
@@ -580,7 +578,7 @@ class GANModel(AdversarialModel):
                 batch = (take_rows(condition, rows),)
                 (batch,) = self._prepare(batch, inputs=True)
             if not self.built:
-                self.build(keras.tree.map_structure(batch_shape, batch))
+                self._build_on(batch)
             outputs.append(self._generate_function(batch, z[rows]).numpy())
         return np.concatenate(outputs)
 
@@ -682,15 +680,3 @@ def _equal_rows(condition):
         for value in keras.tree.flatten(condition)
     ]
     return ops.all(ops.stack(equal), axis=0)
-
-
-def _symbolic(shape):
-    if isinstance(shape, dict):
-        return {name: _symbolic(value) for name, value in shape.items()}
-    if (
-        isinstance(shape, (list, tuple))
-        and shape
-        and isinstance(shape[0], (list, tuple, dict))
-    ):
-        return [_symbolic(value) for value in shape]
-    return keras.KerasTensor((None, *shape[1:]))

@@ -9,7 +9,7 @@ from keras_xmodal import checks, objectives, saving
 from keras_xmodal.likelihoods import Likelihood
 from keras_xmodal.models.base import MultimodalModel
 from keras_xmodal.models.data import has_rows
-from keras_xmodal.models.encoders import feature_shape
+from keras_xmodal.models.encoders import feature_shape, symbolic
 from keras_xmodal.models.vae import checks as vae_checks
 from keras_xmodal.models.vae import endpoints, inference, networks
 from keras_xmodal.models.vae.latent_mixture import (
@@ -217,14 +217,16 @@ class VAEModel(MultimodalModel):
 
     # Networks.
 
-    def build(self, input_shape):
+    def _build_networks(self, input_shape):
         shapes = input_shape if self.modalities else {"x": input_shape}
         checks.modalities("input_shape", shapes, self.names)
+        x = symbolic(shapes, self._input_dtype if self.modalities else None)
         sizes = {}
         for name in self.names:
-            shape = shapes.get(name) and (None, *shapes[name][1:])
             if name in self.encoders:
-                features = feature_shape(name, self.encoders[name], shape)
+                features = feature_shape(
+                    f"encoders[{name!r}]", self.encoders[name], x.get(name)
+                )
             else:
                 size = self.input_dim[name] if self.modalities else None
                 features = (None, size or self.input_dim)
@@ -237,7 +239,9 @@ class VAEModel(MultimodalModel):
             vae_checks.check_complete(sizes)
             # Presence counts as a feature.
             joint = (None, sum(sizes.values()) + len(sizes))
-            features = feature_shape("joint_encoder", self.joint_encoder, joint)
+            features = feature_shape(
+                "joint_encoder", self.joint_encoder, keras.KerasTensor(joint)
+            )
             self.joint_posterior_layer.build(features)
             context = sum(
                 size
@@ -250,13 +254,11 @@ class VAEModel(MultimodalModel):
             self.latent_dim + self.objective.private_dim + context,
         )
         for name in self.generated:
-            decoder = self._decoder(name)
-            if not decoder.built:
-                decoder.build(latent)
+            parameters = self._decoder(name)(keras.KerasTensor(latent))
             if shapes.get(name) and name in self.decoders:
                 vae_checks.check_parameter_shape(
                     name,
-                    decoder.compute_output_shape(latent),
+                    parameters.shape,
                     self.likelihoods[name].parameter_shape(shapes[name][1:]),
                 )
 
@@ -424,7 +426,7 @@ class VAEModel(MultimodalModel):
             which modality is there.
         """
         if not self.built:
-            self.build(keras.tree.map_structure(lambda value: value.shape, x))
+            self._build_on(x)
         weights = sample_weight if isinstance(sample_weight, dict) else {}
         if not self.modalities:
             x, targets = {"x": x}, {"x": x if y is None else y}

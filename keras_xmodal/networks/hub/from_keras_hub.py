@@ -39,7 +39,9 @@ def from_keras_hub(
         trainable_blocks: How many of the last blocks (transformer layers,
             residual blocks) train, with all that comes after them; what is
             before them is frozen. 0 freezes the backbone, `"all"` trains all
-            of it. Dropout is off only where all is frozen.
+            of it. Dropout is off only where all is frozen. A backbone with
+            LoRA (`backbone.enable_lora(rank)` before) trains its adapters:
+            leave this 0.
             `encoder.trainable_blocks = 2` later is possible too, before the
             model is compiled again.
         pooling: How features become one vector. `"mean"`: the average over

@@ -5,7 +5,13 @@ import re
 import keras
 from keras import ops
 
-from keras_xmodal.saving import register
+from keras_xmodal.saving import (
+    deserialize_config,
+    layer_states,
+    register,
+    restore_layers,
+    sublayers,
+)
 
 _BLOCK = re.compile(r".*?(?:block|layer|stage)s?_?\d+[a-z]?")
 
@@ -77,6 +83,15 @@ class KerasHubEncoder(keras.Model):
 
     @trainable_blocks.setter
     def trainable_blocks(self, value):
+        if any(getattr(x, "lora_enabled", 0) for x in self._flatten_layers()):
+            if value != 0:
+                raise ValueError(
+                    "`trainable_blocks` must be 0 for a backbone with LoRA, "
+                    "which says itself what trains: its adapters. "
+                    f"Received: trainable_blocks={value}"
+                )
+            self._trainable_blocks = 0
+            return
         network = self.get_layer("network")
         first = _first_trainable(network.layers, value)
         # One by one: a layer that has the value already hands nothing on.
@@ -87,19 +102,25 @@ class KerasHubEncoder(keras.Model):
         self._trainable_blocks = value
 
     def get_config(self):
-        trainable_blocks = self.trainable_blocks
-        if self.trainable != (trainable_blocks != 0):  # set by the user
-            trainable_blocks = "all" if self.trainable else 0
         serialize = keras.saving.serialize_keras_object
         return {
             "backbone": self._backbone_config,
-            "trainable_blocks": trainable_blocks,
+            "trainable_blocks": self.trainable_blocks,
             "pooling": self.pooling,
             "modality": self.modality,
             "rescaling": serialize(self.rescaling),
             "padding_id": self.padding_id,
             "name": self.name,
+            "layer_states": layer_states(self),
         }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        config = dict(config)
+        states = config.pop("layer_states")
+        encoder = cls(**deserialize_config(config, custom_objects))
+        restore_layers(encoder, states)
+        return encoder
 
 
 def _used_part(backbone, modality, pooling):
@@ -191,7 +212,7 @@ def _first_trainable(layers, trainable_blocks):
         # Layers without weights are numbered by Keras, for other reasons.
         names = [x.weights and _BLOCK.match(x.name) for x in layers]
         blocks = list(dict.fromkeys(n.group() for n in names if n))
-        inner = [_sublayers(layer) for layer in layers]
+        inner = [sublayers(layer) for layer in layers]
         if blocks or not any(inner):
             break
         layers = [
@@ -208,9 +229,3 @@ def _first_trainable(layers, trainable_blocks):
     start = blocks[-trainable_blocks]
     index = [n and n.group() for n in names].index(start)
     return layers[:index]
-
-
-def _sublayers(layer):
-    if isinstance(layer, keras.Model):
-        return layer.layers
-    return list(layer._flatten_layers(include_self=False, recursive=False))

@@ -485,3 +485,50 @@ def test_without_keras_hub(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "keras_hub", None)
     with pytest.raises(ImportError, match=r"keras-xmodal\[hub\]"):
         from_keras_hub(keras.layers.Dense(2))
+
+
+@pytest.mark.parametrize("name", ["bert", "vit", "gpt2"])
+def test_adapters_of_a_backbone_train(name, tmp_path):
+    make, inputs, _ = BACKBONES[name]
+    backbone = make()
+    backbone.enable_lora(2)
+    num_adapters = len(backbone.trainable_weights)
+    encoder = from_keras_hub(backbone)
+    assert len(encoder.trainable_weights) == num_adapters
+    assert all(
+        "lora" in w.path or "bias" in w.path for w in encoder.trainable_weights
+    )
+    frozen = [w for w in encoder.weights if not w.trainable]
+    before = [w.numpy() for w in frozen]
+    fit(encoder, inputs)
+    for weight, value in zip(frozen, before, strict=True):
+        np.testing.assert_array_equal(weight, value)
+    with pytest.raises(ValueError, match="must be 0 for a backbone with LoRA"):
+        from_keras_hub(backbone, trainable_blocks="all")
+
+    # In a model and alone, a file keeps them.
+    model = kx.EmbeddingModel(
+        encoders={"a": encoder, "b": keras.layers.Flatten()}, embedding_dim=4
+    )
+    model.compile("adam")
+    x = {"a": inputs, "b": np.ones((len(inputs), 3))}
+    model.fit(x, verbose=0)
+    model.save(tmp_path / "model.keras")
+    encoder.save(tmp_path / "encoder.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    for tower in (
+        loaded.encoders["a"],
+        keras.saving.load_model(tmp_path / "encoder.keras"),
+    ):
+        assert [w.trainable for w in tower.weights] == [
+            w.trainable for w in encoder.weights
+        ]
+        assert_close(tower(inputs), encoder(inputs), atol=1e-6)
+    loaded.fit(x, verbose=0)
+    before = [w.numpy() for w in encoder.weights if "lora_kernel_b" in w.path]
+    after = [
+        w.numpy()
+        for w in loaded.encoders["a"].weights
+        if "lora_kernel_b" in w.path
+    ]
+    assert len(after) == len(before) and all(np.any(w) for w in after)
