@@ -531,4 +531,5 @@ def test_adapters_of_a_backbone_train(name, tmp_path):
         for w in loaded.encoders["a"].weights
         if "lora_kernel_b" in w.path
     ]
-    assert len(after) == len(before) and all(np.any(w) for w in after)
+    assert len(after) == len(before)
+    assert all(np.any(w) for w in after)
