@@ -4,6 +4,7 @@ from keras_xmodal.datasets.fetching.fetch import fetch
 from keras_xmodal.datasets.from_csv import from_csv
 from keras_xmodal.datasets.from_tfds import from_tfds
 from keras_xmodal.datasets.load import load
+from keras_xmodal.datasets.split import split
 from keras_xmodal.media.gif import write_gif
 from keras_xmodal.media.video import read_video
 from keras_xmodal.media.wav import decode_wav, write_wav
@@ -15,6 +16,7 @@ __all__ = [
     "from_tfds",
     "load",
     "read_video",
+    "split",
     "write_gif",
     "write_wav",
 ]

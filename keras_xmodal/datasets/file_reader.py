@@ -8,8 +8,9 @@ import warnings
 import numpy as np
 import tensorflow as tf
 
+from keras_xmodal.media.gif import encode_gif
 from keras_xmodal.media.image import is_whole_image
-from keras_xmodal.media.wav import is_whole_wav
+from keras_xmodal.media.wav import encode_wav, is_whole_wav
 
 _PICTURES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
 # Which broken files are named, so that thousands are not.
@@ -26,7 +27,9 @@ class FileReader:
         self.paths = paths
         self.numbers = numbers
         self.skip_broken = skip_broken
-        self.num_files = len(set(paths))
+        files = set(paths) - {None}
+        self.num_files = len(files)
+        self._missing = _stand_in(files) if None in paths else b""
         self._sound = set()
         self._broken = set()
         self._lock = threading.Lock()
@@ -42,6 +45,8 @@ class FileReader:
 
     def _read(self, row):
         path = self.paths[row]
+        if path is None:
+            return np.array(self._missing, object), True
         if path in self._broken:
             return b"", False
         try:
@@ -78,6 +83,16 @@ class FileReader:
                     f"files until now: {count} of {self.num_files}.",
                     stacklevel=2,
                 )
+
+
+def _stand_in(files):
+    """What a preprocessor can decode in place of a missing file."""
+    suffixes = {os.path.splitext(file)[1].lower() for file in files}
+    if suffixes <= set(_PICTURES):
+        return encode_gif(np.zeros((1, 1, 1, 3), np.uint8))
+    if suffixes == {".wav"}:
+        return encode_wav(np.zeros(8), 8000)
+    return b""
 
 
 def check_content(content, path):

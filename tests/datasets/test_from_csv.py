@@ -1,6 +1,8 @@
 """CSV files of a user's own pairs."""
 
+import csv
 import io
+import itertools
 import pathlib
 import re
 import warnings
@@ -51,7 +53,7 @@ def read(folder, modalities=PAIR, files=("image",), **options):
 
 
 def captions(data):
-    return [x["text"].numpy().decode() for x, _ in data]
+    return [example[0]["text"].numpy().decode() for example in data]
 
 
 def test_pictures_of_any_size_are_batched_and_preprocessed(folder):
@@ -118,7 +120,8 @@ def test_what_spreadsheets_write(folder):
     [
         ("", r"at least one row.*pairs\.csv"),
         ("a.png,x\nc.png\na.png\n", r"2 cells.*row 3 with 1 cells, and 1 more"),
-        ("a.png,x\n\nc.png, \n", "empty.*row 4, column 'caption'"),
+        ("a.png,x\n\n , \n", "Each row must hold one of.*row 4"),
+        ("a.png, \nc.png,\n", "'text' must be there in one row"),
         ("a.png,x\nc.png,y\na.png,x\n", "row 4, which repeats row 2"),
         ('a.png,x\nc.png,"y\n', "be a CSV file.*row 3: unexpected end"),
     ],
@@ -176,6 +179,16 @@ def test_missing_files(folder):
         ({"files": ["video"]}, ValueError, "`files` must be one or several"),
         ({"ids": 3}, TypeError, "`ids` must be a string"),
         ({"delimiter": ", "}, ValueError, "`delimiter` must be a single"),
+        ({"root": 3}, TypeError, "`root` must be a string or path"),
+        ({"split": 1.0}, ValueError, "`split` must be in"),
+        ({"split": 0}, ValueError, "`split` must be in"),
+        ({"split": np.nan}, ValueError, "`split` must be in"),
+        ({"split": True}, TypeError, "`split` must be a number"),
+        ({"split": (0.5, 0.4)}, ValueError, "add up to 1"),
+        ({"split": (1.0,)}, ValueError, "`split`"),
+        ({"split": 0.1}, ValueError, "at least one item.*of 3 items"),
+        ({"split": "part"}, ValueError, "one column 'part'"),
+        ({"seed": 0.5}, TypeError, "`seed` must be an integer"),
     ],
 )
 def test_wrong_arguments(folder, arguments, error, match):
@@ -263,3 +276,191 @@ def test_a_pair_of_ones_own_in_twenty_lines(tmp_path, monkeypatch):
     )
     assert report["num_queries"] == 32
     assert report["R@5"] > 3 * report["chance_R@5"]
+
+
+@pytest.mark.parametrize("path", [3, 3.0, None, b"pairs.csv", ["pairs.csv"]])
+def test_what_is_no_path_is_not_read(path):
+    with pytest.raises(TypeError, match="`path` must be a string or path"):
+        from_csv(path, PAIR)
+
+
+def test_long_texts(folder):
+    long = "x" * 131_073 + "é" * 1_000_000
+    write(folder, f"a.png,{long}\n")
+    before = csv.field_size_limit()
+    assert captions(read(folder)) == [long]
+    assert csv.field_size_limit() == before
+
+
+def test_the_home_folder(folder, monkeypatch):
+    monkeypatch.setenv("HOME", str(folder))
+    write(folder, "~/a.png,red\n~/sub/../c.png,green\n")
+    data = from_csv("~/pairs.csv", PAIR, files=["image"])
+    assert captions(data) == ["red", "green"]
+    assert data.items[1][0].files == {"image": folder / "c.png"}
+
+
+def test_root_confines_the_files(folder, monkeypatch):
+    monkeypatch.setenv("HOME", str(folder.parent))
+    (folder / "link.png").symlink_to("a.png")
+    write(folder, f"a.png,x\nsub/b.png,x\n{folder}/c.png,x\nlink.png,x\n")
+    data = read(folder, root=folder)
+    assert len(list(data)) == 4
+    assert data.items[0][0].files["image"] == folder / "a.png"
+    (folder / "sub" / "link.png").symlink_to("../../outside.png")
+    (folder / "out").symlink_to("..")
+    outside = folder.parent / "outside.png"
+    outside.write_bytes((folder / "a.png").read_bytes())
+    for cell in (
+        "../outside.png", "sub/../../outside.png", str(outside), "/etc/passwd",
+        "~/outside.png", "sub/link.png", "out/outside.png",
+    ):  # fmt: skip
+        write(folder, f"a.png,x\n{cell},y\n")
+        with pytest.raises(ValueError, match=r"must lie in `root`.*row 3"):
+            read(folder, root=folder)
+    write(folder, "../outside.png,y\n")
+    assert len(list(read(folder))) == 1  # as it says
+
+
+def test_empty_cells_are_missing_modalities(folder):
+    write(
+        folder,
+        "a.png,red,1,2\n,green,,\nc.png, ,3,4\n,,5,6\n",
+        "file,caption,x,y\n",
+    )
+    names = {**PAIR, "point": ["x", "y"]}
+    data = read(folder, names)
+    assert len(data) == 4
+    ((x, ids, weights),) = data.batch(4)
+    assert list(weights) == list(x) == ["image", "text", "point"]
+    assert {name: w.numpy().tolist() for name, w in weights.items()} == {
+        "image": [1, 0, 1, 0],
+        "text": [1, 1, 0, 0],
+        "point": [1, 0, 1, 1],
+    }
+    assert weights["image"].dtype == "float32"
+    assert ids.numpy().tolist() == [0, 1, 2, 3]  # what is missing joins none
+    assert x["text"].numpy().tolist() == [b"red", b"green", b"", b""]
+    assert x["point"].numpy().tolist() == [[1, 2], [0, 0], [3, 4], [5, 6]]
+    pictures = kx.networks.ImagePreprocessor((4, 4))(x["image"])
+    assert np.asarray(pictures)[[1, 3]].max() == 0
+
+
+def test_a_cell_of_numbers_is_not_missing_alone(folder):
+    write(folder, "1,2,a\n3,,b\n", "x,y,caption\n")
+    with pytest.raises(ValueError, match=r"or all be empty.*row 3, column 'y'"):
+        read(folder, {"text": "caption", "point": ["x", "y"]}, ())
+    write(folder, "a.png,red,1\nc.png,blue,\n", "file,caption,item\n")
+    with pytest.raises(ValueError, match=r"No cell .*row 3, column 'item'"):
+        read(folder, ids="item")
+
+
+def test_training_with_missing_modalities(folder):
+    kx.datasets.write_wav(folder / "a.wav", np.ones(900) / 2, 8000)
+    write(
+        folder,
+        "a.png,red,a.wav\n,green,\nc.png,,a.wav\nsub/b.png,blue,\n",
+        "file,caption,sound\n",
+    )
+    data = read(folder, {**PAIR, "speech": "sound"}, ("image", "speech"))
+    text = kx.networks.TextPreprocessor()
+    text.adapt(["red green blue"])
+    model = kx.EmbeddingModel(
+        encoders={
+            "image": keras.Sequential([keras.layers.Flatten()]),
+            "text": kx.networks.TextEncoder(text.vocabulary_size()),
+            "speech": keras.Sequential([keras.layers.Flatten()]),
+        },
+        preprocessors={
+            "image": kx.networks.ImagePreprocessor((4, 4)),
+            "text": text,
+            "speech": kx.networks.SpeechPreprocessor(),
+        },
+        embedding_dim=4,
+    )
+    model.compile("adam", run_eagerly=True)
+    history = model.fit(data.batch(4), verbose=0).history
+    assert np.isfinite(history["loss"]).all()
+
+
+def test_from_an_id_back_to_its_rows(folder):
+    write(
+        folder,
+        "a.png,red,k,new\nsub/b.png,green,l,\na.png,rouge,k,\n,noir,m,\n",
+        "file,caption,key,notes\n",
+    )
+    data = read(folder, ids="key")
+    assert len(data.items) == 3
+    ids = [int(example[1]) for example in data]
+    assert list(data.items) == list(dict.fromkeys(ids))
+    first, third = data.items[np.int64(ids[2])]
+    assert (first.number, third.number) == (2, 4)
+    assert first.cells == {
+        "file": "a.png", "caption": "red", "key": "k", "notes": "new"
+    }  # fmt: skip
+    assert third.cells["caption"] == "rouge"
+    assert third.files == {"image": folder / "a.png"}
+    assert data.items[ids[3]][0].files == {}
+    assert 5 not in data.items
+    with pytest.raises(KeyError):
+        data.items[5]
+
+
+@pytest.mark.parametrize("with_files", [True, False])
+@pytest.mark.parametrize("shares", [0.8, (0.5, 0.25, 0.25)])
+def test_parts_share_no_item(folder, with_files, shares):
+    keys = np.random.default_rng(0).integers(40, size=150)
+    names = [f"sub/{key}.png" for key in keys]
+    for name in set(names):
+        (folder / name).write_bytes((folder / "a.png").read_bytes())
+    rows = [f"{name},text {i}\n" for i, name in enumerate(names)]
+    write(folder, "".join(rows))
+    options = (
+        {"files": ("image",)} if with_files else {"ids": "file", "files": ()}
+    )
+    parts = read(folder, split=shares, **options)
+    again = kx.datasets.split(read(folder, **options), shares)
+    other = read(folder, split=shares, seed=1, **options)
+    num_items = len(set(keys))
+    counts = [len(part.items) for part in parts]
+    assert sum(counts) == num_items
+    assert abs(counts[0] - num_items * np.ravel(shares)[0]) <= 0.5
+    found = [captions(part) for part in parts]
+    assert found == [captions(part) for part in again]
+    assert found != [captions(part) for part in other]
+    assert sorted(itertools.chain(*found)) == sorted(
+        f"text {i}" for i in range(150)
+    )
+    ids = [{int(example[1]) for example in part} for part in parts]
+    assert sum(map(len, ids)) == len(set.union(*ids)) == num_items
+    for part, part_ids, texts in zip(parts, ids, found, strict=True):
+        assert len(part) == len(texts)
+        assert set(part.items) == part_ids
+        numbers = [int(text.split()[1]) for text in texts]
+        assert numbers == sorted(numbers)
+        rows = [row for item in part.items for row in part.items[item]]
+        assert {row.cells["caption"] for row in rows} == set(texts)
+
+
+def test_a_column_says_the_part(folder):
+    write(
+        folder,
+        "a.png,red,train\nc.png,blue,test\na.png,rot,train\n",
+        "file,caption,part\n",
+    )
+    parts = read(folder, split="part")
+    assert list(parts) == ["train", "test"]
+    assert captions(parts["train"]) == ["red", "rot"]
+    assert captions(parts["test"]) == ["blue"]
+    write(
+        folder,
+        "a.png,red,train\nc.png,blue,test\na.png,rot,test\n",
+        "file,caption,part\n",
+    )
+    with pytest.raises(
+        ValueError, match=r"in one part.*row 4 in 'test' and row 2 in 'train'"
+    ):
+        read(folder, split="part")
+    write(folder, "a.png,red,\nc.png,blue,test\n", "file,caption,part\n")
+    with pytest.raises(ValueError, match=r"No cell.*row 2, column 'part'"):
+        read(folder, split="part")
