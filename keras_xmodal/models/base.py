@@ -37,6 +37,7 @@ class MultimodalModel(keras.Model):
         object.__setattr__(self, "preprocessors", preprocessors)
         object.__setattr__(self, "_layer_states", {})
         object.__setattr__(self, "_input_dtype", None)
+        object.__setattr__(self, "_functions", {})
 
     # Building.
 
@@ -285,6 +286,14 @@ class MultimodalModel(keras.Model):
             for name, value in data.items()
         )
 
+    def compile(self, *args, **kwargs):
+        self._functions.clear()
+        super().compile(*args, **kwargs)
+
+    def quantize(self, *args, **kwargs):
+        self._functions.clear()
+        return super().quantize(*args, **kwargs)
+
     def make_train_function(self, force=False):
         saving.start_adapters(self)
         return super().make_train_function(force)
@@ -403,19 +412,8 @@ class MultimodalModel(keras.Model):
 
     def _check_arrays(self, x, y=None, sample_weight=None, inputs=False):
         """Check arrays before the first step; return them, lists as arrays."""
-        batch = [
-            None if part is None else data_lib.to_arrays(part, argument)
-            for argument, part in (
-                ("x", x),
-                ("y", y),
-                ("sample_weight", sample_weight),
-            )
-        ]
-        x, y, sample_weight = self._name(*batch, inputs)
-        sample_weight = data_lib.flat_weights(sample_weight)
-        batch = x, y, sample_weight
-        self._check_structure(*batch, inputs)
-        self._check_sizes(*batch)
+        batch = self._check_given(x, y, sample_weight, inputs)
+        x, y, sample_weight = batch
         raw = isinstance(x, dict) and not isinstance(x, Preprocessed)
         if raw and self.preprocessors:
             # A look at what the first of them become.
@@ -430,6 +428,23 @@ class MultimodalModel(keras.Model):
         if y is None and sample_weight is not None:
             y = self._default_targets(x)
         return pack(x, y, sample_weight)
+
+    def _check_given(self, x, y=None, sample_weight=None, inputs=False):
+        """Check names and sizes of arrays; return them, lists as arrays."""
+        batch = [
+            None if part is None else data_lib.to_arrays(part, argument)
+            for argument, part in (
+                ("x", x),
+                ("y", y),
+                ("sample_weight", sample_weight),
+            )
+        ]
+        x, y, sample_weight = self._name(*batch, inputs)
+        sample_weight = data_lib.flat_weights(sample_weight)
+        batch = x, y, sample_weight
+        self._check_structure(*batch, inputs)
+        self._check_sizes(*batch)
+        return batch
 
     # What a subclass says of its batches.
 

@@ -9,9 +9,11 @@ from keras import ops
 from keras_xmodal import checks, losses, saving
 from keras_xmodal.layers.logit_scale import LogitScale
 from keras_xmodal.models.base import MultimodalModel
+from keras_xmodal.models.data import is_array_data
 from keras_xmodal.models.embedding.weight_decay import exclude_from_weight_decay
 from keras_xmodal.models.encoders import check_input, feature_shape, symbolic
 from keras_xmodal.models.endpoint import Endpoint, named
+from keras_xmodal.models.rows import apply_to_rows
 from keras_xmodal.ops.similarity import dot_similarity, l2_normalize
 
 
@@ -382,7 +384,16 @@ class EmbeddingModel(MultimodalModel):
         if modality is not None:
             checks.one_of("modality", modality, self.modalities)
             x = {modality: x}
-        embeddings = self.predict(x, batch_size, verbose=0)
+        if not is_array_data(x):
+            return self.predict(x, batch_size, verbose=0)
+        x, _, _ = self._check_given(x, inputs=True)
+        embeddings = apply_to_rows(
+            self,
+            ("encode",),
+            lambda x, rows, noise: self(x, training=False),
+            x,
+            batch_size=batch_size,
+        )
         return embeddings if modality is None else embeddings[modality]
 
     def endpoints(self, sampling="seed"):

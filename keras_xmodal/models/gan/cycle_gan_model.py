@@ -1,7 +1,6 @@
 """Two modalities translated into each other, without pairs to learn from."""
 
 import keras
-import numpy as np
 import tensorflow as tf
 from keras import ops
 
@@ -14,7 +13,7 @@ from keras_xmodal.adversarial.gradient_norms import (
 from keras_xmodal.models.data import (
     check_arrays,
     has_rows,
-    take_rows,
+    random_seed,
     to_arrays,
     unpaired_dataset,
 )
@@ -26,6 +25,7 @@ from keras_xmodal.models.gan.adversarial_model import (
     added_losses,
 )
 from keras_xmodal.models.gan.moving_average import clone, follow
+from keras_xmodal.models.rows import apply_to_rows
 
 
 @saving.register
@@ -89,8 +89,7 @@ class CycleGANModel(AdversarialModel):
 
     Example:
         ```python
-        import numpy as np
-        import keras_xmodal as kx
+                import keras_xmodal as kx
 
         model = kx.CycleGANModel(
             generators={
@@ -145,7 +144,7 @@ class CycleGANModel(AdversarialModel):
         self.modalities = tuple(generators)
         self.ema_momentum = ema_momentum
         self.augmenter = augmenter
-        self.seed = int(np.random.randint(2**31)) if seed is None else seed
+        self.seed = random_seed() if seed is None else seed
         self.ema_generators = {
             name: clone(generator) if ema_momentum else generator
             for name, generator in generators.items()
@@ -153,7 +152,6 @@ class CycleGANModel(AdversarialModel):
         self.cycle_weight = self.identity_weight = None
         self.modality_shapes = None
         self.translation_metrics = {}
-        object.__setattr__(self, "_functions", {})
         shapes = cycle_checks.known_shapes(generators)
         if shapes:
             self.build(shapes)
@@ -480,7 +478,7 @@ class CycleGANModel(AdversarialModel):
 
     def _batch(self, data):
         x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
-        x = {name: ops.cast(x[name], "float32") for name in self.modalities}
+        x = _to_float32(x)
         if not self.built:
             self._build_on(x)
         return x
@@ -536,25 +534,13 @@ class CycleGANModel(AdversarialModel):
         """
         x = to_arrays(x)
         cycle_checks.check_translate(self, x, to, batch_size)
-        if to not in self._functions:
-
-            @tf.function(reduce_retracing=True)
-            def function(x):
-                return self(x)[to]
-
-            self._functions[to] = function
-        source = self.other(to)
-        outputs = []
-        for start in range(0, len(x[source]), batch_size):
-            batch = take_rows(x, slice(start, start + batch_size))
-            batch = {
-                name: tf.cast(value, "float32")
-                for name, value in self.preprocess(batch).items()
-            }
-            expected = (None, *self.modality_shapes[source])
-            checks.shape(f"x[{source!r}]", batch[source].shape, expected)
-            outputs.append(self._functions[to](batch).numpy())
-        return np.concatenate(outputs)
+        return apply_to_rows(
+            self,
+            ("translate",),
+            lambda x, rows, noise: self(_to_float32(x))[to],
+            x,
+            batch_size=batch_size,
+        )
 
     @property
     def encoders(self):
@@ -605,3 +591,7 @@ class CycleGANModel(AdversarialModel):
                 for name, each in self.translation_metrics.items()
             },
         }
+
+
+def _to_float32(x):
+    return {name: ops.cast(value, "float32") for name, value in x.items()}

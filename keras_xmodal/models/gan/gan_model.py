@@ -3,7 +3,6 @@
 import math
 
 import keras
-import numpy as np
 import tensorflow as tf
 from keras import ops
 
@@ -13,7 +12,7 @@ from keras_xmodal.adversarial.gradient_norms import (
     logits_and_gradient_norms,
     penalty_values,
 )
-from keras_xmodal.models.data import has_rows, take_rows
+from keras_xmodal.models.data import has_rows, random_seed
 from keras_xmodal.models.encoders import check_input, declared_input, symbolic
 from keras_xmodal.models.endpoint import Endpoint
 from keras_xmodal.models.gan import checks
@@ -22,6 +21,7 @@ from keras_xmodal.models.gan.adversarial_model import (
     added_losses,
 )
 from keras_xmodal.models.gan.moving_average import clone, follow
+from keras_xmodal.models.rows import apply_to_rows
 from keras_xmodal.networks.adversarial.dense_discriminator import (
     DenseDiscriminator,
 )
@@ -101,8 +101,7 @@ class GANModel(AdversarialModel):
 
     Example:
         ```python
-        import numpy as np
-        import keras_xmodal as kx
+                import keras_xmodal as kx
 
         x, y = np.random.rand(64, 32), np.random.rand(64, 8)
         gan = kx.GANModel(32, 8)
@@ -171,12 +170,11 @@ class GANModel(AdversarialModel):
         self.modalities = tuple(n for n in (condition, target) if n)
         self.ema_momentum = ema_momentum
         self.augmenter = augmenter
-        self.seed = int(np.random.randint(2**31)) if seed is None else seed
+        self.seed = random_seed() if seed is None else seed
         self.ema_generator = generator
         if ema_momentum:
             self.ema_generator = clone(generator)
         self.condition_shape = self.target_shape = None
-        object.__setattr__(self, "_generate_function", None)
         if not conditional:
             self.build((None, latent_dim))
         elif self._textbook:
@@ -556,31 +554,26 @@ class GANModel(AdversarialModel):
                 number are given.
         """
         if condition is not None:
-            (condition,) = self._check_arrays(condition, inputs=True)
+            condition, _, _ = self._check_given(condition, inputs=True)
         num_examples = checks.check_generate(
             self, condition, z, seed, num_examples
         )
         if z is None:
-            seed = int(np.random.randint(2**31)) if seed is None else seed
+            seed = random_seed() if seed is None else seed
             z = self.sample_latents(num_examples, seed=seed)
-        if self._generate_function is None:
 
-            @tf.function(reduce_retracing=True)
-            def function(condition, z):
-                return self(condition, z) if self.conditional else self(z)
+        def generate(condition, rows, noise):
+            z = rows["z"]
+            return self(condition, z) if self.conditional else self(z)
 
-            object.__setattr__(self, "_generate_function", function)
-        outputs = []
-        for start in range(0, num_examples, batch_size):
-            rows = slice(start, start + batch_size)
-            batch = ()
-            if condition is not None:
-                batch = (take_rows(condition, rows),)
-                (batch,) = self._prepare(batch, inputs=True)
-            if not self.built:
-                self._build_on(batch)
-            outputs.append(self._generate_function(batch, z[rows]).numpy())
-        return np.concatenate(outputs)
+        return apply_to_rows(
+            self,
+            ("generate",),
+            generate,
+            () if condition is None else condition,
+            {"z": z},
+            batch_size=batch_size,
+        )
 
     def sample_latents(self, num_examples, *, seed):
         """Draw noise for `generate`.

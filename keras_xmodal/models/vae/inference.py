@@ -1,16 +1,14 @@
 """What a trained `VAEModel` is used for, in batches."""
 
-import keras
 import numpy as np
-import tensorflow as tf
 from keras import ops
 
 from keras_xmodal import checks
 from keras_xmodal.models import data as data_lib
+from keras_xmodal.models.rows import apply_to_rows
 from keras_xmodal.models.vae import checks as vae_checks
 from keras_xmodal.models.vae import networks
 from keras_xmodal.networks.text.text_decoder import TextDecoder
-from keras_xmodal.ops.noise import Noise
 
 
 def generate(model, name, z, output, seed, given, batch_size):
@@ -31,8 +29,9 @@ def generate(model, name, z, output, seed, given, batch_size):
         }
     decoder, likelihood = model._decoder(name), model.likelihoods[name]
 
-    def generate_batch(x, present, z, noise):
-        context = networks.encode(model, x, present, False)[1] if x else None
+    def generate_batch(x, rows, noise):
+        context = networks.encode(model, x, {}, False)[1] if x else None
+        z = rows["z"]
         latents = [z]
         if context is not None:
             latents.append(context)
@@ -47,14 +46,14 @@ def generate(model, name, z, output, seed, given, batch_size):
             return likelihood.sample(parameters, seed=noise.stream(1).seed)
         return getattr(likelihood, output)(parameters)
 
-    x, present = examples(model, conditions) if conditions else ({}, {})
-    return map_batches(
+    return apply_to_rows(
         model,
         ("generate", name, output),
         generate_batch,
-        (x, present, z),
-        batch_size,
-        seed,
+        examples(model, conditions)[0] if conditions else {},
+        {"z": z},
+        batch_size=batch_size,
+        seed=seed,
     )
 
 
@@ -76,33 +75,3 @@ def examples(model, x, missing=None):
         checks.shape("x", x.shape, (None, model.input_dim))
         return {"x": x}, {}
     return x, data_lib.presence(x, weights)
-
-
-def map_batches(model, key, function, data, batch_size, seed):
-    """Apply a function of batches and noise, compiled once for a key."""
-    seed = random_seed() if seed is None else seed
-    key = (*key, *data[0])
-    if key not in model._functions:
-
-        @tf.function(reduce_retracing=True)
-        def compiled(x, present, z, seed, step):
-            return function(x, present, z, Noise(seed, step))
-
-        model._functions[key] = compiled
-    data = keras.tree.map_structure(np.asarray, data)
-    batches = tf.data.Dataset.from_tensor_slices(data).batch(batch_size)
-    outputs = []
-    for step, (x, present, z) in enumerate(batches):
-        if model.modalities and x:
-            x = data_lib.fill_missing(x, present)
-            x = dict(model.preprocess(x))
-        output = model._functions[key](
-            x, present, z, *(tf.constant(n, "int64") for n in (seed, step))
-        )
-        outputs.append(output.numpy())
-    return np.concatenate(outputs)
-
-
-def random_seed():
-    """A seed of the generator that `keras.utils.set_random_seed` sets."""
-    return int(np.random.randint(2**31))

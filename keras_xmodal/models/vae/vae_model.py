@@ -8,8 +8,9 @@ from keras import ops
 from keras_xmodal import checks, objectives, saving
 from keras_xmodal.likelihoods import Likelihood
 from keras_xmodal.models.base import MultimodalModel
-from keras_xmodal.models.data import has_rows
+from keras_xmodal.models.data import has_rows, random_seed
 from keras_xmodal.models.encoders import feature_shape, symbolic
+from keras_xmodal.models.rows import apply_to_rows
 from keras_xmodal.models.vae import checks as vae_checks
 from keras_xmodal.models.vae import endpoints, inference, networks
 from keras_xmodal.models.vae.latent_mixture import (
@@ -152,10 +153,9 @@ class VAEModel(MultimodalModel):
             )
             for name in self.generated
         }
-        self.seed = inference.random_seed() if seed is None else seed
-        # Neither is a part of `call` that Keras has to track.
+        self.seed = random_seed() if seed is None else seed
+        # No part of `call` that Keras has to track.
         object.__setattr__(self, "sampler", {})
-        object.__setattr__(self, "_functions", {})
 
         dim = 2 * (latent_dim + self.objective.private_dim)
         self.posterior_layers = {
@@ -485,19 +485,22 @@ class VAEModel(MultimodalModel):
         if modality is not None:
             x = {modality: x}
 
-        def encode(x, present, z, noise):
+        def encode(x, present, noise):
             experts, _ = networks.encode(self, x, present, training=False)
             return networks.summarize(
                 self.objective.posterior(experts), output, noise
             )
 
-        return inference.map_batches(
+        x, present = inference.examples(self, x, missing)
+        return apply_to_rows(
             self,
             ("encode", output),
             encode,
-            (*inference.examples(self, x, missing), ()),
-            batch_size,
-            seed,
+            x,
+            present,
+            present,
+            batch_size=batch_size,
+            seed=seed,
         )
 
     def decode(
@@ -565,7 +568,7 @@ class VAEModel(MultimodalModel):
         checks.one_of("to", to, self.generated)
         checks.one_of("latent", latent, ("mean", "sample"))
         if latent == "sample" and seed is None:
-            seed = inference.random_seed()
+            seed = random_seed()
         z = self.encode(
             x,
             output=latent,
@@ -606,7 +609,7 @@ class VAEModel(MultimodalModel):
                 "conditions only: use `translate(..., latent='sample')`. "
                 f"Received: generate({num_examples})"
             )
-        seed = inference.random_seed() if seed is None else seed
+        seed = random_seed() if seed is None else seed
         z = self.sample_latents(num_examples, seed=seed)
         return self.decode(z, output, seed=seed, batch_size=batch_size)
 
@@ -643,9 +646,7 @@ class VAEModel(MultimodalModel):
         Returns:
             NumPy array of shape `(num_examples, latent_dim)`.
         """
-        random = np.random.default_rng(
-            inference.random_seed() if seed is None else seed
-        )
+        random = np.random.default_rng(random_seed() if seed is None else seed)
         noise = random.standard_normal((num_examples, self.latent_dim))
         if self.sampler:
             noise = draw_from_mixture(self.sampler, noise, random)
@@ -729,7 +730,7 @@ class VAEModel(MultimodalModel):
             joint = self.log_likelihood({**x, **given}, **options)
             return joint - self.log_likelihood(given, **options)
 
-        def estimate(x, present, z, noise):
+        def estimate(x, present, noise):
             experts, context = networks.encode(self, x, present, training=False)
             weights = {
                 name: ops.cast(there, "float32")
@@ -744,13 +745,16 @@ class VAEModel(MultimodalModel):
                 num_samples,
             )
 
-        return inference.map_batches(
+        x, present = inference.examples(self, x, missing)
+        return apply_to_rows(
             self,
             ("log_likelihood", num_samples),
             estimate,
-            (*inference.examples(self, x, missing), ()),
-            batch_size,
-            seed,
+            x,
+            present,
+            present,
+            batch_size=batch_size,
+            seed=seed,
         )
 
     def endpoints(self, sampling="seed"):
