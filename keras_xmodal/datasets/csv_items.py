@@ -42,7 +42,7 @@ class CsvItems(Mapping):
         """The rows of an item, in order of the file."""
         if item not in self._places:
             raise KeyError(item)
-        return [self._row(place) for place in self._places[int(item)]]
+        return [self._row(int(place)) for place in self._places[int(item)]]
 
     def __iter__(self) -> Iterator[int]:
         """Iterate over the ids."""
