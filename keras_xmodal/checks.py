@@ -16,6 +16,7 @@ import pathlib
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 # Kinds of NumPy dtypes whose values can be equal to each other.
 ID_FAMILIES = ("biu", "f", "c", "U", "S", "M", "m")
@@ -296,6 +297,36 @@ def string_array(argument, value):
             f"`{argument}` must hold strings. Received: dtype={value.dtype}"
         )
     return value
+
+
+def values(argument, tensor, low, high, rule="", tolerance=0):
+    """A tensor of values from `low` to `high`, checked in a graph as well.
+
+    `rule` says more than the range does.
+    """
+    tensor = tf.convert_to_tensor(tensor)
+    number = tensor
+    if tensor.dtype.is_integer:
+        if low <= tensor.dtype.min and tensor.dtype.max <= high:
+            return tensor
+        number = tf.cast(tensor, tf.int64)
+    # NaN is in no range.
+    inside = (number >= low - tolerance) & (number <= high + tolerance)
+    inside = tf.reduce_all(inside)
+    rule = f"`{argument}` must be {rule or f'from {low} to {high}'}. Received:"
+    if not tf.executing_eagerly():
+        ends = tf.reduce_min(number), tf.reduce_max(number)
+        check = tf.debugging.Assert(
+            inside, [f"{rule} values from", ends[0], "to", ends[1]]
+        )
+        with tf.control_dependencies([check]):
+            return tf.identity(tensor)
+    if not inside:
+        number = np.asarray(number)
+        raise ValueError(
+            f"{rule} values from {number.min():g} to {number.max():g}"
+        )
+    return tensor
 
 
 def real_numbers(argument, value):

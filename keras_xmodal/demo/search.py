@@ -68,7 +68,7 @@ def read_picture(path: pathlib.Path):
     """
     content = path.read_bytes()
     try:
-        picture = decode_image(content)
+        picture = decode_image(content, 3)
     except tf.errors.InvalidArgumentError as error:
         raise ValueError(
             "the picture must be a PNG, JPEG, GIF, BMP or still WebP file. "

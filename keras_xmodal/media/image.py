@@ -1,39 +1,191 @@
 """Files of pictures: decoded in graphs and out of them, checked."""
 
+import functools
+
 import tensorflow as tf
 
-_ANIMATION = 2  # The bit of a WebP file's flags.
+from keras_xmodal.media.bmp import decode_bmp
+from keras_xmodal.media.check import InvalidFile, after, check, invalid
+from keras_xmodal.media.decode_each import refusal
+from keras_xmodal.media.gif_frames import decode_gif
+from keras_xmodal.media.header import KINDS, length, read_header
+
+# As Pillow, which warns above it.
+MAX_PIXELS = 2**30 // 12
+_RULE = "a JPEG, PNG, GIF, BMP or still WebP image"
 
 
-def decode_image(content, channels=0):
+def decode_image(content, channels=0, max_pixels=MAX_PIXELS, name="`contents`"):
     """Decode a JPEG, PNG, GIF, BMP or still WebP file; of a GIF, one frame.
 
-    TensorFlow 2.21 writes past its memory where it decodes an animated WebP
-    file, and ends the process. Here that is an error.
+    It stands upright, as its orientation tag says. Its size is checked before
+    its pixels are decoded.
+
+    Args:
+        content: Scalar string tensor or bytes.
+        channels: 0 for those of the file, or 1, 3 or 4. With 1 and 3, what
+            is not opaque is laid over white.
+        max_pixels: Positive integer, the largest number of pixels.
+        name: How errors call the content.
+
+    Returns:
+        uint8 tensor of shape `(height, width, channels)`: grey, grey and
+        opacity, RGB, or RGB and opacity.
+
+    Raises:
+        tf.errors.InvalidArgumentError: If it is no picture, or too large.
     """
-    # Padded, because a slice must begin within the string.
-    head = tf.strings.join([tf.strings.substr(content, 0, 21), "\0" * 21])
-    flags = tf.io.decode_raw(tf.strings.substr(head, 20, 1), tf.uint8)[0]
-    animated = (
-        (tf.strings.substr(head, 0, 4) == "RIFF")
-        & (tf.strings.substr(head, 8, 8) == "WEBPVP8X")
-        & (tf.bitwise.bitwise_and(flags, tf.cast(_ANIMATION, tf.uint8)) > 0)
+    content = tf.convert_to_tensor(content, tf.string)
+    if not tf.executing_eagerly():
+        return _traced(channels, max_pixels)(content)
+    return _decode(content, channels, max_pixels, name)
+
+
+@functools.cache
+def _traced(channels, max_pixels):
+    """One graph for all that need it: its operations are many."""
+    return tf.function(
+        lambda content: _decode(content, channels, max_pixels, "`contents`"),
+        input_signature=[tf.TensorSpec((), tf.string)],
+        autograph=False,
     )
-    check = tf.debugging.Assert(
-        ~animated,
-        ["A picture must be a still one. Received: an animated WebP file"],
-    )
-    # Eagerly, the check has been made, and is no operation.
-    with tf.control_dependencies([] if check is None else [check]):
-        return tf.io.decode_image(
-            tf.identity(content), channels, expand_animations=False
+
+
+def _decode(content, channels, max_pixels, name):
+    header = read_header(content)
+    content = _check(content, header, max_pixels, name)
+    kind, height, width, orientation = header
+    try:
+        image = tf.switch_case(
+            tf.where(
+                kind == KINDS.index("gif"),
+                1,
+                tf.where(kind == KINDS.index("bmp"), 2, 0),
+            ),
+            [
+                lambda: tf.io.decode_image(content, expand_animations=False),
+                lambda: _first_frame(content, max_pixels, name),
+                lambda: decode_bmp(content, height, width, name),
+            ],
         )
+    except tf.errors.InvalidArgumentError as error:
+        if isinstance(error, InvalidFile):
+            raise
+        raise refusal(name, _RULE, content) from error
+    image.set_shape((None, None, None))
+    image = tf.cond(
+        orientation > 1, lambda: _turn(image, orientation), lambda: image
+    )
+    return _to_channels(image, channels) if channels else image
 
 
 def is_whole_image(content: bytes) -> bool:
-    """Whether `decode_image` reads it."""
+    """Whether `decode_image` reads it, and of a GIF all of its frames."""
     try:
-        decode_image(tf.constant(content))
+        if content.startswith(b"GIF8"):
+            content = tf.constant(content)
+            options = tf.range, tf.size, tf.int32
+            decode_gif(content, MAX_PIXELS, "`content`", *options)
+        else:
+            decode_image(content)
     except tf.errors.InvalidArgumentError:
         return False
     return True
+
+
+def _check(content, header, max_pixels, name):
+    """The content, checked by its header."""
+    kind, height, width, _ = header
+    rule = f"{name} must be {_RULE}"
+    known = (kind > 0) & (height > 0) & (width > 0)
+    return after(
+        [
+            check(
+                known,
+                rule,
+                "{} bytes that begin with {}",
+                length(content),
+                tf.io.decode_raw(tf.strings.substr(content, 0, 16), tf.uint8),
+                error=invalid,
+            ),
+            # TensorFlow 2.21 writes past its memory where it decodes an
+            # animated WebP file, and ends the process.
+            check(
+                kind != KINDS.index("animated webp"),
+                f"{rule}. A picture must be a still one",
+                "an animated WebP file",
+                error=invalid,
+            ),
+            check(
+                height * width <= max_pixels,
+                f"{rule} of at most `max_pixels={max_pixels}` pixels",
+                "{} x {} pixels",
+                height,
+                width,
+                error=invalid,
+            ),
+        ],
+        content,
+    )
+
+
+def _first_frame(content, max_pixels, name):
+    frames = decode_gif(
+        content,
+        max_pixels,
+        name,
+        lambda count: tf.zeros(1, tf.int32),
+        tf.identity,
+    )
+    return frames[0]
+
+
+def _turn(image, orientation):
+    """Bring a picture upright, by its EXIF tag."""
+    image = tf.cond(
+        orientation >= 5,
+        lambda: tf.transpose(image, (1, 0, 2)),
+        lambda: image,
+    )
+
+    def mirror(image, axis, orientations):
+        return tf.cond(
+            tf.reduce_any(orientation == orientations),
+            lambda: tf.reverse(image, [axis]),
+            lambda: image,
+        )
+
+    image = mirror(image, 1, [2, 3, 6, 7])
+    return mirror(image, 0, [3, 4, 7, 8])
+
+
+def _to_channels(image, channels):
+    """Pictures of 1, 3 or 4 channels, as bytes."""
+    count = tf.shape(image)[-1]
+    has_opacity = count % 2 == 0
+    if channels == 4:
+        opaque = tf.fill(tf.shape(image[..., :1]), tf.constant(255, tf.uint8))
+        opacity = tf.cond(has_opacity, lambda: image[..., -1:], lambda: opaque)
+        colors = image[..., : tf.where(has_opacity, count - 1, count)]
+        colors = _repeated(colors, 3)
+        return tf.concat([colors, opacity], axis=-1)
+
+    def over_white():
+        wide = tf.cast(image, tf.uint16)
+        colors, opacity = wide[..., :-1], wide[..., -1:]
+        colors = colors * opacity + 255 * (255 - opacity) + 127
+        return tf.cast(colors // 255, tf.uint8)
+
+    image = tf.cond(has_opacity, over_white, lambda: image)
+    if channels == 3:
+        return _repeated(image, 3)
+    return tf.cond(
+        tf.shape(image)[-1] == 1,
+        lambda: image,
+        lambda: tf.image.rgb_to_grayscale(image[..., :3]),
+    )
+
+
+def _repeated(colors, channels):
+    shape = tf.concat([tf.shape(colors)[:-1], [channels]], axis=0)
+    return tf.broadcast_to(colors, shape)

@@ -7,6 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from keras_xmodal import checks, files
+from keras_xmodal.media.check import after
+from keras_xmodal.media.check import check as check_file
 
 _PCM, _FLOAT, _ALAW, _MULAW, _EXTENSIBLE = 1, 3, 6, 7, 0xFFFE
 # What programs write that do not know the length yet is this or more.
@@ -70,7 +72,7 @@ def decode_wav(
 
     def check(condition, rule, evidence, *values):
         rule = f"`{name}` must {rule}"
-        assertions.append(_check(condition, rule, evidence, values))
+        assertions.append(check_file(condition, rule, evidence, *values))
 
     riff = tf.constant(list(b"RIFF"), tf.uint8)
     wave = tf.constant(list(b"WAVE"), tf.uint8)
@@ -133,7 +135,7 @@ def decode_wav(
     count = data_size // tf.maximum(block, 1)
     check(count > 0, "hold samples", "a chunk `data` of {} bytes", data_size)
     # A graph runs nothing that uses them before it has checked all.
-    octets = _after(assertions, octets)
+    octets = after(assertions, octets)
     data = octets[data_at : data_at + count * block]
     # (samples * channels,)
     values = tf.switch_case(
@@ -148,7 +150,7 @@ def decode_wav(
     values = tf.reshape(values, tf.stack([-1, channels]))
     waveform = tf.reduce_mean(values, axis=1)
     sampling_rate = tf.cast(sampling_rate, tf.int32)
-    return _after(assertions, waveform), _after(assertions, sampling_rate)
+    return after(assertions, waveform), after(assertions, sampling_rate)
 
 
 def write_wav(
@@ -208,29 +210,6 @@ def _traced_decoder():
     """As a graph, which is faster than one operation after another."""
     spec = tf.TensorSpec((), tf.string)
     return tf.function(decode_wav, input_signature=[spec])
-
-
-def _check(condition, rule, evidence, values):
-    if not tf.executing_eagerly():
-        message = tf.strings.format(f"{rule}. Received: {evidence}", values)
-        # `tf.debugging.Assert` is slower to trace, by a branch for each.
-        return tf.raw_ops.Assert(condition=condition, data=[message])
-    if not condition:
-        received = evidence.format(
-            *(
-                repr(value.numpy().tobytes()) if value.shape.rank else value
-                for value in values
-            )
-        )
-        raise ValueError(f"{rule}. Received: {received}")
-    return None
-
-
-def _after(assertions, tensor):
-    if tf.executing_eagerly():
-        return tensor
-    with tf.control_dependencies(assertions):
-        return tf.identity(tensor)
 
 
 def _integer(octets, at, width):

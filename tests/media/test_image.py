@@ -1,12 +1,16 @@
 """Tests of decoding picture files."""
 
 import io
+import struct
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from PIL import Image
+from PIL import Image, ImageOps
 
+from keras_xmodal.media.header import read_header
 from keras_xmodal.media.image import decode_image, is_whole_image
 
 
@@ -49,6 +53,166 @@ def test_animated_webp_is_an_error_and_not_the_end_of_the_process():
         decode_image(content)
     with error:
         tf.function(decode_image)(tf.constant(content))
+
+
+def save(picture, kind, **options):
+    file = io.BytesIO()
+    picture.save(file, kind, **options)
+    return file.getvalue()
+
+
+def photo(size=(11, 7)):
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (3, 5, 3)).astype("uint8")
+    return Image.fromarray(pixels).resize(size)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_pictures_stand_upright(kind, orientation):
+    exif = Image.Exif()
+    exif[0x010F] = "camera"
+    exif[0x0112] = orientation
+    options = {"lossless": True} if kind == "WEBP" else {"quality": 95}
+    content = save(photo(), kind, exif=exif.tobytes(), **options)
+    upright = ImageOps.exif_transpose(Image.open(io.BytesIO(content)))
+    decoded = decode_image(content, 3).numpy().astype(int)
+    difference = np.abs(decoded - np.asarray(upright))
+    assert np.max(difference) <= 10  # of two decoders of JPEG
+    in_graph = tf.function(lambda content: decode_image(content, 3))
+    np.testing.assert_array_equal(in_graph(tf.constant(content)), decoded)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "RGBA"])
+def test_bmp_files_of_all_depths(mode):
+    """Windows and Pillow take the fourth byte of a plain file for padding."""
+    content = save(photo().convert(mode), "BMP")
+    expected = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
+    np.testing.assert_array_equal(decode_image(content), expected)
+    in_graph = tf.function(decode_image)
+    np.testing.assert_array_equal(in_graph(tf.constant(content)), expected)
+
+
+def test_other_bmp_files():
+    pixels = np.arange(16).reshape(4, 4) % 3
+    rows = np.packbits(
+        np.unpackbits(pixels.astype("uint8")[..., None], axis=-1)[..., 4:]
+    ).reshape(4, 2)
+    palette = np.uint8([[255, 0, 0, 0], [0, 255, 0, 0], [0, 0, 255, 0]])
+    header = struct.pack(
+        "<2sIIIIiiHHIIiiII", b"BM", 0, 0, 66, 40, 4, -4, 1, 4, 0, 0, 0, 0, 3, 0
+    )
+    # Four bits a pixel, from the top, rows of four bytes.
+    content = (
+        header + palette.tobytes() + np.pad(rows, [[0, 0], [0, 2]]).tobytes()
+    )
+    expected = palette[pixels][..., 2::-1]
+    np.testing.assert_array_equal(decode_image(content), expected)
+    # The header of OS/2, whose colours take three bytes.
+    header = struct.pack("<2sIIIIHHHH", b"BM", 0, 0, 35, 12, 4, 4, 1, 4)
+    rows = np.pad(rows[::-1], [[0, 0], [0, 2]]).tobytes()
+    content = header + palette[:, :3].tobytes() + rows
+    np.testing.assert_array_equal(decode_image(content), expected)
+    # Run-length codes.
+    content = bytearray(save(photo().convert("P"), "BMP"))
+    content[30] = 1
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match="BMP file of 1, 4"
+    ):
+        decode_image(bytes(content))
+
+
+def test_opacity_of_bmp_files():
+    """A later header says which bits are opacity."""
+    masks = struct.pack("<IIII", 0xFF0000, 0xFF00, 0xFF, 0xFF000000)
+    header = struct.pack(
+        "<2sIIIIiiHHIIiiII",
+        b"BM",
+        0,
+        0,
+        138,
+        124,
+        1,
+        1,
+        1,
+        32,
+        3,
+        0,
+        0,
+        0,
+        0,
+        0,
+    )
+    content = (header + masks).ljust(138, b"\0") + bytes([1, 2, 3, 51])
+    assert decode_image(content).numpy().tolist() == [[[3, 2, 1, 51]]]
+    assert decode_image(content, 3).numpy().tolist() == [[[205, 204, 204]]]
+
+
+@pytest.mark.parametrize(
+    ("kind", "size"),
+    [("PNG", 11 * 7), ("JPEG", 77), ("GIF", 77), ("BMP", 77), ("WEBP", 77)],
+)
+def test_too_many_pixels_are_found_in_the_header(kind, size):
+    content = save(photo(), kind)
+    assert decode_image(content, max_pixels=size).shape[:2] == (7, 11)
+    match = f"max_pixels={size - 1}`.*Received: 7 x 11|of up to 77 pixels"
+    with pytest.raises(tf.errors.InvalidArgumentError, match=match):
+        decode_image(content, max_pixels=size - 1)
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        tf.function(lambda c: decode_image(c, max_pixels=size - 1))(
+            tf.constant(content)
+        )
+
+
+@pytest.mark.parametrize("lossless", [False, True])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_sizes_of_all_kinds_of_webp(lossless, mode):
+    content = save(photo((300, 5)).convert(mode), "WEBP", lossless=lossless)
+    assert read_header(tf.constant(content))[1:3] == [5, 300]
+
+
+def test_declared_bombs_take_no_memory():
+    png = bytearray(save(photo(), "PNG"))
+    png[16:24] = struct.pack(">II", 60_000, 60_000)
+    webp = b"RIFF\x1a\0\0\0WEBPVP8L\x0d\0\0\0/\xff\xff\xff\x0f" + b"\0" * 9
+    jpeg = bytearray(save(photo(), "JPEG"))
+    at = jpeg.index(b"\xff\xc0")
+    jpeg[at + 5 : at + 9] = b"\xff\xff\xff\xff"
+    gif = b"GIF89a\xff\xff\xff\xff" + save(photo(), "GIF")[10:]
+    for content in (png, webp, jpeg, gif):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="max_pixels="):
+            decode_image(bytes(content))
+        assert not is_whole_image(bytes(content))
+
+
+@pytest.mark.large
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP"])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_memory_a_pixel(kind, mode, tmp_path):
+    """Of a photo of 48 megapixels, in a graph as a server runs it."""
+    if mode == "RGBA" and kind in ("JPEG", "GIF", "BMP"):
+        pytest.skip("has no opacity")
+    file = tmp_path / "photo"
+    file.write_bytes(save(photo((8000, 6000)).convert(mode), kind))
+    script = f"""
+import resource, tensorflow as tf, keras_xmodal as kx
+layer = kx.networks.ImagePreprocessor((224, 224))
+spec = tf.TensorSpec((None,), tf.string)
+decode = tf.function(layer.decode, input_signature=[spec])
+content = open({str(file)!r}, "rb").read()
+decode([tf.io.encode_png(tf.zeros((300, 300, 4), "uint8")).numpy()])
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+assert decode([content]).shape == (1, 224, 224, 3)
+after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print("bytes a pixel", (after - before) * 1024 / 48e6)
+"""
+    output = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert float(output.split()[-1]) < 12
 
 
 @pytest.mark.parametrize("content", [b"", b"RIFF", b"nothing"])

@@ -7,8 +7,13 @@ import tensorflow as tf
 from keras import ops
 
 from keras_xmodal import checks
-from keras_xmodal.media.decode_each import decode_each, refusal
-from keras_xmodal.media.image import decode_image
+from keras_xmodal.media.decode_each import decode_each
+from keras_xmodal.media.image import MAX_PIXELS, decode_image
+from keras_xmodal.networks.image.resize import (
+    over_white,
+    resize,
+    resize_over_white,
+)
 from keras_xmodal.saving import register
 
 
@@ -17,21 +22,24 @@ class ImagePreprocessor(keras.layers.Layer):
     """Resize and scale pictures, and augment them in training.
 
     The same layer works eagerly, in `tf.data.Dataset.map` and inside an
-    exported graph. Integers are taken as 0 to 255 and divided by 255, floats
-    as lying in [0, 1] already. One channel is repeated to RGB; a fourth is
-    opacity, and the picture is laid over white. A picture of another size is
-    resized with bilinear interpolation and antialiasing (its sides are scaled
-    apart: the whole picture stays in view); one that has the size already is
-    left alone.
+    exported graph. Integers are from 0 to 255 and divided by 255, floats are in
+    [0, 1] already; others are an error, in a graph as well. One channel is
+    repeated to RGB; a fourth is opacity, and the picture is laid over white. A
+    picture of another size is resized with bilinear interpolation and
+    antialiasing (its sides are scaled apart: the whole picture stays in view);
+    one that has the size already is left alone.
 
     Encoded pictures (JPEG, PNG, GIF, BMP, WebP) are accepted as a string
-    tensor, see `decode`.
+    tensor or a list of bytes, see `decode`.
 
     Args:
         image_size: Pair of positive integers, height and width in pixels.
         augmentation: Keras layer on float pictures `(batch, height, width, 3)`
             in [0, 1], called after resizing and only with `training=True`,
             or `None`. What it returns is clipped to [0, 1].
+        max_pixels: Positive integer, height times width of the largest file
+            that is decoded, which its header says. Decoding and resizing take
+            less than 12 bytes of memory a pixel.
         **kwargs: Further arguments of `keras.layers.Layer`. The result is
             float32 under every `dtype` policy; an encoder casts it itself.
 
@@ -48,9 +56,10 @@ class ImagePreprocessor(keras.layers.Layer):
     Raises:
         TypeError: If `augmentation` is no Keras layer, or the pictures are
             boolean or complex numbers.
-        ValueError: If `image_size` is no pair of positive integers, the
-            pictures have another rank or number of channels, or, in eager
-            mode, floats are above 1.
+        ValueError: If `image_size` is no pair of positive integers, or the
+            pictures have another rank, number of channels or range.
+        tf.errors.InvalidArgumentError: If a file is no picture or too large,
+            or, inside a graph, pictures have another range.
 
     Example:
         ```python
@@ -67,6 +76,7 @@ class ImagePreprocessor(keras.layers.Layer):
         self,
         image_size: Sequence[int] = (32, 32),
         augmentation: keras.layers.Layer | None = None,
+        max_pixels: int = MAX_PIXELS,
         **kwargs,
     ):
         # Half precision would spoil what is meant as float32.
@@ -75,6 +85,7 @@ class ImagePreprocessor(keras.layers.Layer):
         self.augmentation = checks.keras_layer(
             "augmentation", augmentation, optional=True
         )
+        self.max_pixels = checks.positive_integer("max_pixels", max_pixels)
         self._allow_non_tensor_positional_args = True
         self._convert_input_args = False
         self.built = True  # a layer in `augmentation` builds itself
@@ -85,10 +96,9 @@ class ImagePreprocessor(keras.layers.Layer):
         if dtype == "string":
             images = self._decode(images)
         elif dtype.startswith(("int", "uint")):
-            images = self._standardize(ops.cast(images, "float32") / 255.0)
+            images = self._standardize(_check_range(images), 255.0)
         elif dtype.startswith(("float", "bfloat")):
-            images = self._standardize(ops.cast(images, "float32"))
-            _check_range(images)
+            images = self._standardize(_check_range(images))
         else:
             raise TypeError(
                 "`images` must be integers from 0 to 255, floats in [0, 1] or "
@@ -107,7 +117,8 @@ class ImagePreprocessor(keras.layers.Layer):
         """Decode pictures, each of its own size, and preprocess them.
 
         All of it is TensorFlow graph operations, so that an exported model
-        takes the bytes of picture files. Orientation tags are not applied.
+        takes the bytes of picture files. They stand upright, as their EXIF
+        tag of orientation says, and what is clear is white.
 
         Args:
             contents: String tensor or list of bytes of shape `(batch,)`, or
@@ -121,61 +132,43 @@ class ImagePreprocessor(keras.layers.Layer):
         Raises:
             TypeError: If `contents` does not hold strings.
             ValueError: If it has another rank.
-            tf.errors.InvalidArgumentError: If one of them is no picture.
+            tf.errors.InvalidArgumentError: If one of them is no whole picture,
+                or has more than `max_pixels`.
         """
         return self._decode(contents)
 
     def _decode(self, contents):
         shape = (*self.image_size, 3)
-        return decode_each(contents, self._decode_one, shape)
+        return decode_each(contents, self.decode_one, shape)
 
-    def _decode_one(self, content, name="`contents`"):
-        try:
-            image = decode_image(content)
-        except tf.errors.InvalidArgumentError as error:
-            rule = "a JPEG, PNG, GIF, BMP or still WebP image"
-            raise refusal(name, rule, content) from error
-        image = tf.cast(image, tf.float32) / 255.0
+    def decode_one(self, content, name="`contents`"):
+        """Decode one picture; `name` is how errors call it."""
+        image = decode_image(content, max_pixels=self.max_pixels, name=name)
         # Grey, grey and opacity, RGB, or RGB and opacity: known only now.
-        channels = tf.shape(image)[-1]
-        num_colors = channels - tf.cast(channels % 2 == 0, tf.int32)
-        colors = image[..., :num_colors] + tf.zeros((1, 1, 3))
-        opacity = tf.reduce_min(
-            tf.pad(
-                image[..., num_colors:],
-                [[0, 0], [0, 0], [0, 1]],
-                constant_values=1.0,
-            ),
-            axis=-1,
-            keepdims=True,
+        image = tf.cond(
+            tf.shape(image)[-1] % 2 == 0,
+            lambda: resize_over_white(image, self.image_size),
+            lambda: resize(image, self.image_size),
         )
-        return self._resize(_over_white(colors, opacity))
+        image = tf.broadcast_to(image / 255.0, (*self.image_size, 3))
+        return tf.ensure_shape(image, (*self.image_size, 3))
 
-    def _standardize(self, images):
+    def _standardize(self, images, white=1.0):
         sizes = ("height", "width", "channels")
         checks.shape("images", images.shape, ("batch", *sizes), sizes)
         channels = images.shape[-1]
-        if channels == 1:
-            images = ops.repeat(images, 3, axis=-1)
-        elif channels == 4:
-            images = _over_white(images[..., :3], images[..., 3:])
-        elif channels != 3:
+        if channels not in (1, 3, 4):
             raise ValueError(
                 "`images` must have 1 (grey), 3 (RGB) or 4 (RGB and opacity) "
                 f"channels on the last axis. Received: shape={images.shape}"
             )
-        return self._resize(images)
-
-    def _resize(self, images):
-        if tuple(images.shape[-3:-1]) == self.image_size:
-            return images
-        return ops.image.resize(
-            images,
-            self.image_size,
-            interpolation="bilinear",
-            antialias=True,
-            data_format="channels_last",
-        )
+        if channels == 4:
+            images = tf.cast(images, tf.float32)
+            images = over_white(images[..., :3], images[..., 3:] / white, white)
+        images = resize(images, self.image_size) / white
+        if channels == 1:
+            images = ops.repeat(images, 3, axis=-1)
+        return images
 
     def compute_output_spec(self, images, training=False):
         if keras.backend.standardize_dtype(images.dtype) != "string":
@@ -189,19 +182,15 @@ class ImagePreprocessor(keras.layers.Layer):
         return (*batch_shape, *self.image_size, 3)
 
 
-def _over_white(colors, opacity):
-    return colors * opacity + (1.0 - opacity)
-
-
 def _check_range(images):
-    """Refuse floats from 0 to 255, where values can be looked at."""
-    if not tf.executing_eagerly() or not tf.is_tensor(images):
-        return
-    largest = float(tf.reduce_max(images)) if tf.size(images) else 0.0
-    if largest > 1.01:
-        raise ValueError(
-            "`images` must be integers from 0 to 255 or floats in [0, 1]. A "
-            "`keras.Sequential` makes floats of integers, unless it begins "
-            "with `keras.Input(shape, dtype='uint8')`. "
-            f"Received: floats up to {largest:g}"
-        )
+    rule = (
+        "integers from 0 to 255 or floats in [0, 1]. A `keras.Sequential` "
+        "makes floats of integers, unless it begins with `keras.Input(shape, "
+        "dtype='uint8')`, and `keras.utils.image_dataset_from_directory` makes "
+        "floats up to 255, which are to be divided by 255"
+    )
+    if "int" in keras.backend.standardize_dtype(images.dtype):
+        return checks.values("images", images, 0, 255, rule)
+    # What interpolation leaves beyond the ends is no mistake.
+    images = checks.values("images", images, 0, 1, rule, tolerance=0.01)
+    return tf.clip_by_value(tf.cast(images, tf.float32), 0.0, 1.0)

@@ -7,7 +7,9 @@ import tensorflow as tf
 from keras import ops
 
 from keras_xmodal import checks
-from keras_xmodal.media.decode_each import decode_each, refusal
+from keras_xmodal.media.decode_each import decode_each
+from keras_xmodal.media.gif_frames import decode_gif
+from keras_xmodal.media.image import MAX_PIXELS
 from keras_xmodal.networks.image.image_preprocessor import ImagePreprocessor
 from keras_xmodal.ops.sample_frames import sample_frames
 from keras_xmodal.saving import register
@@ -37,6 +39,9 @@ class VideoPreprocessor(keras.layers.Layer):
             width, 3)` in [0, 1], such as `VideoAugmentation`, called after
             resizing and only with `training=True`, or `None`. What it returns
             is clipped to [0, 1].
+        max_pixels: Positive integer, height times width of the largest frame
+            of a file that is decoded, one after the other; of all frames
+            together, 100 times as many.
         **kwargs: Further arguments of `keras.layers.Layer`. The result is
             float32 under every `dtype` policy; an encoder casts it itself.
 
@@ -58,8 +63,10 @@ class VideoPreprocessor(keras.layers.Layer):
         TypeError: If `augmentation` is no Keras layer, or the videos are
             boolean or complex numbers.
         ValueError: If `num_frames` or `image_size` are not positive integers,
-            the videos have another rank or number of channels, or one has no
-            frame.
+            the videos have another rank, number of channels or range, or one
+            has no frame.
+        tf.errors.InvalidArgumentError: If a file is no clip or too large, or,
+            inside a graph, videos have another range.
 
     Example:
         ```python
@@ -82,11 +89,15 @@ class VideoPreprocessor(keras.layers.Layer):
         num_frames: int = 8,
         image_size: Sequence[int] = (32, 32),
         augmentation: keras.layers.Layer | None = None,
+        max_pixels: int = MAX_PIXELS,
         **kwargs,
     ):
         # Half precision would spoil what is meant as float32.
         super().__init__(autocast=False, **kwargs)
-        self.frame_preprocessor = ImagePreprocessor(image_size)
+        self.frame_preprocessor = ImagePreprocessor(
+            image_size, max_pixels=max_pixels
+        )
+        self.max_pixels = self.frame_preprocessor.max_pixels
         self.num_frames = checks.positive_integer("num_frames", num_frames)
         self.image_size = self.frame_preprocessor.image_size
         self.augmentation = checks.keras_layer(
@@ -124,17 +135,14 @@ class VideoPreprocessor(keras.layers.Layer):
         """Decode videos, each of its own length and size, and preprocess them.
 
         All of it is TensorFlow graph operations, so that an exported model
-        takes the bytes of files. A frame that covers a part of the picture is
-        drawn over the frame before it, whatever the file says about how to
-        dispose of that one, and the clear parts of the first frame are black;
-        a file that breaks off gives the frames before. A JPEG or PNG picture
-        is a clip of one frame, without its opacity. Files that this is not
-        right for, and other formats, are read before the graph, by
+        takes the bytes of files. Frames are drawn as browsers do, over white
+        where they are clear. A JPEG, PNG, BMP or WebP picture is a clip of one
+        frame. Other formats are read before the graph, by
         `keras_xmodal.datasets.read_video`.
 
         Args:
             contents: String tensor or list of bytes of shape `(batch,)`, or
-                `()` for one clip: the content of GIF files.
+                `()` for one clip: the content of GIF files, or of pictures.
 
         Returns:
             Float32 tensor of shape `(batch, num_frames, *image_size, 3)`, or
@@ -143,7 +151,8 @@ class VideoPreprocessor(keras.layers.Layer):
         Raises:
             TypeError: If `contents` does not hold strings.
             ValueError: If it has another rank.
-            tf.errors.InvalidArgumentError: If one of them is no clip.
+            tf.errors.InvalidArgumentError: If one of them is no whole clip,
+                or has more than `max_pixels`.
         """
         return self._decode(contents)
 
@@ -152,17 +161,26 @@ class VideoPreprocessor(keras.layers.Layer):
         return decode_each(contents, self._decode_one, shape)
 
     def _decode_one(self, content, name="`contents`"):
-        try:
-            # Not `decode_image`, which animated WebP files crash.
-            frames = tf.io.decode_gif(content)
-        except tf.errors.InvalidArgumentError as error:
-            raise refusal(name, "a GIF file", content) from error
-        # Sampled before they are floats, which are four times as large.
-        indices = sample_frames(tf.shape(frames)[0], self.num_frames)
-        frames = tf.ensure_shape(
-            tf.gather(frames, indices), (self.num_frames, None, None, 3)
+        preprocessor = self.frame_preprocessor
+
+        def draw():
+            return decode_gif(
+                content,
+                self.max_pixels,
+                name,
+                lambda count: sample_frames(count, self.num_frames),
+                preprocessor,
+                tf.float32,
+            )
+
+        def stand_still():
+            picture = preprocessor.decode_one(content, name)
+            return tf.repeat(picture[tf.newaxis], self.num_frames, axis=0)
+
+        clip = tf.cond(
+            tf.strings.substr(content, 0, 4) == "GIF8", draw, stand_still
         )
-        return self.frame_preprocessor(frames)
+        return tf.ensure_shape(clip, (self.num_frames, *self.image_size, 3))
 
     def _standardize(self, videos, lengths):
         sizes = ("time", "height", "width", "channels")
