@@ -200,12 +200,13 @@ def modalities(argument, data, known, complete=False):
             f"names of {known}. Received: {argument} of type "
             f"{type(data).__name__}"
         )
-    wrong = not data or any(name not in known for name in data)
-    if wrong or (complete and len(data) < len(known)):
+    unknown = [name for name in data if name not in known]
+    if unknown or not data or (complete and len(data) < len(known)):
         count = "all of them" if complete else "at least one"
         raise ValueError(
             f"`{argument}` must hold modalities of {known}, {count}. "
             f"Received: {argument} with keys {list(data)}"
+            + (f", of which {unknown} are unknown" if unknown else "")
         )
     return data
 

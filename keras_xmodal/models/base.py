@@ -80,11 +80,14 @@ class MultimodalModel(keras.Model):
         x=None,
         y=None,
         batch_size=None,
-        *,
-        sample_weight=None,
-        validation_data=None,
+        epochs=1,
+        verbose="auto",
+        callbacks=None,
         validation_split=0.0,
+        validation_data=None,
+        shuffle=True,
         class_weight=None,
+        sample_weight=None,
         **kwargs,
     ):
         self._assert_compile_called("fit")
@@ -93,7 +96,6 @@ class MultimodalModel(keras.Model):
             (x, y, sample_weight), validation_data = self._split(
                 validation_split, x, y, sample_weight
             )
-        shuffle = kwargs.pop("shuffle", True)
         if shuffle not in (True, False):
             raise ValueError(
                 "`shuffle` must be True or False. "
@@ -119,6 +121,9 @@ class MultimodalModel(keras.Model):
             )
         return super().fit(
             source,
+            epochs=epochs,
+            verbose=verbose,
+            callbacks=callbacks,
             shuffle=shuffle and is_py_dataset,
             validation_data=validation_data,
             class_weight=class_weight,
@@ -126,7 +131,13 @@ class MultimodalModel(keras.Model):
         )
 
     def evaluate(
-        self, x=None, y=None, batch_size=None, *, sample_weight=None, **kwargs
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        verbose="auto",
+        sample_weight=None,
+        **kwargs,
     ):
         """Losses and metrics of data, in inference mode.
 
@@ -134,6 +145,7 @@ class MultimodalModel(keras.Model):
             x: As for `fit`.
             y: As for `fit`.
             batch_size: Positive integer, for arrays. Defaults to 32.
+            verbose: As for `keras.Model.evaluate`.
             sample_weight: As for `fit`.
             **kwargs: Further arguments of `keras.Model.evaluate`.
 
@@ -152,15 +164,16 @@ class MultimodalModel(keras.Model):
                 batch_size=batch_size,
                 steps=kwargs.get("steps"),
             )
-        return super().evaluate(x, **kwargs)
+        return super().evaluate(x, verbose=verbose, **kwargs)
 
-    def predict(self, x, batch_size=None, **kwargs):
+    def predict(self, x, batch_size=None, verbose="auto", **kwargs):
         """What the model makes of raw data, in inference mode.
 
         Args:
             x: Raw input of a call, or `Preprocessed`, in any form that `fit`
                 takes; ids, targets and weights in a data set are left aside.
             batch_size: Positive integer, for arrays. Defaults to 32.
+            verbose: As for `keras.Model.predict`.
             **kwargs: Further arguments of `keras.Model.predict`.
 
         Returns:
@@ -174,7 +187,7 @@ class MultimodalModel(keras.Model):
         source = self._gate(
             x, batch_size=batch_size, inputs=True, steps=kwargs.get("steps")
         )
-        return super().predict(source, **kwargs)
+        return super().predict(source, verbose=verbose, **kwargs)
 
     def train_on_batch(
         self, x, y=None, sample_weight=None, class_weight=None, **kwargs
@@ -366,15 +379,21 @@ class MultimodalModel(keras.Model):
                 dataset = dataset.repeat()
             return self._map(dataset, options)
         data_lib.check_source(x, y, sample_weight)
+        same = data_lib.SameModalities()
+
+        def prepare(batch):
+            return self._prepare_checked(same(batch), **options)
+
         if isinstance(x, keras.utils.PyDataset):
-            return data_lib.PreparedBatches(
-                x, lambda batch: self._prepare_checked(batch, **options)
-            )
+            return data_lib.PreparedBatches(x, prepare)
         if not isinstance(x, tf.data.Dataset):
-            return (self._prepare_checked(batch, **options) for batch in x)
+            return (prepare(batch) for batch in x)
         data_lib.check_not_empty(x)
         named = self._name(*unpack(x.element_spec), inputs)
         self._check_structure(*named, inputs)
+        data_lib.check_batched(named[0])
+        if not inputs:
+            data_lib.check_weights(named[2])
         dataset = self._map(x, {**options, "checked": False})
         specs = unpack(dataset.element_spec)
         if inputs:
@@ -431,18 +450,15 @@ class MultimodalModel(keras.Model):
 
     def _check_given(self, x, y=None, sample_weight=None, inputs=False):
         """Check names and sizes of arrays; return them, lists as arrays."""
-        batch = [
+        named = self._name(x, y, sample_weight, inputs)
+        self._check_structure(*named, inputs)
+        x, y, sample_weight = (
             None if part is None else data_lib.to_arrays(part, argument)
-            for argument, part in (
-                ("x", x),
-                ("y", y),
-                ("sample_weight", sample_weight),
+            for argument, part in zip(
+                ("x", "y", "sample_weight"), named, strict=True
             )
-        ]
-        x, y, sample_weight = self._name(*batch, inputs)
-        sample_weight = data_lib.flat_weights(sample_weight)
-        batch = x, y, sample_weight
-        self._check_structure(*batch, inputs)
+        )
+        batch = x, y, data_lib.flat_weights(sample_weight)
         self._check_sizes(*batch)
         return batch
 

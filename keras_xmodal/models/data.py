@@ -12,6 +12,8 @@ import tensorflow as tf
 
 from keras_xmodal import checks
 
+_MISSING = "Where a modality is missing, give it `sample_weight` 0."
+
 
 class PreparedBatches(keras.utils.PyDataset):
     """A `PyDataset` whose batches go through a function.
@@ -187,6 +189,46 @@ def to_arrays(part, argument="x"):
     return checks.array(argument, part)
 
 
+def check_batched(x):
+    """Check specs of what a data set yields: whole batches of arrays."""
+    for argument, spec in _leaves("x", x):
+        if not isinstance(spec, tf.TensorSpec):
+            raise TypeError(f"`{argument}` must be dense. Received: {spec}")
+        if spec.shape.rank == 0:
+            raise ValueError(
+                f"`{argument}` must be a batch: `dataset.batch(32)` makes "
+                f"batches of examples. Received: {argument} of shape ()"
+            )
+    sizes = {n: spec.shape[0] for n, spec in _leaves("x", x) if spec.shape.rank}
+    if len({size for size in sizes.values() if size is not None}) > 1:
+        raise ValueError(
+            "`x` must be batches of equally many examples of each modality: "
+            "`dataset.batch(32)` makes batches of examples. Received: sizes "
+            f"{sizes}"
+        )
+
+
+class SameModalities:
+    """A check that batches hold the same modalities, one after the other."""
+
+    def __init__(self):
+        self._first = None
+
+    def __call__(self, batch):
+        """Return the batch."""
+        x, _, _ = unpack(batch)
+        names = sorted(x) if isinstance(x, dict) else None
+        self._first = names if self._first is None else self._first
+        if names != self._first:
+            raise ValueError(
+                "Every batch of a `PyDataset` or generator must hold the same "
+                "modalities: where one is missing, give zeros with "
+                "`sample_weight` 0. Received: a batch of "
+                f"{names} after one of {self._first}"
+            )
+        return batch
+
+
 def has_rows(x):
     """1, or 0 for the empty batch that ends data of an unknown length."""
     rows = keras.ops.shape(keras.tree.flatten(x)[0])[0]
@@ -232,21 +274,24 @@ def split(arrays, share):
 
 def flat_weights(sample_weight):
     """Weights of shape `(examples,)`, also where they have a last axis of 1."""
-
-    def flatten(weight):
-        shape = weight.shape
-        if len(shape) == 2 and shape[-1] == 1:
-            return weight[:, 0]
-        if len(shape) != 1:
-            raise ValueError(
-                "`sample_weight` must have one weight per example, of shape "
-                f"(batch,). Received: sample_weight.shape={tuple(shape)}"
-            )
-        return weight
-
     if sample_weight is None:
         return None
-    return keras.tree.map_structure(flatten, sample_weight)
+    check_weights(sample_weight)
+    return keras.tree.map_structure(
+        lambda weight: weight[:, 0] if len(weight.shape) == 2 else weight,
+        sample_weight,
+    )
+
+
+def check_weights(sample_weight):
+    """Check the shapes of weights, or of their specs."""
+    for argument, weight in _leaves("sample_weight", sample_weight):
+        shape = tuple(weight.shape)
+        if len(shape) != 1 and (len(shape) != 2 or shape[1] != 1):
+            raise ValueError(
+                f"`{argument}` must have one weight per example, of shape "
+                f"(batch,). Received: {argument}.shape={shape}"
+            )
 
 
 def assert_usable(x, sample_weight):
@@ -257,7 +302,7 @@ def assert_usable(x, sample_weight):
     ):
         value = tf.convert_to_tensor(value)
         if value.dtype.is_floating:
-            rule = f"`{argument}` must be finite"
+            rule = f"`{argument}` must be finite. {_MISSING}"
             tf.debugging.assert_all_finite(value, rule)
     for argument, value in _leaves("sample_weight", sample_weight):
         rule = f"`{argument}` must not be negative"
@@ -298,25 +343,31 @@ def _fill(value, there):
 def check_arrays(x, y=None, sample_weight=None):
     """Check arrays of examples: lengths, weights, and finite values."""
     parts = x if isinstance(x, dict) else {"x": x}
-    sizes = {name: _length(name, part) for name, part in parts.items()}
+    sizes = {
+        name: _length(f"x[{name!r}]" if parts is x else "x", part)
+        for name, part in parts.items()
+    }
     size = checks.same_length("x", sizes, least=1)
     for argument, value in (("y", y), ("sample_weight", sample_weight)):
         for name, leaf in _leaves(argument, value):
             checks.same_length(argument, {"x": size, name: _length(name, leaf)})
             checks.finite(name, leaf)
     for name, weight in _leaves("sample_weight", sample_weight):
+        if np.asarray(weight).dtype != bool:
+            checks.real_numbers(name, weight)
         if np.min(np.asarray(weight)) < 0:
             raise ValueError(
                 f"`{name}` must not be negative. "
                 f"Received: a minimum of {np.min(np.asarray(weight))}"
             )
-    hint = "Where a modality is missing, give it `sample_weight` 0."
     there = presence(parts, sample_weight)
     for name, part in parts.items():
         rows = np.asarray(there[name]) if name in there else None
         argument = f"x[{name!r}]" if parts is x else "x"
         for leaf, value in _leaves(argument, part):
-            checks.finite(leaf, value, hint, rows)
+            if np.iscomplexobj(value):
+                checks.real_numbers(leaf, value)
+            checks.finite(leaf, value, _MISSING, rows)
 
 
 def _leaves(argument, value):

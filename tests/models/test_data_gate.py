@@ -362,6 +362,90 @@ def test_bad_data_is_refused_by_every_entry(make, entry):
         entry(model, image)
 
 
+def unbatched(rows):
+    return tf.data.Dataset.from_tensor_slices(rows)
+
+
+IMAGE, TEXT = VECTORS["image"], VECTORS["text"]
+BAD_DATA = {
+    "list of modalities": ([IMAGE, TEXT], "must be a dict of modalities"),
+    "tuple of modalities": ((IMAGE, TEXT), "must be a dict of modalities"),
+    "list of batches": ([VECTORS, VECTORS], "must be a dict of modalities"),
+    "array": (IMAGE, "must be a dict of modalities"),
+    "misspelt": ({**VECTORS, "txet": TEXT}, r"\['txet'\] are unknown"),
+    "scalar": ({**VECTORS, "text": 3.0}, r"`x\['text'\]` must be a batch"),
+    "one value each": ({**VECTORS, "text": TEXT[:, 0]}, r"\['text'\]|shape"),
+    "objects": ({**VECTORS, "text": [object()] * ROWS}, "must hold numbers"),
+    "no values": ({**VECTORS, "text": [[None] * 5] * ROWS}, "must hold num"),
+    "uneven": ({**VECTORS, "text": [[1.0], [2, 3]] * 3}, "of equal shapes"),
+    "complex": ({**VECTORS, "image": IMAGE * 1j}, "must be real numbers"),
+    "path": ("data.csv", "must be arrays, a `tf.data.Dataset`"),
+    "nothing": (None, "must be arrays, a `tf.data.Dataset`"),
+    "unbatched": (unbatched(VECTORS), r"`dataset.batch\(32\)`"),
+    "unbatched scalars": (
+        unbatched({"image": IMAGE[:, 0], "text": TEXT[:, 0]}),
+        r"`dataset.batch\(32\)`",
+    ),
+    "sparse": (
+        unbatched({**VECTORS, "text": tf.sparse.from_dense(TEXT)}).batch(2),
+        r"`x\['text'\]` must be dense",
+    ),
+    "modalities that come and go": (
+        Batches([(VECTORS,), ({"image": IMAGE},)]),
+        "must hold the (same )?modalities",
+    ),
+}
+
+
+@each_model
+@pytest.mark.parametrize("bad", BAD_DATA)
+def test_bad_data_is_refused_in_words(make, bad):
+    x, match = BAD_DATA[bad]
+    with pytest.raises((TypeError, ValueError), match=match):
+        make().fit(x, verbose=0)
+
+
+@paired_models
+def test_weights_of_batches_have_one_axis(make):
+    dataset = as_tf_data(VECTORS, IDS, np.ones((ROWS, 3), "float32"))
+    with pytest.raises(ValueError, match="one weight per example"):
+        make().fit(dataset, verbose=0)
+    with pytest.raises(TypeError, match="`sample_weight` must be real numbers"):
+        make().fit(VECTORS, sample_weight=np.array(["a"] * ROWS), verbose=0)
+
+
+@each_model
+def test_arguments_come_in_the_order_of_keras(make):
+    """That of `fit`, `evaluate` and `predict` of `keras.Model`."""
+    model = make()
+    stop = keras.callbacks.TerminateOnNaN()
+    history = model.fit(VECTORS, None, 2, 3, 0, [stop], 0.0, VECTORS, False)
+    assert len(history.epoch) == 3
+    assert "val_" in str(history.history)
+    values = model.evaluate(VECTORS, None, 2, 0, return_dict=True)
+    assert values == pytest.approx(
+        model.evaluate(VECTORS, batch_size=2, verbose=0, return_dict=True)
+    )
+    x = {"image": IMAGE}
+    for a, b in zip(
+        keras.tree.flatten(model.predict(x, 2, 0)),
+        keras.tree.flatten(model.predict(x, batch_size=2, verbose=0)),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("make", [gan, cycle_gan])
+def test_callbacks_of_one_optimizer_are_refused_where_there_are_two(make):
+    for callback in (
+        keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate),
+        keras.callbacks.ReduceLROnPlateau(monitor="generator_loss"),
+        keras.callbacks.SwapEMAWeights(),
+    ):
+        with pytest.raises(ValueError, match="ForOptimizer"):
+            make().fit(VECTORS, callbacks=[callback], verbose=0)
+
+
 @paired_models
 @pytest.mark.parametrize("entry", list(ENTRIES)[:5])
 def test_bad_weights_are_refused_by_every_entry(make, entry):

@@ -251,7 +251,7 @@ class EmbeddingModel(MultimodalModel):
             [w for scale in self.logit_scales.values() for w in scale.weights],
         )
 
-    def fit(self, x=None, y=None, batch_size=None, **kwargs):
+    def fit(self, x=None, y=None, batch_size=None, epochs=1, *args, **kwargs):
         """Train on dicts of modalities.
 
         Args:
@@ -263,7 +263,9 @@ class EmbeddingModel(MultimodalModel):
             y: Integer ids of shape `(examples,)`. Examples with equal ids are
                 positives of each other. None: each example is its own item.
             batch_size: Positive integer, for arrays. Defaults to 32.
-            **kwargs: Further arguments of `keras.Model.fit`.
+            epochs: Positive integer.
+            *args: Further arguments of `keras.Model.fit`, in its order.
+            **kwargs: The same, by name.
                 `sample_weight` is an array of shape `(examples,)` or a dict
                 `{modality: array}`; 0 says that the modality is missing in
                 that example, and its cells may hold NaN. A pair counts by the
@@ -278,7 +280,7 @@ class EmbeddingModel(MultimodalModel):
             ValueError: If the data is empty, not finite, of unequal sizes or
                 of unknown modalities.
         """
-        return super().fit(x, y, batch_size, **kwargs)
+        return super().fit(x, y, batch_size, epochs, *args, **kwargs)
 
     def _check_values(self, x, y=None, sample_weight=None):
         self._check_specs(x, y)

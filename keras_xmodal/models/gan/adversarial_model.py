@@ -134,11 +134,24 @@ class AdversarialModel(MultimodalModel):
             if variables and all(n.built for n in self._networks(role)):
                 optimizer.build(variables)
 
-    def fit(self, x=None, y=None, batch_size=None, **kwargs):
-        callbacks = kwargs.pop("callbacks", None)
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        epochs=1,
+        verbose="auto",
+        callbacks=None,
+        *args,
+        **kwargs,
+    ):
         if not isinstance(callbacks, keras.callbacks.CallbackList):
-            callbacks = [*keras.tree.flatten(callbacks or []), FiniteGuard()]
-        return super().fit(x, y, batch_size, callbacks=callbacks, **kwargs)
+            callbacks = keras.tree.flatten(callbacks or [])
+            checks.check_callbacks(callbacks)
+            callbacks = [*callbacks, FiniteGuard()]
+        return super().fit(
+            x, y, batch_size, epochs, verbose, callbacks, *args, **kwargs
+        )
 
     # Parts of a step.
 

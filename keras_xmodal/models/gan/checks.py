@@ -233,6 +233,24 @@ def check_target_shape(model, target):
         )
 
 
+def check_callbacks(callbacks):
+    """Check that no callback looks for the one optimizer of a model."""
+    of_one_optimizer = (
+        keras.callbacks.LearningRateScheduler,
+        keras.callbacks.ReduceLROnPlateau,
+        keras.callbacks.SwapEMAWeights,
+    )
+    for callback in callbacks:
+        if isinstance(callback, of_one_optimizer):
+            raise ValueError(
+                "A callback of the optimizer must say which of the two it "
+                "means: `kx.callbacks.ForOptimizer('generator_optimizer', "
+                "callback)` for `LearningRateScheduler` and "
+                "`ReduceLROnPlateau`; the average of weights is the model's "
+                f"own, `ema_momentum`. Received: {type(callback).__name__}"
+            )
+
+
 def check_last_batch(networks, size):
     """Check that no batch of one meets a layer of batch statistics."""
     layers = {

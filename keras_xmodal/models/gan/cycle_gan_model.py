@@ -274,7 +274,7 @@ class CycleGANModel(AdversarialModel):
         )
         object.__setattr__(self, "translation_metrics", metrics)
 
-    def fit(self, x=None, y=None, batch_size=None, **kwargs):
+    def fit(self, x=None, y=None, batch_size=None, epochs=1, *args, **kwargs):
         """Train all networks.
 
         Args:
@@ -286,7 +286,9 @@ class CycleGANModel(AdversarialModel):
                 augmentation; `Preprocessed` is taken as it is.
             y: None.
             batch_size: Positive integer, for arrays. Defaults to 32.
-            **kwargs: Further arguments of `keras.Model.fit`, without weights
+            epochs: Positive integer.
+            *args: Further arguments of `keras.Model.fit`, in its order.
+            **kwargs: The same, by name, without weights
                 of examples and `validation_split`. `validation_data` is like
                 `x`.
 
@@ -302,7 +304,7 @@ class CycleGANModel(AdversarialModel):
                 says in which step, and the model is as it was when the epoch
                 began.
         """
-        return super().fit(x, y, batch_size, **kwargs)
+        return super().fit(x, y, batch_size, epochs, *args, **kwargs)
 
     # Data.
 

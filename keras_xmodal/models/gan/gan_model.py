@@ -305,7 +305,7 @@ class GANModel(AdversarialModel):
             [keras.metrics.get(m) for m in metrics or ()],
         )
 
-    def fit(self, x=None, y=None, batch_size=None, **kwargs):
+    def fit(self, x=None, y=None, batch_size=None, epochs=1, *args, **kwargs):
         """Train both networks.
 
         Args:
@@ -319,7 +319,9 @@ class GANModel(AdversarialModel):
                 `Preprocessed` is taken as it is.
             y: Array of targets.
             batch_size: Positive integer, for arrays. Defaults to 32.
-            **kwargs: Further arguments of `keras.Model.fit`.
+            epochs: Positive integer.
+            *args: Further arguments of `keras.Model.fit`, in its order.
+            **kwargs: The same, by name.
 
         Returns:
             Keras `History`.
@@ -332,7 +334,7 @@ class GANModel(AdversarialModel):
                 says in which step, and the model is as it was when the epoch
                 began.
         """
-        return super().fit(x, y, batch_size, **kwargs)
+        return super().fit(x, y, batch_size, epochs, *args, **kwargs)
 
     # Data.
 

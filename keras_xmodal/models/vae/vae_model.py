@@ -301,7 +301,7 @@ class VAEModel(MultimodalModel):
                 )
         super().compile(optimizer=optimizer, **kwargs)
 
-    def fit(self, x=None, y=None, batch_size=None, **kwargs):
+    def fit(self, x=None, y=None, batch_size=None, epochs=1, *args, **kwargs):
         """Maximise the objective.
 
         Args:
@@ -314,7 +314,9 @@ class VAEModel(MultimodalModel):
             y: Targets of shape `(examples, output_dim)`, for a model of
                 tensors. Ids of a data set of dicts are left aside.
             batch_size: Positive integer, for arrays. Defaults to 32.
-            **kwargs: Further arguments of `keras.Model.fit`.
+            epochs: Positive integer.
+            *args: Further arguments of `keras.Model.fit`, in its order.
+            **kwargs: The same, by name.
                 `sample_weight` is an array of shape `(examples,)` or a dict
                 `{modality: array}`; 0 says that the modality is missing in
                 that example, and its cells may hold NaN. An array weighs the
@@ -329,15 +331,18 @@ class VAEModel(MultimodalModel):
                 unknown modalities, or outside the support of a likelihood, or
                 an example has no modality.
         """
-        return super().fit(x, y, batch_size, **kwargs)
+        return super().fit(x, y, batch_size, epochs, *args, **kwargs)
 
     def _check_values(self, x, y=None, sample_weight=None):
-        self._check_specs(x)
+        self._check_specs(x, y)
         if not self.modalities:
             x, sample_weight = {"x": x if y is None else y}, None
-        elif y is not None:
-            checks.integer_ids("y", y)
         vae_checks.check_support(x, self.likelihoods, sample_weight)
+
+    def _check_specs(self, x, y=None, sample_weight=None):
+        super()._check_specs(x)
+        if self.modalities and y is not None:
+            checks.integer_ids("y", y)
 
     def _default_targets(self, x):
         return super()._default_targets(x) if self.modalities else x
