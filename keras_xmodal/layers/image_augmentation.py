@@ -76,7 +76,9 @@ class ImageAugmentation(SavedSeedGenerator, keras.layers.Layer):
         Tensor of the shape of `images`, in [0, 1].
 
     Raises:
-        ValueError: If an amount is negative or too large.
+        ValueError: If an amount is negative or too large, or pictures to
+            change have another range.
+        tf.errors.InvalidArgumentError: If they have it inside a graph.
 
     Example:
         ```python
@@ -142,6 +144,7 @@ class ImageAugmentation(SavedSeedGenerator, keras.layers.Layer):
         if not training:
             return images
         dtype, single = images.dtype, len(images.shape) == 3
+        images = checks.values("images", images, 0, 1, tolerance=0.01)
         images = ops.cast(images, "float32")
         if single:
             images = ops.expand_dims(images, 0)

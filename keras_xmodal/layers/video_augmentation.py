@@ -33,7 +33,9 @@ class VideoAugmentation(ImageAugmentation):
 
     Raises:
         ValueError: If an amount is negative or too large, or the videos have
-            another rank.
+            another rank or range.
+        tf.errors.InvalidArgumentError: If they have another range inside a
+            graph.
 
     Example:
         ```python
@@ -58,6 +60,7 @@ class VideoAugmentation(ImageAugmentation):
     def call(self, videos, training=False):
         if not training:
             return videos
+        videos = checks.values("videos", videos, 0, 1, tolerance=0.01)
         shape, dtype = ops.shape(videos), videos.dtype
         batch = shape[0] if len(shape) == 5 else 1
         draws = keras.random.uniform(

@@ -148,7 +148,9 @@ def decode_wav(
         "NaN or infinity",
     )
     values = tf.reshape(values, tf.stack([-1, channels]))
-    waveform = tf.reduce_mean(values, axis=1)
+    # Not the mean of a sum, which may be infinite.
+    share = values / tf.cast(channels, tf.float32)
+    waveform = tf.reduce_sum(share, axis=1)
     sampling_rate = tf.cast(sampling_rate, tf.int32)
     return after(assertions, waveform), after(assertions, sampling_rate)
 
@@ -164,11 +166,11 @@ def write_wav(
         path: Path of the file, in a folder that exists.
         waveform: Float array or tensor of shape `(samples,)`, in [-1, 1];
             what is beyond is clipped.
-        sampling_rate: Positive integer, in Hz.
+        sampling_rate: Integer from 1 to 384,000, in Hz.
 
     Raises:
         ValueError: If the waveform has another rank, no samples or values
-            that are not finite, or the sampling rate is not positive.
+            that are not finite, or the sampling rate is out of range.
 
     Example:
         ```python
@@ -192,7 +194,7 @@ def encode_wav(waveform: np.ndarray, sampling_rate: int) -> bytes:
             "`waveform` must have at least one sample. Received: none"
         )
     checks.finite("waveform", waveform)
-    rate = checks.positive_integer("sampling_rate", sampling_rate)
+    rate = checks.integer("sampling_rate", sampling_rate, 1, _MAX_SAMPLING_RATE)
     return tf.audio.encode_wav(waveform[:, None], rate).numpy()
 
 

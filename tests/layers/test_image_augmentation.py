@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import keras_xmodal as kx
 from keras_xmodal.layers.image_augmentation import ImageAugmentation
 from tests.helpers import assert_close, check_layer
 
@@ -195,3 +196,22 @@ def test_wrong_arguments(kwargs, match):
 def test_wrong_shape(shape):
     with pytest.raises(ValueError, match="`images` must have shape"):
         ImageAugmentation()(np.zeros(shape, "float32"))
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (kx.layers.ImageAugmentation(), (2, 4, 4, 3)),
+        (kx.layers.VideoAugmentation(), (2, 3, 4, 4, 3)),
+    ],
+)
+@pytest.mark.parametrize("value", [255.0, -1.0, np.nan])
+def test_pictures_out_of_range_are_refused(layer, shape, value):
+    images = np.full(shape, value, "float32")
+    match = r"must be from 0 to 1. Received: .*values from"
+    with pytest.raises(ValueError, match=match):
+        layer(images, training=True)
+    data = tf.data.Dataset.from_tensors(images)
+    data = data.map(lambda x: layer(x, training=True))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="from 0 to 1"):
+        list(data)

@@ -258,10 +258,25 @@ def test_a_file_is_replaced_and_nothing_lies_beside_it(tmp_path):
         (np.zeros((2, 5)), 8000, "`waveform` must have shape"),
         ([], 8000, "`waveform` must have at least one sample"),
         ([0.0, np.nan], 8000, r"finite\. .* in 1 of 2"),
-        ([0.0], 0, "`sampling_rate` must be a positive"),
+        ([0.0], 0, "`sampling_rate` must be an integer"),
     ],
 )
 def test_nothing_wrong_is_written(waveform, rate, match, tmp_path):
     with pytest.raises(ValueError, match=match):
         write_wav(tmp_path / "a.wav", waveform, rate)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("rate", "error"),
+    [
+        (1.5, TypeError),
+        (8000.0, TypeError),
+        (0, ValueError),
+        (10**6, ValueError),
+    ],
+)
+def test_a_rate_that_no_file_can_have(rate, error, tmp_path):
+    with pytest.raises(error, match="`sampling_rate` must be an integer"):
+        write_wav(tmp_path / "tone.wav", [0.5], rate)
     assert not list(tmp_path.iterdir())

@@ -1,6 +1,7 @@
 """Recordings as they come, made into log-mel spectrograms."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import ops
 
@@ -32,8 +33,11 @@ class SpeechPreprocessor(keras.layers.Layer):
     exported graph, and takes the bytes of WAV files or waveforms:
 
     1. A file is decoded, of any format that `decode_wav` reads; channels are
-       averaged. Waveform or file, it is brought to `sampling_rate`, with a
-       filter against aliasing, and cut or padded with silence to `duration`.
+       averaged. Waveform or file, it is brought to `sampling_rate` and cut or
+       padded with silence to `duration`. The filter against aliasing is that
+       of `scipy.signal.resample_poly`: a tone that is 1% above half of the
+       lower rate comes back 7 dB quieter, an eighth above 31 dB, a fifth above
+       55 dB.
     2. `augmentation` changes waveforms, in training.
     3. The power of the short-time Fourier transform (Hann window, frames
        centred at multiples of `frame_step`, the waveform mirrored at its ends)
@@ -41,7 +45,8 @@ class SpeechPreprocessor(keras.layers.Layer):
        `2595 log10(1 + f / 700)`, as in HTK (`keras.layers.MelSpectrogram`).
     4. Decibels below the recording's loudest value, of `-dynamic_range` to 0,
        are scaled to [0, 1]. So 0 is silence, and padding, and the loudness of
-       a recording does not matter. A recording of nothing but zeros is 0.
+       a recording does not matter: one that exceeds 1 is divided by its
+       loudest sample before all of this. A recording of nothing but zeros is 0.
 
     The scale is the same for all recordings: nothing is learned from data, and
     `GriffinLim` finds the way back to sound. Where an encoder needs a mean of
@@ -69,7 +74,7 @@ class SpeechPreprocessor(keras.layers.Layer):
 
     Call arguments:
         speech: String tensor of shape `(batch,)` or `()`, the content of
-            WAV files; or float tensor of shape `(batch, samples)` or
+            WAV files; or finite floats of shape `(batch, samples)` or
             `(samples,)`, waveforms, padded with zeros if need be.
         training: Boolean, whether to augment.
 
@@ -82,9 +87,10 @@ class SpeechPreprocessor(keras.layers.Layer):
         TypeError: If `augmentation` is no Keras layer, or the recordings are
             neither strings nor floats.
         ValueError: If an argument is out of range, a mel bin would be empty,
-            the recordings have another rank, or a file cannot be decoded.
-        tf.errors.InvalidArgumentError: If a file cannot be decoded, inside a
-            graph.
+            the recordings have another rank or are not finite, or a file cannot
+            be decoded.
+        tf.errors.InvalidArgumentError: If a file cannot be decoded or a
+            waveform is not finite, inside a graph.
 
     Example:
         ```python
@@ -183,7 +189,12 @@ class SpeechPreprocessor(keras.layers.Layer):
             waveforms = self._decode(speech)
         else:
             rate = self.input_sampling_rate or self.sampling_rate
-            waveforms = self._fit(ops.cast(speech, "float32"), rate)
+            waveforms = ops.cast(speech, "float32")
+            largest = float(np.finfo("float32").max)
+            waveforms = checks.values(
+                "speech", waveforms, -largest, largest, "finite"
+            )
+            waveforms = self._fit(waveforms, rate)
         if training and self.augmentation is not None:
             waveforms = self.augmentation(waveforms, training=True)
             waveforms = ops.cast(waveforms, "float32")
@@ -226,7 +237,11 @@ class SpeechPreprocessor(keras.layers.Layer):
     def _fit(self, waveforms, rate):
         """Waveforms at the sampling rate and of the duration."""
         needed = num_input_samples(self.num_samples, rate, self.sampling_rate)
-        waveforms = resample(waveforms[:, :needed], rate, self.sampling_rate)
+        waveforms = waveforms[:, :needed]
+        # Sums and powers of larger samples might leave the range of floats.
+        loudest = tf.reduce_max(tf.abs(waveforms), axis=1, keepdims=True)
+        waveforms = waveforms / tf.maximum(loudest, 1.0)
+        waveforms = resample(waveforms, rate, self.sampling_rate)
         waveforms = waveforms[:, : self.num_samples]
         missing = self.num_samples - tf.shape(waveforms)[1]
         waveforms = tf.pad(waveforms, [[0, 0], [0, missing]])

@@ -1,5 +1,7 @@
 """Texts in any language, made into token ids."""
 
+import functools
+import unicodedata
 from collections.abc import Sequence
 
 import keras
@@ -20,17 +22,20 @@ class TextPreprocessor(keras.layers.TextVectorization):
     the same layer works eagerly, in `tf.data.Dataset.map` and inside an
     exported graph. It needs no language setting:
 
-    1. Letters become lower case, in every script that has cases.
-       Apostrophes and invisible format characters are removed; every other
-       run of characters that are neither letters, marks nor digits becomes
-       one space. Accents and combining marks stay as they are written: to
-       treat composed and decomposed accents alike, apply
-       `unicodedata.normalize("NFC", text)` to all texts beforehand.
+    1. Letters become lower case, in every script that has cases (I becomes
+       i, as no language is known), and full and half width usual width.
+       Apostrophes, variation selectors and invisible format characters are
+       removed; every other run of characters that are neither letters, marks
+       nor digits, nor symbols where they are kept, becomes one space.
+       Accents and combining marks stay as they are written: to treat composed
+       and decomposed accents alike, apply `unicodedata.normalize("NFC", text)`
+       to all texts beforehand.
     2. Texts are split at the spaces. With `split="whitespace"` the words are
        the tokens, and so is each Han character, since Chinese is written
-       without spaces. With `split="character"` the text is set between `<`
-       and `>` and all characters are tokens, the spaces between words as
-       well, so that n-grams tell a word's edges from its middle; it suits
+       without spaces, and each symbol. With `split="character"` the text is
+       set between `<` and `>` and all characters are tokens, the spaces
+       between words as well, so that n-grams tell a word's edges from its
+       middle; it suits
        every script, those without spaces (Thai, Japanese) as well. With
        `end_token`, `>` follows the last token and there is no `<`.
     3. Tokens are joined to n-grams if `ngrams` asks for it.
@@ -58,6 +63,8 @@ class TextPreprocessor(keras.layers.TextVectorization):
         end_token: Whether each text ends with the token `>`, one that is cut
             as well, so that a decoder learns where texts end. A given
             `vocabulary` has to hold it, and there are no `ngrams`.
+        keep_symbols: Whether symbols, such as emoji, `$` and `+`, are tokens;
+            `<` and `>` are not. If not, a text of emoji alone is empty.
         **kwargs: Further arguments of `keras.layers.Layer`.
 
     Call arguments:
@@ -102,6 +109,7 @@ class TextPreprocessor(keras.layers.TextVectorization):
         vocabulary: Sequence[str] | None = None,
         drop_unknown: bool = True,
         end_token: bool = False,
+        keep_symbols: bool = False,
         **kwargs,
     ):
         # Two ids are those of padding and of unknown tokens.
@@ -131,7 +139,9 @@ class TextPreprocessor(keras.layers.TextVectorization):
                 )
         super().__init__(
             max_tokens=max_tokens,
-            standardize=_standardize,
+            standardize=functools.partial(
+                _standardize, keep_symbols=keep_symbols
+            ),
             split=self._tokenize,
             vocabulary=vocabulary,
             ragged=True,
@@ -144,6 +154,7 @@ class TextPreprocessor(keras.layers.TextVectorization):
         self.vocabulary = None if vocabulary is None else tuple(vocabulary)
         self.drop_unknown = drop_unknown
         self.end_token = end_token
+        self.keep_symbols = keep_symbols
         self.built = True
 
     def adapt(self, data, batch_size=None, steps=None):
@@ -183,7 +194,8 @@ class TextPreprocessor(keras.layers.TextVectorization):
         super().adapt(data)
         if self.vocabulary_size() <= 2:
             raise ValueError(
-                "`data` must hold at least one text with a letter or digit. "
+                "`data` must hold at least one text with a letter or digit, "
+                "or with `keep_symbols` a symbol. "
                 f"Received: data={data}"
             )
         if self.end_token and _END not in self.get_vocabulary():
@@ -294,6 +306,7 @@ class TextPreprocessor(keras.layers.TextVectorization):
         config["vocabulary"] = self.vocabulary
         config["drop_unknown"] = self.drop_unknown
         config["end_token"] = self.end_token
+        config["keep_symbols"] = self.keep_symbols
         return config
 
     def _tokenize(self, texts):
@@ -307,7 +320,9 @@ class TextPreprocessor(keras.layers.TextVectorization):
             if self.end_token:
                 marked = tf.strings.join([texts, " ", _END])
                 texts = tf.where(texts == "", texts, marked)
-            texts = tf.strings.regex_replace(texts, r"(\p{Han})", r" \1 ")
+            texts = tf.strings.regex_replace(
+                texts, r"(\p{Han}|\p{S}\p{M}*)", r" \1 "
+            )
             tokens = tf.strings.split(texts)
             separator = " "
         if self.ngrams is None:
@@ -333,11 +348,40 @@ class TextPreprocessor(keras.layers.TextVectorization):
         return tf.concat([body, tokens[:, -1:]], axis=1)
 
 
-def _standardize(texts):
+def _standardize(texts, keep_symbols=False):
+    wide = tf.strings.regex_full_match(texts, r"(?s).*[\x{FF00}-\x{FFEF}].*")
+    texts = tf.cond(
+        tf.reduce_any(wide), lambda: _to_usual_width(texts), lambda: texts
+    )
     texts = tf.strings.lower(texts, encoding="utf-8")
-    texts = tf.strings.regex_replace(texts, r"['’\p{Cf}]", "")
-    texts = tf.strings.regex_replace(texts, r"[^\p{L}\p{M}\p{N}]+", " ")
+    # The dot of a lower case Turkish capital, which the letter has already.
+    texts = tf.strings.regex_replace(texts, r"i\x{0307}", "i")
+    texts = tf.strings.regex_replace(texts, r"\x{200B}", " ")
+    hidden = r"['’\p{Cf}\x{FE00}-\x{FE0F}]"
+    texts = tf.strings.regex_replace(texts, hidden, "")
+    other = r"[^\p{L}\p{M}\p{N}]+"
+    if keep_symbols:
+        other = r"([<>]|[^\p{L}\p{M}\p{N}\p{S}])+"
+    texts = tf.strings.regex_replace(texts, other, " ")
     return tf.strings.strip(texts)
+
+
+def _to_usual_width(texts):
+    """Letters that are as wide as Chinese ones, or half as wide as kana."""
+    forms = {
+        code: int(parts[1], 16)
+        for code in range(0xFF00, 0xFFF0)
+        if len(parts := unicodedata.decomposition(chr(code)).split()) == 2
+    }
+    table = [forms.get(code, code) for code in range(0xFF00, 0xFFF0)]
+    shape = tf.shape(texts)
+    codes = tf.strings.unicode_decode(tf.reshape(texts, (-1,)), "UTF-8")
+    place = codes.flat_values - 0xFF00
+    inside = (place >= 0) & (place < len(table))
+    usual = tf.gather(table, tf.where(inside, place, 0))
+    usual = tf.where(inside, usual, codes.flat_values)
+    usual = codes.with_flat_values(usual)
+    return tf.reshape(tf.strings.unicode_encode(usual, "UTF-8"), shape)
 
 
 def _validate_end_token(end_token, ngrams, sequence_length):

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from keras_xmodal.layers.image_augmentation import ImageAugmentation
-from keras_xmodal.networks import ImagePreprocessor
+from keras_xmodal.networks import ImagePreprocessor, VideoPreprocessor
 from tests.helpers import assert_close, check_layer
 
 
@@ -82,6 +82,33 @@ def test_floats_above_one_are_refused(images):
         [keras.Input(images.shape[1:], dtype="uint8"), layer]
     )
     assert_close(declared(images), layer(images), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        np.full((2, 9, 9, 3), 255.0, "float32"),
+        np.full((2, 9, 9, 3), -0.5, "float64"),
+        np.full((2, 9, 9, 3), np.nan, "float32"),
+        np.full((2, 9, 9, 3), 257, "uint16"),
+        np.full((2, 9, 9, 3), -1, "int8"),
+        np.full((2, 9, 9, 4), 256, "int64"),
+        np.full((2, 9, 9, 1), 2.0, "float16"),
+    ],
+)
+@pytest.mark.parametrize("training", [False, True])
+def test_values_out_of_range_are_refused_in_graphs_too(images, training):
+    layers = [
+        ImagePreprocessor((8, 8), ImageAugmentation(seed=1)),
+        VideoPreprocessor(2, (8, 8)),
+    ]
+    for layer, x in zip(layers, (images, images[:, None]), strict=True):
+        with pytest.raises(ValueError, match=r"must be.*Received: .*values"):
+            layer(x, training=training)
+        data = tf.data.Dataset.from_tensors(x)
+        data = data.map(lambda x, layer=layer: layer(x, training=training))
+        with pytest.raises(tf.errors.InvalidArgumentError, match="must be"):
+            list(data)
 
 
 def test_resize_is_antialiased():

@@ -65,6 +65,17 @@ def test_there_is_no_aliasing():
 
 
 @pytest.mark.parametrize(
+    ("frequency", "decibels"), [(8080, -7), (9000, -31), (9600, -55)]
+)
+def test_how_loud_an_alias_is(frequency, decibels):
+    """The figures of the documentation."""
+    tone = np.sin(2 * np.pi * frequency * np.arange(44100) / 44100)
+    outputs = resample(tf.constant(tone[None], tf.float32), 44100, 16000)
+    loudness = 20 * np.log10(np.std(outputs[0, 500:-500]) / np.std(tone))
+    assert loudness == pytest.approx(decibels, abs=1)
+
+
+@pytest.mark.parametrize(
     ("input_rate", "output_rate"),
     [(44100, 8000), (8000, 44100), (8001, 8000), (48000, 8000)],
 )

@@ -1,6 +1,7 @@
 """Recordings into log-mel spectrograms."""
 
 import io
+import struct
 
 import keras
 import numpy as np
@@ -296,3 +297,46 @@ def test_it_travels_inside_a_saved_model(waveforms, tmp_path):
         tf.errors.InvalidArgumentError, match="`speech` must be complete"
     ):
         embed(speech=tf.constant([other[:-5]]))
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1e6, 1e18, 1e30, 3e38])
+def test_loud_waveforms_are_like_others(scale):
+    rng = np.random.default_rng(0)
+    waveform = rng.uniform(-1, 1, (1, 8000)).astype("float32")
+    for rate in (8000, 16000):
+        layer = SpeechPreprocessor(input_sampling_rate=rate)
+        expected = layer(waveform)
+        outputs = layer(waveform * np.float32(scale))
+        np.testing.assert_allclose(outputs, expected, atol=1e-4)
+
+
+def test_loud_files_are_like_others():
+    """Of two channels, whose sum is no float."""
+    rng = np.random.default_rng(0)
+    stereo = rng.uniform(-1, 1, (8000, 2)).astype("float32")
+    layer = SpeechPreprocessor()
+
+    def file(samples):
+        data = samples.astype("<f4").tobytes()
+        head = struct.pack(
+            "<4sI4s4sIHHIIHH4sI",
+            *(b"RIFF", 36 + len(data), b"WAVE", b"fmt ", 16, 3, 2, 8000),
+            *(64000, 8, 32, b"data", len(data)),
+        )
+        return head + data
+
+    expected = layer([file(stereo)])
+    outputs = layer([file(stereo * np.float32(3.4e38))])
+    np.testing.assert_allclose(outputs, expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_waveforms_must_be_finite(value):
+    waveforms = np.zeros((2, 8000), "float32")
+    waveforms[1, 3] = value
+    layer = SpeechPreprocessor()
+    with pytest.raises(ValueError, match="`speech` must be finite"):
+        layer(waveforms)
+    data = tf.data.Dataset.from_tensors(waveforms).map(layer)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="must be finite"):
+        list(data)

@@ -38,6 +38,7 @@ def test_layer(tmp_path):
             "sequence_length": 7,
             "vocabulary": ("a", "b", "<a", "b>"),
             "drop_unknown": False,
+            "keep_symbols": True,
             "name": "texts",
         },
         tf.constant(["ab", "", "cab a"]),
@@ -69,7 +70,9 @@ def test_layer_with_an_end_token(tmp_path):
         ("苹果，红色。", ["苹", "果", "红", "色"]),
         ("लाल, सेब।", ["लाल", "सेब"]),
         ("DÉJÀ mûre?", ["déjà", "mûre"]),
-        ("ap\u00adple re\u200bd", ["apple", "red"]),
+        ("ap\u00adple red\ufe0f", ["apple", "red"]),
+        ("red\u200bapple", ["red", "apple"]),
+        ("ＲＥＤ　ａｐｐｌｅ！", ["red", "apple"]),
         ("app'le re’d", ["apple", "red"]),
         ("", []),
         ("... 🍎", []),
@@ -77,6 +80,59 @@ def test_layer_with_an_end_token(tmp_path):
 )
 def test_words_of_any_language(text, expected):
     assert tokens_of(adapted(), text) == expected
+
+
+@pytest.mark.parametrize(
+    ("learned", "text"),
+    [
+        ("istanbul", "İSTANBUL"),
+        ("İstanbul", "istanbul"),
+        ("ISTANBUL", "istanbul"),
+        ("Ｗｏｒｄ１２", "word12"),
+        ("カタカナ", "ｶﾀｶﾅ"),
+        ("₩", "￦"),
+    ],
+)
+def test_forms_of_the_same_letters_are_one(learned, text):
+    for split in ("whitespace", "character"):
+        preprocessor = adapted([learned], split=split, keep_symbols=True)
+        expected = preprocessor([learned]).numpy()
+        assert (expected > 1).all()
+        np.testing.assert_array_equal(preprocessor([text]), expected)
+        graph = tf.function(preprocessor)
+        np.testing.assert_array_equal(graph(tf.constant([text])), expected)
+
+
+def test_symbols_are_kept_where_they_are_asked_for():
+    texts = ["🍎🍎 + 🥝", "I ❤\ufe0f 👩\u200d🚀!", "a <b> c"]
+    preprocessor = adapted(texts, keep_symbols=True, split="whitespace")
+    assert tokens_of(preprocessor, texts[0]) == ["🍎", "🍎", "+", "🥝"]
+    assert tokens_of(preprocessor, texts[1]) == ["i", "❤", "👩", "🚀"]
+    assert tokens_of(preprocessor, "❤<>") == ["❤"]
+    assert preprocessor.detokenize(preprocessor(texts))[2] == "a b c"
+    characters = adapted(texts, keep_symbols=True, split="character")
+    assert tokens_of(characters, "🍎") == list("<🍎>")
+    with pytest.raises(ValueError, match="`keep_symbols` a symbol"):
+        adapted(["🍎"])
+    config = preprocessor.get_config()
+    assert TextPreprocessor.from_config(config).keep_symbols
+
+
+@pytest.mark.parametrize("dtype", [str, object, "T"])
+def test_strings_of_every_dtype_are_texts(dtype):
+    if dtype == "T":
+        dtype = pytest.importorskip("numpy", "2.0").dtypes.StringDType()
+    texts = np.array(["red apple", "red"], dtype)
+    preprocessor = adapted(texts)
+    np.testing.assert_array_equal(preprocessor(texts), [[2, 3], [2, 0]])
+
+
+def test_a_text_that_is_none_is_refused():
+    for missing in (None, np.nan):
+        with pytest.raises(TypeError, match=r"Received: (None|nan) of type"):
+            adapted(["a", missing])
+        with pytest.raises(TypeError, match="in example 1"):
+            adapted(["a"])(["a", missing])
 
 
 def test_ids_are_dense_and_padded_with_zero():
