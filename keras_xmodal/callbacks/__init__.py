@@ -1,5 +1,6 @@
 """Callbacks: evaluation of whole data sets, schedules, pictures."""
 
+from keras_xmodal.callbacks.backup_and_restore import BackupAndRestore
 from keras_xmodal.callbacks.conditional_sample_grid import (
     ConditionalSampleGrid,
 )
@@ -15,6 +16,7 @@ from keras_xmodal.callbacks.translation_grid import TranslationGrid
 from keras_xmodal.callbacks.weight_schedule import WeightSchedule
 
 __all__ = [
+    "BackupAndRestore",
     "ConditionalSampleGrid",
     "ForOptimizer",
     "GenerationEvaluation",

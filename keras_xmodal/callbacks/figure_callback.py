@@ -2,15 +2,17 @@
 
 import importlib.util
 
-import keras
 import tensorflow as tf
 
 from keras_xmodal import checks, files
 from keras_xmodal.callbacks import drawing
+from keras_xmodal.callbacks.periodic_callback import PeriodicCallback
 
 
-class FigureCallback(keras.callbacks.Callback):
+class FigureCallback(PeriodicCallback):
     """Base of callbacks that draw a picture of the model every few epochs.
+
+    The first epoch and the last one are drawn in any case.
 
     A subclass has a `title`, the start of its files' names, and a method
     `draw(model)` that returns a `matplotlib.figure.Figure`, or None for no
@@ -20,7 +22,7 @@ class FigureCallback(keras.callbacks.Callback):
     title = "picture"
 
     def __init__(self, folder, frequency=1, to_text=None, log_dir=None):
-        super().__init__()
+        super().__init__(frequency)
         self.folder = checks.path("folder", folder)
         self.log_dir = checks.path("log_dir", log_dir, optional=True)
         if log_dir and importlib.util.find_spec("tensorboard") is None:
@@ -28,7 +30,6 @@ class FigureCallback(keras.callbacks.Callback):
                 "`log_dir` needs TensorBoard. Install it with `pip install "
                 "keras-xmodal[tensorboard]`."
             )
-        self.frequency = checks.positive_integer("frequency", frequency)
         self.to_text = dict(to_text or {})
         if not all(map(callable, self.to_text.values())):
             raise TypeError(
@@ -36,9 +37,11 @@ class FigureCallback(keras.callbacks.Callback):
                 f"Received: to_text={to_text}"
             )
         self._writer = None
+        self._epoch = self._drawn = None
 
     def on_train_begin(self, logs=None):
         """Check the modalities and create the folder."""
+        self._epoch = self._drawn = None
         if self.to_text:
             checks.modalities("to_text", self.to_text, self.model.modalities)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -46,9 +49,13 @@ class FigureCallback(keras.callbacks.Callback):
             self._writer = tf.summary.create_file_writer(str(self.log_dir))
 
     def on_epoch_end(self, epoch, logs=None):
-        """Draw, and write the file."""
-        if (epoch + 1) % self.frequency:
-            return
+        """Draw the first epoch, and then every few, and write the file."""
+        self._epoch = epoch
+        if self._drawn is None or self.is_due(epoch):
+            self._write(epoch)
+
+    def _write(self, epoch):
+        self._drawn = epoch
         figure = self.draw(self.model)
         if figure is None:
             return
@@ -62,7 +69,9 @@ class FigureCallback(keras.callbacks.Callback):
             self._writer.flush()
 
     def on_train_end(self, logs=None):
-        """Close the TensorBoard run."""
+        """Draw the last epoch, if it is not yet; close the TensorBoard run."""
+        if self._drawn != self._epoch:  # Something has stopped the training.
+            self._write(self._epoch)
         if self._writer is not None:
             self._writer.close()
 

@@ -3,9 +3,10 @@
 import keras
 
 from keras_xmodal import checks
+from keras_xmodal.callbacks.periodic_callback import CopyableCallback
 
 
-class ForOptimizer(keras.callbacks.Callback):
+class ForOptimizer(CopyableCallback):
     """Make a callback of Keras act on one optimizer of a model with several.
 
     `keras.callbacks.LearningRateScheduler` and `ReduceLROnPlateau` change the
@@ -97,6 +98,9 @@ class _View:
 
     def __setattr__(self, name, value):
         setattr(self._model, name, value)
+
+    def __deepcopy__(self, memo):
+        return self
 
     def __call__(self, *args, **kwargs):
         return self._model(*args, **kwargs)

@@ -2,21 +2,15 @@
 
 import warnings
 
-import keras
 import numpy as np
 
 from keras_xmodal import checks
 from keras_xmodal.callbacks.conditions import check_pairs, take
+from keras_xmodal.callbacks.periodic_callback import EvaluationCallback
 
 
-class GenerationCallback(keras.callbacks.Callback):
-    """Base of callbacks that measure what a GAN generates every few epochs.
-
-    A subclass has a method `evaluate(model)` that returns a dict of floats.
-    They are in the logs of every epoch, those of the last evaluation: a
-    `ModelCheckpoint` that misses its metric in an epoch would save the model
-    then, over the best one. So the first epoch is evaluated, too.
-    """
+class GenerationCallback(EvaluationCallback):
+    """Base of callbacks that measure what a GAN generates every few epochs."""
 
     def __init__(
         self,
@@ -28,16 +22,12 @@ class GenerationCallback(keras.callbacks.Callback):
         seed,
         batch_size,
     ):
-        super().__init__()
+        super().__init__(frequency, prefix, batch_size)
         conditions, targets = check_pairs(data)
-        self.frequency = checks.positive_integer("frequency", frequency)
-        self.prefix = checks.string("prefix", prefix)
         self.seed = checks.integer("seed", seed)
-        self.batch_size = checks.positive_integer("batch_size", batch_size)
         order = np.random.default_rng(self.seed).permutation(len(targets))
         self.targets = targets[order[:num_examples]]
         self.conditions = take(conditions, order[:num_examples])
-        self._results = None
 
     def on_train_begin(self, logs=None):
         """Check the model with one example, before anything is trained."""
@@ -49,22 +39,7 @@ class GenerationCallback(keras.callbacks.Callback):
                 f"{(None, *sample.shape[1:])}. "
                 f"Received: targets.shape={self.targets.shape}"
             )
-        self._results = None
-
-    def on_epoch_end(self, epoch, logs=None):
-        """Evaluate, and add the results to the logs."""
-        if self._results is None or self.is_due(epoch):
-            self._results = self.evaluate(self.model)
-        if logs is not None:
-            logs.update(self._results)
-
-    def is_due(self, epoch):
-        """Tell whether an epoch is evaluated, but for the first one."""
-        return (epoch + 1) % self.frequency == 0
-
-    def evaluate(self, model):
-        """Evaluate a model, in training or not."""
-        raise NotImplementedError
+        super().on_train_begin(logs)
 
     def generate(self, model, num_examples):
         """Generate from the conditions, with the same noise at each call."""

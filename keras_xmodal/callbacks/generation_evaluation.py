@@ -23,7 +23,7 @@ class GenerationEvaluation(GenerationCallback):
     """Compare what a GAN generates with real targets, by their features.
 
     The results go into the logs of the epoch: `History`, the progress bar, and
-    the callbacks listed AFTER this one see them. They are, after the prefix,
+    all other callbacks see them. They are, after the prefix,
     `frechet_distance` and `kernel_distance`, for which `ModelCheckpoint` and
     `EarlyStopping` need `mode="min"`, and `precision`, `recall`, `density` and
     `coverage`, with `mode="max"`. `report` holds the last `generation_report`,

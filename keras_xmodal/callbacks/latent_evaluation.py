@@ -4,20 +4,20 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-import keras
 import numpy as np
 
 from keras_xmodal import checks
 from keras_xmodal.callbacks.evaluation_data import check_examples, like
+from keras_xmodal.callbacks.periodic_callback import EvaluationCallback
 from keras_xmodal.metrics.latent_report import latent_report
 from keras_xmodal.metrics.linear_probe import linear_probe
 
 
-class LatentEvaluation(keras.callbacks.Callback):
+class LatentEvaluation(EvaluationCallback):
     """Measure what a VAE's posteriors tell of the data.
 
     The results go into the logs of the epoch: `History`, the progress bar, and
-    the callbacks listed AFTER this one see them. They are, after the prefix,
+    all other callbacks see them. They are, after the prefix,
     `latent_kl`, the divergence of `q(z|X)` from the prior in nats, and
     `active_units`, of the posterior given all modalities of `data`; the same
     as `{modality}_latent_kl` and `{modality}_active_units` for the posterior
@@ -75,7 +75,7 @@ class LatentEvaluation(keras.callbacks.Callback):
         prefix: str = "val_",
         batch_size: int = 256,
     ):
-        super().__init__()
+        super().__init__(frequency, prefix, batch_size)
         self.data = check_examples(data)
         size = len(
             next(iter(data.values())) if isinstance(data, dict) else self.data
@@ -88,29 +88,23 @@ class LatentEvaluation(keras.callbacks.Callback):
                     "`labels` must have two classes at least. "
                     f"Received: {self.labels[0]!r} for all {size} examples"
                 )
-        self.frequency = checks.positive_integer("frequency", frequency)
-        self.prefix = checks.string("prefix", prefix)
-        self.batch_size = checks.positive_integer("batch_size", batch_size)
         self.report = {}
         self._collapsed, self._warned = set(), False
-        self._results = None
 
     def on_train_begin(self, logs=None):
         """Check the modalities, before anything is trained."""
         if self._names():
             checks.modalities("data", self.data, self.model.modalities)
         self._collapsed, self._warned = set(), False
-        self._results = None
+        super().on_train_begin(logs)
 
     def on_epoch_end(self, epoch, logs=None):
         """Evaluate, add the results to the logs, warn of a collapse."""
-        if self._results is None or (epoch + 1) % self.frequency == 0:
-            before = self._collapsed
-            self._results = self.evaluate(self.model)
-            # The posteriors of a new model are all alike: once says nothing.
+        before, results = self._collapsed, self._results
+        super().on_epoch_end(epoch, logs)
+        # The posteriors of a new model are all alike: once says nothing.
+        if self._results is not results:
             self._warn(before & self._collapsed)
-        if logs is not None:
-            logs.update(self._results)
 
     def on_train_end(self, logs=None):
         """Warn of a collapse that the last evaluation found."""

@@ -17,8 +17,8 @@ class ModeCollapseMonitor(GenerationCallback):
     The diversity is the mean Euclidean distance between two generated targets,
     divided by that between the real targets of the same conditions: 1 is
     right, 0 says that all are one, and more than 1 that they are noisy. It
-    goes into the logs of the epoch: `History`, the progress bar, and the
-    callbacks listed AFTER this one see, after the prefix, `diversity`, of all
+    goes into the logs of the epoch: `History`, the progress bar, and all
+    other callbacks see, after the prefix, `diversity`, of all
     pairs of targets, and, where conditions repeat, such as classes,
     `conditional_diversity`, of pairs with one condition. The second shows a
     generator that obeys the condition and ignores the noise. `EarlyStopping`

@@ -5,27 +5,29 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-import keras
 import numpy as np
 
 from keras_xmodal import checks
 from keras_xmodal.callbacks.evaluation_data import (
     check_dataset,
     embed,
+    make_encoders,
     read_batches,
 )
+from keras_xmodal.callbacks.periodic_callback import EvaluationCallback
 from keras_xmodal.metrics.ids import match_ids
 from keras_xmodal.metrics.retrieval_report import retrieval_report
 from keras_xmodal.ops import diagnostics as geometry
 
 
-class RetrievalEvaluation(keras.callbacks.Callback):
+class RetrievalEvaluation(EvaluationCallback):
     """Evaluate retrieval in both directions over a whole data set.
 
     What a batch shows depends on its size; here every row of one modality is
     ranked among all rows of the other. The results go into the logs of the
-    epoch: `History`, the progress bar, and the callbacks listed AFTER this one
-    (`TensorBoard`, `ModelCheckpoint`, `EarlyStopping`) see them.
+    epoch: `History`, the progress bar, and all other callbacks see them; with
+    models that are not of this package, list this one before `EarlyStopping`,
+    `ModelCheckpoint` and `TensorBoard`.
 
     For each pair `(a, b)` they are, after the prefix, `{a}_to_{b}_R@{k}` (the
     hit rate), `{a}_to_{b}_MedR`, `{a}_to_{b}_MRR`, the same for `{b}_to_{a}`;
@@ -92,28 +94,19 @@ class RetrievalEvaluation(keras.callbacks.Callback):
         diagnostics: bool = True,
         batch_size: int = 256,
     ):
-        super().__init__()
+        super().__init__(frequency, prefix, batch_size)
         check_dataset(data)
         self.data = data
         self.pairs = checks.modality_pairs("pairs", pairs)
         self.ks = checks.positive_integers("ks", ks)
-        self.frequency = checks.positive_integer("frequency", frequency)
-        self.prefix = checks.string("prefix", prefix)
         self.diagnostics = bool(diagnostics)
-        self.batch_size = checks.positive_integer("batch_size", batch_size)
-        self._results = None
+        self._encoders = None  # of a model
 
     def on_train_begin(self, logs=None):
         """Check the first batch, before anything is trained."""
         self._check(self.model)
-        self._results = None
-
-    def on_epoch_end(self, epoch, logs=None):
-        """Evaluate, and add the results to the logs."""
-        if self._results is None or (epoch + 1) % self.frequency == 0:
-            self._results = self.evaluate(self.model)
-        if logs is not None:
-            logs.update(self._results)
+        self._encoders = None
+        super().on_train_begin(logs)
 
     def evaluate(self, model):
         """Evaluate a model, in training or not.
@@ -133,7 +126,11 @@ class RetrievalEvaluation(keras.callbacks.Callback):
         """
         pairs = self._check(model)
         names = list(dict.fromkeys(itertools.chain(*pairs)))
-        embedded = embed(model, self.data, names, self.batch_size)
+        if self._encoders is None or self._encoders[0] is not model:
+            self._encoders = model, make_encoders(model, names)
+        embedded = embed(
+            model, self.data, names, self.batch_size, self._encoders[1]
+        )
         missing = [name for name in names if name not in embedded]
         if missing:
             raise ValueError(

@@ -6,9 +6,10 @@ from collections.abc import Callable
 import keras
 
 from keras_xmodal import checks
+from keras_xmodal.callbacks.periodic_callback import CopyableCallback
 
 
-class WeightSchedule(keras.callbacks.Callback):
+class WeightSchedule(CopyableCallback):
     """Set a weight of the model before each batch, by the training step.
 
     The step is `optimizer.iterations`, or the `step` of a `GANModel`: a
@@ -54,6 +55,8 @@ class WeightSchedule(keras.callbacks.Callback):
     Reference:
         - Fu et al., 2019, https://arxiv.org/abs/1903.10145, cyclical weights
     """
+
+    adds_logs = True
 
     def __init__(self, name: str, schedule: Callable):
         super().__init__()

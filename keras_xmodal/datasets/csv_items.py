@@ -35,7 +35,7 @@ class CsvItems(Mapping):
         self.rows = np.arange(len(ids)) if rows is None else rows
         self._row, self._take = row, take
         self._places = collections.defaultdict(list)
-        for place in self.rows:
+        for place in self.rows.tolist():
             self._places[int(ids[place])].append(place)
 
     def __getitem__(self, item: int) -> list[CsvRow]:

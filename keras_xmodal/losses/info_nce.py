@@ -15,6 +15,13 @@ class InfoNCE(ContrastiveLoss):
     uniform logits it is `log(candidates)`. Several positives of one anchor
     share its probability (supervised contrastive form).
 
+    So the least loss of an anchor with `K` positives in its batch is `log(K)`,
+    not 0. Where an item has several captions, batches in random order hold few
+    of them together, and a validation set in order all: its `val_loss` is then
+    higher by up to `log(K)`, which is no overfitting. Shuffle it once,
+    `data.shuffle(size, seed=0, reshuffle_each_iteration=False)`, or judge by
+    `kx.callbacks.RetrievalEvaluation`, which depends on no batch.
+
     The rest is as in `ContrastiveLoss`.
 
     Returns:

@@ -1,6 +1,7 @@
 """What models over dicts of modalities share: one gate for all data."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_xmodal import checks, saving
@@ -8,6 +9,15 @@ from keras_xmodal.models import data as data_lib
 from keras_xmodal.models import encoders
 from keras_xmodal.models.data import pack, unpack
 from keras_xmodal.models.preprocessed import Preprocessed
+
+_LOG_READERS = (
+    keras.callbacks.CSVLogger,
+    keras.callbacks.EarlyStopping,
+    keras.callbacks.ModelCheckpoint,
+    keras.callbacks.ReduceLROnPlateau,
+    keras.callbacks.RemoteMonitor,
+    keras.callbacks.TensorBoard,
+)
 
 
 class MultimodalModel(keras.Model):
@@ -127,6 +137,7 @@ class MultimodalModel(keras.Model):
             shuffle=shuffle and is_py_dataset,
             validation_data=validation_data,
             class_weight=class_weight,
+            callbacks=_readers_last(kwargs.pop("callbacks", None)),
             **kwargs,
         )
 
@@ -585,3 +596,21 @@ class MultimodalModel(keras.Model):
         if config:
             self._input_dtype = config.get("input_dtype")
             self.build(config["input_shape"])
+
+
+def _readers_last(callbacks):
+    """Callbacks of Keras that read logs, after the last one that adds to them.
+
+    Before it, `EarlyStopping` would never see what it waits for.
+    """
+    if callbacks is None or isinstance(callbacks, keras.callbacks.CallbackList):
+        return callbacks
+    callbacks = keras.tree.flatten(callbacks)
+    adding = [getattr(callback, "adds_logs", False) for callback in callbacks]
+    end = max(np.flatnonzero(adding), default=-1) + 1
+    early = [c for c in callbacks[:end] if isinstance(c, _LOG_READERS)]
+    return [
+        *(c for c in callbacks[:end] if c not in early),
+        *early,
+        *callbacks[end:],
+    ]

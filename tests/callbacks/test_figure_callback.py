@@ -44,9 +44,34 @@ def test_files_have_the_number_of_the_epoch(tmp_path):
     assert len(names(folder)) == 5
 
 
-def test_frequency(tmp_path):
-    fit(Gray(tmp_path, frequency=2), epochs=5)
-    assert names(tmp_path) == ["gray_0002.png", "gray_0004.png"]
+@pytest.mark.parametrize(
+    ("frequency", "epochs", "drawn"),
+    [
+        (2, 5, [1, 2, 4, 5]),
+        (2, 4, [1, 2, 4]),
+        (20, 3, [1, 3]),
+        (20, 1, [1]),
+        (1, 3, [1, 2, 3]),
+    ],
+)
+def test_the_first_and_the_last_epoch_and_between(
+    tmp_path, frequency, epochs, drawn
+):
+    fit(Gray(tmp_path, frequency=frequency), epochs=epochs)
+    assert names(tmp_path) == [f"gray_000{epoch}.png" for epoch in drawn]
+
+
+def test_a_training_that_stops_early_is_drawn_as_it_stopped(tmp_path):
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.stop_training = epoch == 2
+
+    callback = Gray(tmp_path, frequency=20)
+    fit(callback, Stop(), epochs=100)
+    assert names(tmp_path) == ["gray_0001.png", "gray_0003.png"]
+    fit(callback, Stop(), epochs=100)  # and again
+    fit(callback, initial_epoch=9, epochs=9)
+    assert len(names(tmp_path)) == 2
 
 
 def test_no_picture_no_file(tmp_path):
@@ -66,7 +91,7 @@ def test_tensorboard_gets_the_picture(tmp_path):
         for value in event.summary.value
         if value.tag == "gray"
     }
-    assert sorted(found) == [1, 3]
+    assert sorted(found) == [0, 1, 3]
     picture = tf.io.decode_png((tmp_path / "a" / "gray_0002.png").read_bytes())
     np.testing.assert_array_equal(tf.io.decode_png(found[1]), picture[..., :3])
 

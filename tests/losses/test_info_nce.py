@@ -26,3 +26,13 @@ def test_one_direction():
         LOGITS,
         (0.313262 + 0.048587) / 2,
     )
+
+
+def test_the_least_loss_of_several_positives_is_their_logarithm():
+    """What the docstring says of `val_loss`, of a perfect model."""
+    ids = np.repeat(np.arange(4), 5)
+    logits = np.where(ids[:, None] == ids, 50.0, -50.0).astype("float32")
+    np.testing.assert_allclose(losses.InfoNCE()(ids, logits), np.log(5), 1e-5)
+    np.testing.assert_allclose(
+        losses.InfoNCE()(ids[::5], logits[::5, ::5]), 0, atol=1e-6
+    )
