@@ -1,6 +1,5 @@
 """Reading an evaluation set and embedding each of its rows once."""
 
-import functools
 import hashlib
 import operator
 
@@ -10,8 +9,8 @@ from keras import tree
 
 from keras_xmodal import checks
 from keras_xmodal.metrics.ids import concatenate_ids
-from keras_xmodal.models.base import MultimodalModel
-from keras_xmodal.models.data import compiled, fill_missing
+from keras_xmodal.models.data import fill_missing
+from keras_xmodal.models.embedding.embedding_model import EmbeddingModel
 from keras_xmodal.models.preprocessed import Preprocessed
 
 
@@ -88,29 +87,7 @@ def read_batches(dataset, batch_size):
         yield x, checks.ids("ids", ids, size), _present(x, weights, size)
 
 
-def make_encoders(model, modalities):
-    """A function for each modality, that a model of ours compiles once.
-
-    Keras' own would be traced for one modality after the other, and TensorFlow
-    warn.
-    """
-    if not isinstance(model, MultimodalModel):
-        return dict.fromkeys(modalities, model.predict_on_batch)
-
-    def make():
-        call = functools.partial(model, training=False)
-        call = call if model.run_eagerly else compiled(call)
-
-        def encode(x):
-            (x,) = model._prepare_checked((x,), inputs=True)
-            return call(dict(x))
-
-        return encode
-
-    return {name: make() for name in modalities}
-
-
-def embed(model, dataset, modalities, batch_size, encoders=None):
+def embed(model, dataset, modalities, batch_size):
     """Embed every distinct row of some modalities, one modality at a time.
 
     Rows of one modality with the same id and the same content, such as an
@@ -122,7 +99,6 @@ def embed(model, dataset, modalities, batch_size, encoders=None):
         dataset: As `check_dataset` accepts it.
         modalities: Names of the modalities to embed.
         batch_size: Positive integer, for data in memory.
-        encoders: As `make_encoders` returns them, or None to make them.
 
     Returns:
         Dict `{modality: (embeddings (rows, dim), ids (rows,))}` of the
@@ -131,12 +107,12 @@ def embed(model, dataset, modalities, batch_size, encoders=None):
     Raises:
         TypeError: If the model does not return a dict of embeddings.
     """
-    waiting, encoders = {}, encoders or make_encoders(model, modalities)
+    waiting = {}
     for x, ids, present in read_batches(dataset, batch_size):
         if not waiting:
             size = len(ids)
             waiting = {
-                name: _Waiting(encoders[name], name, size, type(x))
+                name: _Waiting(model, name, size, type(x))
                 for name in modalities
             }
         if not model.built:
@@ -169,8 +145,11 @@ def like(data, x):
 class _Waiting:
     """Distinct rows of one modality that wait for their batch to fill."""
 
-    def __init__(self, encoder, name, batch_size, kind):
-        self.encoder, self.name, self.batch_size = encoder, name, batch_size
+    def __init__(self, model, name, batch_size, kind):
+        self.name, self.batch_size = name, batch_size
+        # Keras' own, for one modality after the other, is traced anew.
+        is_ours = isinstance(model, EmbeddingModel)
+        self.encoder = model.encode if is_ours else model.predict_on_batch
         self.kind = kind  # A dict, raw or of class `Preprocessed`.
         self.seen, self.rows, self.shapes = set(), [], None
         self.embeddings, self.ids = [], []

@@ -27,7 +27,7 @@ class CopyableCallback(keras.callbacks.Callback):
         """Copy all but the data and the model."""
         state = vars(self)
         for name, value in state.items():
-            if name in ("data", "_encoders") or isinstance(value, _SHARED):
+            if name == "data" or isinstance(value, _SHARED):
                 memo[id(value)] = value
         copied = type(self).__new__(type(self))
         memo[id(self)] = copied

@@ -11,7 +11,6 @@ from keras_xmodal import checks
 from keras_xmodal.callbacks.evaluation_data import (
     check_dataset,
     embed,
-    make_encoders,
     read_batches,
 )
 from keras_xmodal.callbacks.periodic_callback import EvaluationCallback
@@ -100,12 +99,10 @@ class RetrievalEvaluation(EvaluationCallback):
         self.pairs = checks.modality_pairs("pairs", pairs)
         self.ks = checks.positive_integers("ks", ks)
         self.diagnostics = bool(diagnostics)
-        self._encoders = None  # of a model
 
     def on_train_begin(self, logs=None):
         """Check the first batch, before anything is trained."""
         self._check(self.model)
-        self._encoders = None
         super().on_train_begin(logs)
 
     def evaluate(self, model):
@@ -126,11 +123,7 @@ class RetrievalEvaluation(EvaluationCallback):
         """
         pairs = self._check(model)
         names = list(dict.fromkeys(itertools.chain(*pairs)))
-        if self._encoders is None or self._encoders[0] is not model:
-            self._encoders = model, make_encoders(model, names)
-        embedded = embed(
-            model, self.data, names, self.batch_size, self._encoders[1]
-        )
+        embedded = embed(model, self.data, names, self.batch_size)
         missing = [name for name in names if name not in embedded]
         if missing:
             raise ValueError(

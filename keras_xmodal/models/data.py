@@ -3,7 +3,6 @@
 The gate itself is `MultimodalModel._gate`; here are its parts.
 """
 
-import functools
 import inspect
 import math
 
@@ -117,15 +116,6 @@ def read_inputs(source):
         lambda *parts: np.concatenate([np.asarray(part) for part in parts]),
         *inputs,
     )
-
-
-def compiled(function):
-    """Compile a function, as one of its own.
-
-    TensorFlow warns of retracing by the code of a function: of the same one
-    made for several models or modalities, each first trace would count.
-    """
-    return tf.function(functools.partial(function), reduce_retracing=True)
 
 
 def without_autotuner(dataset):
