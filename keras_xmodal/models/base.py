@@ -133,11 +133,10 @@ class MultimodalModel(keras.Model):
             source,
             epochs=epochs,
             verbose=verbose,
-            callbacks=callbacks,
+            callbacks=_readers_last(callbacks),
             shuffle=shuffle and is_py_dataset,
             validation_data=validation_data,
             class_weight=class_weight,
-            callbacks=_readers_last(kwargs.pop("callbacks", None)),
             **kwargs,
         )
 
