@@ -219,7 +219,7 @@ def retracing():
     found += [
         text
         for text in handler.texts
-        if "retracing" in text and "make_train" not in text
+        if "retracing" in text and "multi_step_on_iterator" not in text
     ]
     logger.setLevel(level)
     logger.removeHandler(handler)
