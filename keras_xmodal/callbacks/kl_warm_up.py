@@ -3,7 +3,7 @@
 import warnings
 
 from keras_xmodal import checks
-from keras_xmodal.callbacks.weight_schedule import WeightSchedule
+from keras_xmodal.callbacks.weight_schedule import WeightSchedule, training_step
 
 
 class KLWarmUp(WeightSchedule):
@@ -52,7 +52,7 @@ class KLWarmUp(WeightSchedule):
         """Find the weight, set it, and warn if it will not get to 1."""
         super().on_train_begin(logs)
         steps, epochs = self.params.get("steps"), self.params.get("epochs")
-        done = int(self.model.optimizer.iterations)
+        done = training_step(self.model)
         if steps and epochs and done + steps * epochs < self.num_steps:
             last = self._weight(done + steps * epochs)
             warnings.warn(

@@ -12,8 +12,9 @@ from keras_xmodal.callbacks.periodic_callback import CopyableCallback
 class WeightSchedule(CopyableCallback):
     """Set a weight of the model before each batch, by the training step.
 
-    The step is `optimizer.iterations`, or the `step` of a `GANModel`: a
-    training that is resumed from a file goes on where it stopped. With
+    The step is the `step` of the model, the batches that it was trained on,
+    also where the optimizer accumulates the gradients of several: a training
+    that is resumed from a file goes on where it stopped. With
     `steps_per_execution`, all steps of one execution have the weight of the
     first. The weight is in the logs of the epoch, under its name.
 
@@ -90,7 +91,7 @@ class WeightSchedule(CopyableCallback):
             logs[self.name] = float(self._variable)
 
     def _update(self):
-        step = _training_step(self.model)
+        step = training_step(self.model)
         value = float(self.schedule(step))
         if not 0 <= value < math.inf:
             raise ValueError(
@@ -100,11 +101,13 @@ class WeightSchedule(CopyableCallback):
         self._variable.assign(value)
 
 
-def _training_step(model):
-    """Count the steps; a model of several optimizers does so itself."""
-    if model.optimizer is None:
+def training_step(model):
+    """Count the batches that a model was trained on."""
+    if hasattr(model, "step"):
         return int(model.step)
-    return int(model.optimizer.iterations)
+    optimizer = model.optimizer
+    steps = optimizer.gradient_accumulation_steps or 1
+    return int(optimizer.iterations) * steps
 
 
 def _weights(model):

@@ -5,6 +5,7 @@ from keras import ops
 from keras_xmodal import checks
 from keras_xmodal.layers.diff_augment import DiffAugment
 from keras_xmodal.ops.noise import Noise
+from keras_xmodal.ops.replicas import sum_over_replicas
 from keras_xmodal.saving import register
 
 
@@ -83,8 +84,11 @@ class AdaptiveAugmentation(DiffAugment):
                 by.
         """
         signs = ops.sign(ops.cast(real_logits, "float32"))
-        count = ops.cast(ops.shape(signs)[0], "float32")
-        change = ops.sign(ops.mean(signs) - self.target)
+        # Of all replicas: the probability is one.
+        total, count = sum_over_replicas(
+            (ops.sum(signs), ops.cast(ops.shape(signs)[0], "float32"))
+        )
+        change = ops.sign(total / ops.maximum(count, 1.0) - self.target)
         probability = self.probability + change * count / self.adaptation_speed
         self.probability.assign(ops.clip(probability, 0.0, 1.0))
 

@@ -101,7 +101,7 @@ class MultimodalModel(keras.Model):
         **kwargs,
     ):
         self._assert_compile_called("fit")
-        self._check_class_weight(class_weight, x, y, sample_weight)
+        self._check_class_weight(class_weight)
         if validation_split and validation_data is None:
             (x, y, sample_weight), validation_data = self._split(
                 validation_split, x, y, sample_weight
@@ -136,7 +136,6 @@ class MultimodalModel(keras.Model):
             callbacks=_readers_last(callbacks),
             shuffle=shuffle and is_py_dataset,
             validation_data=validation_data,
-            class_weight=class_weight,
             **kwargs,
         )
 
@@ -208,7 +207,7 @@ class MultimodalModel(keras.Model):
             x: As for `fit`, arrays.
             y: As for `fit`.
             sample_weight: As for `fit`.
-            class_weight: As for `fit`.
+            class_weight: None; give `sample_weight`.
             **kwargs: Further arguments of `keras.Model.train_on_batch`.
 
         Returns:
@@ -218,11 +217,9 @@ class MultimodalModel(keras.Model):
             TypeError: As `fit`.
             ValueError: As `fit`.
         """
-        self._check_class_weight(class_weight, x, y, sample_weight)
+        self._check_class_weight(class_weight)
         batch = self._prepare_checked((x, y, sample_weight), training=True)
-        return super().train_on_batch(
-            *unpack(batch), class_weight=class_weight, **kwargs
-        )
+        return super().train_on_batch(*unpack(batch), **kwargs)
 
     def test_on_batch(self, x, y=None, sample_weight=None, **kwargs):
         """Evaluate one batch.
@@ -522,8 +519,14 @@ class MultimodalModel(keras.Model):
     def _check_last_batch(self, size):
         """Check that the smallest batch is large enough to train on."""
 
-    def _check_class_weight(self, class_weight, x, y, sample_weight):
-        data_lib.check_class_weight(class_weight, x, y, sample_weight)
+    def _check_class_weight(self, class_weight):
+        if class_weight is not None:
+            raise ValueError(
+                "`class_weight` weighs classes, and neither ids nor targets "
+                f"of a `{type(self).__name__}` are such: give the weight of "
+                "each example as `sample_weight`. "
+                f"Received: class_weight={class_weight}"
+            )
 
     def _split(self, share, x, y, sample_weight):
         """Arrays without their last rows, and these."""

@@ -402,16 +402,3 @@ def check_not_empty(dataset):
             "`dataset` must hold at least one batch. "
             f"Received: an empty dataset {dataset}"
         )
-
-
-def check_class_weight(class_weight, x, y, sample_weight):
-    """Check that there is what weights of classes are made of."""
-    if class_weight is None:
-        return
-    if sample_weight is not None or (y is None and is_array_data(x)):
-        raise ValueError(
-            "`class_weight` must come with `y`, the class of each example, "
-            "and without `sample_weight`: multiply them yourself. Received: y "
-            f"of type {type(y).__name__}, sample_weight of type "
-            f"{type(sample_weight).__name__}"
-        )

@@ -22,7 +22,7 @@ def apply_to_rows(
         model: `MultimodalModel`.
         key: Tuple of what `function` depends on, but for its arguments.
         function: Function of what a call of the model takes, the `rows` of
-            the batch and `Noise`, to tensors.
+            the batch and `LatentNoise`, to tensors.
         x: Raw examples, whose names and sizes are checked.
         rows: Structure of further arrays of as many rows.
         present: Dict `{modality: boolean (examples,)}`, or None.
@@ -38,12 +38,12 @@ def apply_to_rows(
     compiled = _compiled(model, key, function, data)
     count = len(keras.tree.flatten(data)[0])
     outputs = []
-    for step, start in enumerate(range(0, count, batch_size)):
+    for start in range(0, count, batch_size):
         batch = keras.tree.map_structure(
             data_lib.to_tensor,
             data_lib.take_rows(data, slice(start, start + batch_size)),
         )
-        noise = (tf.constant(n, "int64") for n in (seed, step))
+        noise = (tf.constant(n, "int64") for n in (seed, start))
         try:
             output = compiled(*_plain(batch), *noise)
         except tf.errors.InvalidArgumentError:
@@ -69,11 +69,14 @@ def _compiled(model, key, function, data):
     if key not in model._functions:
 
         @tf.function(reduce_retracing=True)
-        def compiled(x, present, rows, seed, step):
+        def compiled(x, present, rows, seed, first_row):
+            num_rows = tf.shape(keras.tree.flatten((x, present, rows))[0])[0]
             if is_prepared:
                 x = Preprocessed(x)
             x = _prepare(model, x, present)
-            return function(x, rows, Noise(seed, step))
+            first_row = tf.cast(first_row, "int32")
+            noise = Noise(seed).latents(num_rows, first_row)
+            return function(x, rows, noise)
 
         model._functions[key] = compiled
     scalar = tf.TensorSpec((), "int64")

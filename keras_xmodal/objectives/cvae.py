@@ -104,13 +104,14 @@ class CVAE(Objective):
         latents = noise.stream(1).normal(ops.shape(mean))
         z = sample_gaussian(mean, log_variance, latents)
         values = log_likelihood(z)
+        has_target = self._has_target(experts)
         kl, divergence = kl_with_free_bits(
-            mean, log_variance, free_bits, self.prior(experts)
+            mean, log_variance, free_bits, has_target, self.prior(experts)
         )
         return {
             "reconstruction": ops.sum(values, axis=0),
             # Without the target there is nothing to learn.
-            "divergence": ops.where(self._has_target(experts), divergence, 0.0),
+            "divergence": ops.where(has_target, divergence, 0.0),
             "kl": kl,
             "log_likelihood": values,
         }

@@ -68,7 +68,9 @@ class JMVAE(Objective):
         latents = noise.stream(1).normal(ops.shape(mean))
         z = sample_gaussian(mean, log_variance, latents)
         values = log_likelihood(z)
-        kl, divergence = kl_with_free_bits(mean, log_variance, free_bits)
+        kl, divergence = kl_with_free_bits(
+            mean, log_variance, free_bits, ops.any(experts.mask, axis=0)
+        )
         imitation = kl_to_experts(mean, log_variance, experts)
         return {
             "reconstruction": ops.sum(values, axis=0),

@@ -58,7 +58,7 @@ class MMVAE(Objective):
         values = mean_over_available(
             ops.moveaxis(values, 1, 0), ops.expand_dims(mask, 1)
         )
-        kl, divergence = kl_with_free_bits(mean, log_variance, free_bits)
+        kl, divergence = kl_with_free_bits(mean, log_variance, free_bits, mask)
         return {
             "reconstruction": ops.sum(values, axis=0),
             "divergence": mean_over_available(divergence, mask),

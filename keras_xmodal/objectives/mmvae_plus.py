@@ -84,8 +84,8 @@ class MMVAEPlus(Objective):
         values = mean_over_available(
             ops.moveaxis(values, 1, 0), ops.expand_dims(mask, 1)
         )
-        shared = kl_with_free_bits(mean, log_variance, free_bits)
-        private = kl_with_free_bits(*own, free_bits)
+        shared = kl_with_free_bits(mean, log_variance, free_bits, mask)
+        private = kl_with_free_bits(*own, free_bits, mask)
         kl, divergence = (
             mean_over_available(a + b, mask)
             for a, b in zip(shared, private, strict=True)

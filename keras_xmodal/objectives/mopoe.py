@@ -65,7 +65,9 @@ class MoPoE(Objective):
         )
         z = sample_gaussian(mean, log_variance, latents.normal(shape))
         values = log_likelihood(z)
-        kl, divergence = kl_with_free_bits(means, log_variances, free_bits)
+        kl, divergence = kl_with_free_bits(
+            means, log_variances, free_bits, available
+        )
         return {
             "reconstruction": ops.sum(values, axis=0),
             "divergence": mean_over_available(divergence, available),

@@ -65,15 +65,20 @@ class MVAE(Objective):
 
     def elbo(self, experts, log_likelihood, noise, free_bits):
         subsets, needed, latents = self._subsets(experts.mask, noise)
+        available = ops.any(subsets, axis=0)  # Subsets may be empty.
         mean, log_variance = self._products(experts, subsets)
         z = sample_gaussian(mean, log_variance, latents.normal(ops.shape(mean)))
         values = log_likelihood(z, needed=needed)
-        kl, divergence = kl_with_free_bits(mean, log_variance, free_bits)
+        kl, divergence = kl_with_free_bits(
+            mean, log_variance, free_bits, available
+        )
         return {
             "reconstruction": ops.sum(
                 ops.where(subsets, values, 0.0), axis=(0, 1)
             ),
-            "divergence": ops.sum(divergence, axis=0),
+            "divergence": ops.sum(
+                ops.where(available, divergence, 0.0), axis=0
+            ),
             "kl": kl[0],
             "log_likelihood": values[:, 0],
         }

@@ -71,7 +71,9 @@ class MVTCAE(Objective):
         latents = noise.stream(1).normal(ops.shape(mean))
         z = sample_gaussian(mean, log_variance, latents)
         values = log_likelihood(z)
-        kl, divergence = kl_with_free_bits(mean, log_variance, free_bits)
+        kl, divergence = kl_with_free_bits(
+            mean, log_variance, free_bits, ops.any(experts.mask, axis=0)
+        )
         to_experts = kl_to_experts(mean, log_variance, experts)
         share = self._share(experts)
         return {

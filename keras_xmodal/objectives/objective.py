@@ -14,6 +14,7 @@ from keras_xmodal.ops.importance import (
     normalized_weights,
     scale_gradient_later,
 )
+from keras_xmodal.ops.replicas import sum_over_replicas
 
 ESTIMATORS = ("elbo", "iwae", "stl", "dreg")
 
@@ -341,16 +342,19 @@ def kl_to_experts(mean, log_variance, experts):
     return ops.sum(ops.where(experts.mask, kl, 0.0), axis=0)
 
 
-def kl_with_free_bits(mean, log_variance, free_bits, prior=(0.0, 0.0)):
+def kl_with_free_bits(
+    mean, log_variance, free_bits, available, prior=(0.0, 0.0)
+):
     """Divergence from the prior, of which each dimension has some for free.
 
-    A dimension whose divergence, a mean over the batch, is below `free_bits`
-    counts as `free_bits` and has no gradient.
+    A dimension whose divergence, a mean over the rows of the batch that are
+    there, is below `free_bits` counts as `free_bits` and has no gradient.
 
     Args:
         mean: Tensor of shape `(..., batch, dim)`.
         log_variance: Tensor of that shape.
         free_bits: Scalar >= 0, in nats for each dimension.
+        available: Boolean tensor of shape `(..., batch)`.
         prior: Mean and log-variance of the prior.
 
     Returns:
@@ -364,6 +368,13 @@ def kl_with_free_bits(mean, log_variance, free_bits, prior=(0.0, 0.0)):
         *(ops.expand_dims(x, -1) for x in (mean, log_variance)),
         *(ops.expand_dims(x, -1) for x in map(ops.convert_to_tensor, prior)),
     )  # (..., batch, dim)
-    above = ops.mean(parts, axis=-2, keepdims=True) > free_bits
+    there = ops.expand_dims(ops.cast(available, "float32"), -1)
+    total, count = sum_over_replicas(
+        tuple(
+            ops.sum(x, axis=-2, keepdims=True)
+            for x in (there * ops.stop_gradient(parts), there)
+        )
+    )
+    above = total > free_bits * count
     free = ops.where(above, parts, free_bits)
     return ops.sum(parts, axis=-1), ops.sum(free, axis=-1)

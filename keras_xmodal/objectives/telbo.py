@@ -72,12 +72,16 @@ class TELBO(Objective):
         mean, log_variance = experts.joint
         z = sample_gaussian(mean, log_variance, joint.normal(ops.shape(mean)))
         values = log_likelihood(z)
-        kl, divergence = kl_with_free_bits(mean, log_variance, free_bits)
+        kl, divergence = kl_with_free_bits(
+            mean, log_variance, free_bits, ops.any(experts.mask, axis=0)
+        )
 
         mean, log_variance = self._experts(experts)
         z = sample_gaussian(mean, log_variance, single.normal(ops.shape(mean)))
         alone = self._alone(log_likelihood, z)
-        _, divergences = kl_with_free_bits(mean, log_variance, free_bits)
+        _, divergences = kl_with_free_bits(
+            mean, log_variance, free_bits, experts.mask
+        )
         divergences = ops.where(experts.mask, divergences, 0.0)
         return {
             "reconstruction": ops.sum(values + self.gamma * alone, axis=0),

@@ -8,9 +8,9 @@ answers a seed with the same sample in every batch.
 
 import math
 
-import tensorflow as tf
 from keras import ops
 
+from keras_xmodal.ops.replicas import rows_before
 from keras_xmodal.types import Tensor, TensorLike
 
 # The 32-bit constants as int32, whose products wrap around.
@@ -117,19 +117,27 @@ class Noise:
     def rows(self, num_rows, first_row=0):
         """The source of each row, whose noise does not depend on other rows.
 
-        Replicas hold consecutive rows of a batch, and draw what one device
-        would draw for it.
+        Replicas hold consecutive rows of a batch, of any numbers, and draw what
+        one device would draw for it.
 
         Args:
             num_rows: Integer or scalar tensor, rows of this replica.
             first_row: Integer or scalar tensor, the number of the batch's first
                 row.
         """
-        context = tf.distribute.get_replica_context()
-        replica = context.replica_id_in_sync_group if context else 0
-        first_row = first_row + replica * num_rows
-        rows = first_row + ops.arange(num_rows, dtype="int32")
-        return Noise(fold_in(self.seed, rows))
+        return Noise(fold_in(self.seed, _rows(num_rows, first_row)))
+
+    def latents(self, num_rows, first_row=0):
+        """The source of latents whose axis before the last is the batch.
+
+        Args:
+            num_rows: As for `rows`.
+            first_row: As for `rows`.
+
+        Returns:
+            `LatentNoise`.
+        """
+        return LatentNoise(self, _rows(num_rows, first_row))
 
     def uniform(self, shape):
         """Uniform noise in (0, 1), as `stateless_uniform`."""
@@ -138,6 +146,51 @@ class Noise:
     def normal(self, shape):
         """Standard normal noise, as `stateless_normal`."""
         return stateless_normal(shape, self.seed)
+
+
+class LatentNoise:
+    """`Noise` of latents `(..., batch, dim)`, of each row of the batch its own.
+
+    So it is the same in batches of any size, and on replicas.
+
+    Args:
+        noise: `Noise` of a scalar seed.
+        rows: Integer tensor of shape `(batch,)`, the numbers of the rows.
+
+    Attributes:
+        seed: Int32 tensor of shape `(batch,)`.
+    """
+
+    def __init__(self, noise, rows):
+        self._noise, self._rows = noise, rows
+        self.seed = fold_in(noise.seed, rows)
+
+    def stream(self, number):
+        """As that of `Noise`."""
+        return LatentNoise(self._noise.stream(number), self._rows)
+
+    def streams(self, count):
+        """As those of `Noise`."""
+        return tuple(self.stream(number) for number in range(1, count + 1))
+
+    def uniform(self, shape):
+        """Uniform noise in (0, 1), of shape `(..., batch)`."""
+        return self._draw(stateless_uniform, shape, -1)
+
+    def normal(self, shape):
+        """Standard normal noise, of shape `(..., batch, dim)`."""
+        return self._draw(stateless_normal, shape, -2)
+
+    def _draw(self, function, shape, axis):
+        others = list(shape)
+        rows = others.pop(axis)
+        return ops.moveaxis(function((rows, *others), self.seed), 0, axis)
+
+
+def _rows(num_rows, first_row):
+    """Numbers of the rows of this replica."""
+    first_row = first_row + rows_before(num_rows)
+    return first_row + ops.arange(num_rows, dtype="int32")
 
 
 def _size(shape):

@@ -718,3 +718,15 @@ def test_the_number_of_examples_is_needed_without_conditions():
     gan = make_gan(conditional=False)
     with pytest.raises(ValueError, match="`num_examples` must say"):
         gan.generate()
+
+
+def test_predict_does_not_depend_on_its_batches():
+    gan = make_gan()
+    x = np.tile(X[:1], (5, 1))
+    one = gan.predict(x, verbose=0)
+    assert len(np.unique(one, axis=0)) == 5
+    np.testing.assert_allclose(
+        gan.predict(x, batch_size=2, verbose=0), one, rtol=1e-5
+    )
+    np.testing.assert_allclose(gan.predict_on_batch(x), one, rtol=1e-5)
+    np.testing.assert_allclose(gan(x), one, rtol=1e-5)

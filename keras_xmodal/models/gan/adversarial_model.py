@@ -15,6 +15,7 @@ from keras_xmodal.models.base import MultimodalModel
 from keras_xmodal.models.gan import checks
 from keras_xmodal.models.gan.finite_guard import FiniteGuard
 from keras_xmodal.ops.noise import Noise
+from keras_xmodal.ops.weighted_mean import total_weight
 
 
 class AdversarialModel(MultimodalModel):
@@ -194,12 +195,13 @@ class AdversarialModel(MultimodalModel):
     def _apply(self, tape, loss, role):
         """Update the networks of a role by the gradient of a scaled loss."""
         variables = self._trained_variables(role)
-        gradients = tape.gradient(
-            loss,
-            variables,
-            # Of a penalty alone, none reaches the last bias.
-            unconnected_gradients=tf.UnconnectedGradients.ZERO,
-        )
+        # Of a penalty alone, none reaches the last bias.
+        gradients = [
+            ops.zeros_like(variable) if gradient is None else gradient
+            for gradient, variable in zip(
+                tape.gradient(loss, variables), variables, strict=True
+            )
+        ]
         getattr(self, f"{role}_optimizer").apply(gradients, variables)
         if role == "discriminator":
             for network in self._networks(role):
@@ -232,6 +234,19 @@ class AdversarialModel(MultimodalModel):
         # They come with `compile`, when a built model takes no more state.
         object.__setattr__(self, "_trackers", trackers)
         object.__setattr__(self, "_sample_metrics", metrics)
+        object.__setattr__(
+            self, "_rows_seen", keras.metrics.Sum("rows_seen", "int64")
+        )
+
+    def _track(self, values, x, weight=None):
+        """Keep means of batches, to be means over the examples of all."""
+        total = total_weight(keras.tree.flatten(x)[0], weight)
+        for name, value in values.items():
+            self._trackers[name].update_state(value, total)
+
+    def reset_metrics(self):
+        super().reset_metrics()
+        self._rows_seen.reset_state()
 
     def _evaluation_results(self):
         """Results without those that training alone has."""

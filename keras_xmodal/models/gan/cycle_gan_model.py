@@ -12,7 +12,6 @@ from keras_xmodal.adversarial.gradient_norms import (
 )
 from keras_xmodal.models.data import (
     check_arrays,
-    has_rows,
     random_seed,
     to_arrays,
     unpaired_dataset,
@@ -26,6 +25,7 @@ from keras_xmodal.models.gan.adversarial_model import (
 )
 from keras_xmodal.models.gan.moving_average import clone, follow
 from keras_xmodal.models.rows import apply_to_rows
+from keras_xmodal.ops.weighted_mean import weighted_mean
 
 
 @saving.register
@@ -358,7 +358,7 @@ class CycleGANModel(AdversarialModel):
         networks = [*self.generators.values(), *self.discriminators.values()]
         gan_checks.check_last_batch(networks, size)
 
-    def _check_class_weight(self, class_weight, x, y, sample_weight):
+    def _check_class_weight(self, class_weight):
         cycle_checks.check_unpaired(class_weight=class_weight)
 
     def _split(self, share, x, y, sample_weight):
@@ -411,7 +411,7 @@ class CycleGANModel(AdversarialModel):
             real_logits = tf.stop_gradient(
                 self._discriminate(discriminator, real, (), stream)
             )
-        return ops.mean(
+        return weighted_mean(
             self.adversarial_loss.generator_loss(real_logits, logits)
         )
 
@@ -451,7 +451,11 @@ class CycleGANModel(AdversarialModel):
         terms = self.adversarial_loss.discriminator_loss(
             logits["real"], logits["fake"]
         )
-        return logits, ops.mean(terms), penalty_values(self.penalties, norms)
+        return (
+            logits,
+            weighted_mean(terms),
+            penalty_values(self.penalties, norms),
+        )
 
     def test_step(self, data):
         x = self._batch(data)
@@ -465,10 +469,10 @@ class CycleGANModel(AdversarialModel):
                 )
                 for value in (x[name], fakes[name])
             )
-            values["discriminator_loss"] += ops.mean(
+            values["discriminator_loss"] += weighted_mean(
                 loss.discriminator_loss(real, fake)
             )
-            values["generator_loss"] += ops.mean(
+            values["generator_loss"] += weighted_mean(
                 loss.generator_loss(real, fake)
             )
         values |= self._distances(x, fakes, self.ema_generators, False)
@@ -510,10 +514,6 @@ class CycleGANModel(AdversarialModel):
             )
             for loss, values in made.items()
         }
-
-    def _track(self, values, x):
-        for name, value in values.items():
-            self._trackers[name].update_state(value, has_rows(x))
 
     # Use.
 

@@ -12,7 +12,7 @@ from keras_xmodal.adversarial.gradient_norms import (
     logits_and_gradient_norms,
     penalty_values,
 )
-from keras_xmodal.models.data import has_rows, random_seed
+from keras_xmodal.models.data import random_seed
 from keras_xmodal.models.encoders import check_input, declared_input, symbolic
 from keras_xmodal.models.endpoint import Endpoint
 from keras_xmodal.models.gan import checks
@@ -87,8 +87,9 @@ class GANModel(AdversarialModel):
     Call arguments:
         x: Batch of conditions; or of noise, where there is no condition.
         z: Noise of shape `(batch, latent_dim)`, with conditions only. None
-            takes noise of the model's seed, the same at each call; for fresh
-            noise there is `generate`.
+            takes noise of the model's seed and of the row, the same at each
+            call; `predict` counts rows over all its batches. For fresh noise
+            there is `generate`.
         training: Boolean. True takes the generator in training, False its
             average.
 
@@ -396,14 +397,6 @@ class GANModel(AdversarialModel):
         networks = (self.generator, self.discriminator)
         checks.check_last_batch(networks, size)
 
-    def _check_class_weight(self, class_weight, x, y, sample_weight):
-        if class_weight is not None:
-            raise ValueError(
-                "The targets of a `GANModel` are no classes: give the weight "
-                "of each example as `sample_weight`. "
-                f"Received: class_weight={class_weight}"
-            )
-
     # The step.
 
     def train_step(self, data):
@@ -444,9 +437,7 @@ class GANModel(AdversarialModel):
             total = total + added_losses(self.discriminator)
             scaled = self._scale(total, "discriminator")
         self._apply(tape, scaled, "discriminator")
-        for name, value in penalties.items():
-            self._trackers[name].update_state(value, has_rows(real))
-        self._trackers["discriminator_loss"].update_state(loss, has_rows(real))
+        self._track({"discriminator_loss": loss, **penalties}, real, weight)
         self._trackers["real_score"].update_state(logits["real"], weight)
         self._trackers["fake_score"].update_state(logits["fake"], weight)
         return logits
@@ -484,15 +475,14 @@ class GANModel(AdversarialModel):
             total = loss + added_losses(self.generator)
             scaled = self._scale(total, "generator")
         self._apply(tape, scaled, "generator")
-        self._trackers["generator_loss"].update_state(loss, has_rows(real))
+        self._track({"generator_loss": loss}, real, weight)
 
     def test_step(self, data):
         condition, real, weight = self._batch(data)
         # Other noise for every batch, the same in every evaluation.
-        seen = ops.cast(self._trackers["fake_score"].count, "int32")
-        rows = ops.shape(real)[0]
-        noise = self._noise(streams.EVALUATION, step=-2)
-        z = self._latents(noise, rows, first_row=seen)
+        z = self._new_latents(
+            ops.shape(real)[0], step=-2, stream=streams.EVALUATION
+        )
         features = self._encode(condition)
         inputs = [z, features] if self.conditional else z
         fake = self.ema_generator(inputs, training=False)
@@ -509,13 +499,33 @@ class GANModel(AdversarialModel):
         }
         for name, function in values.items():
             terms = function(logits["real"], logits["fake"])
-            value = weighted_mean(terms, weight)
-            self._trackers[name].update_state(value, has_rows(real))
+            self._trackers[name].update_state(terms, weight)
         for place, value in logits.items():
-            self._trackers[f"{place}_score"].update_state(value)
+            self._trackers[f"{place}_score"].update_state(value, weight)
         for metric in self._sample_metrics:
             metric.update_state(real, fake, sample_weight=weight)
         return self._evaluation_results()
+
+    def predict(self, x, batch_size=None, **kwargs):
+        self._rows_seen.reset_state()
+        return super().predict(x, batch_size, **kwargs)
+
+    def predict_on_batch(self, x):
+        self._rows_seen.reset_state()
+        return super().predict_on_batch(x)
+
+    def predict_step(self, data):
+        x, _, _ = keras.utils.unpack_x_y_sample_weight(data)
+        if not self.conditional:
+            return self(x, training=False)
+        rows = ops.shape(keras.tree.flatten(x)[0])[0]
+        return self(x, self._new_latents(rows, step=-1), training=False)
+
+    def _new_latents(self, rows, step, stream=0):
+        """Noise of the next rows, other than that of those seen so far."""
+        first_row = ops.cast(self._rows_seen.result(), "int32")
+        self._rows_seen.update_state(rows)
+        return self._latents(self._noise(stream, step), rows, first_row)
 
     def _batch(self, data):
         condition, real, weight = keras.utils.unpack_x_y_sample_weight(data)

@@ -1,12 +1,16 @@
 """The moving average of a network's weights, in a second network."""
 
+import keras
 import tensorflow as tf
 
 
 def clone(generator):
     """A copy of a network, before it has weights."""
+    # Classes that nobody registered are known from the network itself.
+    classes = {type(part).__name__: type(part) for part in _parts(generator)}
     try:
-        copy = type(generator).from_config(generator.get_config())
+        with keras.saving.custom_object_scope(classes):
+            copy = type(generator).from_config(generator.get_config())
     except Exception as error:
         raise ValueError(
             "`generator` must be copied for its average, so it needs "
@@ -16,6 +20,14 @@ def clone(generator):
         ) from error
     copy.trainable = False
     return copy
+
+
+def _parts(network):
+    return [
+        part
+        for part in network._flatten_layers()
+        if not type(part).__module__.startswith("keras.")
+    ]
 
 
 def follow(average, network, momentum):

@@ -43,7 +43,11 @@ def generate(model, name, z, output, seed, given, batch_size):
             )
         parameters = networks.decode(model, name, z, context)
         if output == "sample":
-            return likelihood.sample(parameters, seed=noise.stream(1).seed)
+            return tf.map_fn(  # Each row by its own seed.
+                lambda row: likelihood.sample(row[0][None], seed=row[1])[0],
+                (parameters, noise.stream(1).seed),
+                fn_output_signature=likelihood.data_dtype,
+            )
         return getattr(likelihood, output)(parameters)
 
     return apply_to_rows(

@@ -7,8 +7,9 @@ from keras import ops
 
 from keras_xmodal import checks, objectives, saving
 from keras_xmodal.likelihoods import Likelihood
+from keras_xmodal.models import data as data_lib
 from keras_xmodal.models.base import MultimodalModel
-from keras_xmodal.models.data import has_rows, random_seed
+from keras_xmodal.models.data import random_seed
 from keras_xmodal.models.encoders import feature_shape, symbolic
 from keras_xmodal.models.rows import apply_to_rows
 from keras_xmodal.models.vae import checks as vae_checks
@@ -18,6 +19,8 @@ from keras_xmodal.models.vae.latent_mixture import (
     fit_mixture,
 )
 from keras_xmodal.ops.noise import Noise
+from keras_xmodal.ops.replicas import num_replicas, sum_over_replicas
+from keras_xmodal.ops.weighted_mean import weighted_mean
 
 
 @saving.register
@@ -72,6 +75,7 @@ class VAEModel(MultimodalModel):
         free_bits: Scalar variable, nats of each latent dimension that cost
             nothing, 0 unless a callback or `assign` changes it.
         modality_weights: Dict of scalar variables.
+        step: Scalar variable, the number of batches trained on.
 
     Call arguments:
         x: Dict `{modality: batch}` of any subset of the modalities, or one
@@ -192,6 +196,15 @@ class VAEModel(MultimodalModel):
                 name=name,
             )
 
+        # Of batches: an optimizer that accumulates gradients counts fewer.
+        self.step = self.add_weight(
+            shape=(),
+            initializer="zeros",
+            dtype="int64",
+            trainable=False,
+            aggregation="only_first_replica",
+            name="step",
+        )
         self.kl_weight = scalar("kl_weight", 1.0)
         self.free_bits = scalar("free_bits", 0.0)
         weights = vae_checks.check_modality_weights(
@@ -214,6 +227,9 @@ class VAEModel(MultimodalModel):
             name: keras.metrics.Mean(name)
             for name in (*trackers, "kl", "gradient_norm")
         }
+        object.__setattr__(
+            self, "_rows_seen", keras.metrics.Sum("rows_seen", "int64")
+        )
 
     # Networks.
 
@@ -351,6 +367,10 @@ class VAEModel(MultimodalModel):
     def metrics(self):
         return [*self._trackers.values()]
 
+    def reset_metrics(self):
+        super().reset_metrics()
+        self._rows_seen.reset_state()
+
     def train_step(self, data):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         with tf.GradientTape() as tape:
@@ -360,10 +380,12 @@ class VAEModel(MultimodalModel):
             scaled_loss = self.optimizer.scale_loss(loss / replicas)
         variables = self.trainable_variables
         gradients = tape.gradient(scaled_loss, variables)
+        norm = _global_norm(gradients)
         self.optimizer.apply(gradients, variables)
-        scale = self.optimizer.scale_loss(1.0) / replicas
+        self.step.assign_add(1)
+        scale = self.optimizer.scale_loss(1.0)
         self._trackers["gradient_norm"].update_state(
-            tf.linalg.global_norm(gradients) / scale, has_rows(x)
+            norm / scale, data_lib.has_rows(x)
         )
         return self.get_metrics_result()
 
@@ -392,37 +414,43 @@ class VAEModel(MultimodalModel):
             Scalar, in nats for each example; a mean over the examples that
             have a modality.
         """
-        terms = self.compute_terms(x, y, sample_weight, training)
+        first_row = 0
+        if not training:  # Other noise in each batch of an evaluation.
+            first_row = ops.cast(self._rows_seen.result(), "int32")
+            self._rows_seen.update_state(ops.shape(keras.tree.flatten(x)[0])[0])
+        terms = self.compute_terms(x, y, sample_weight, training, first_row)
         some = ops.any(terms["mask"], axis=0)
         weights = ops.cast(some, "float32")
         if sample_weight is not None and not isinstance(sample_weight, dict):
             weights = weights * ops.cast(sample_weight, "float32")
         bounds = ops.where(some, terms["bound"], 0.0)
-        loss = -ops.sum(weights * bounds) / ops.maximum(
-            ops.sum(weights), keras.config.epsilon()
-        )
+        loss = -weighted_mean(bounds, weights)
         for penalty in self.losses:
             loss = loss + ops.sum(ops.cast(penalty, "float32"))
-        self._trackers["loss"].update_state(loss, has_rows(x))
-        self._trackers["kl"].update_state(terms["kl"], some)
+        self._trackers["loss"].update_state(loss, ops.sum(weights))
+        self._trackers["kl"].update_state(terms["kl"], weights)
         for name in self.generated:
             i = self.names.index(name)
             self._trackers[f"{name}_loss"].update_state(
-                -terms["log_likelihood"][i], terms["mask"][i]
+                -terms["log_likelihood"][i],
+                ops.where(terms["mask"][i], weights, 0.0),
             )
         return loss
 
-    def compute_terms(self, x, y=None, sample_weight=None, training=False):
+    def compute_terms(
+        self, x, y=None, sample_weight=None, training=False, first_row=0
+    ):
         """The bound and its terms, one value an example.
 
-        The noise of training is a function of the model's seed and the
-        optimizer's step; without training it is always the same.
+        The noise is a function of the model's seed and the row; of training,
+        of the model's step as well.
 
         Args:
             x: Dict `{modality: batch}` or a tensor, as for the call.
             y: Target of shape `(batch, output_dim)` for a model of tensors.
             sample_weight: As for `compute_loss`.
             training: Boolean.
+            first_row: Integer, the number of the first row of the batch.
 
         Returns:
             Dict of what the objective returns, in nats: `"bound"` and `"kl"`
@@ -439,13 +467,14 @@ class VAEModel(MultimodalModel):
             if weights:
                 checks.modalities("sample_weight", weights, self.names)
             targets = x
-        present = {name: w > 0 for name, w in weights.items() if name in x}
+        present = data_lib.presence(x, sample_weight)
         experts, context = networks.encode(self, x, present, training)
-        step = self.optimizer.iterations if training and self.optimizer else -1
+        rows = ops.shape(experts.mask)[1]
+        step = self.step.value if training else -1
         terms = self.objective(
             experts,
             networks.log_likelihood(self, targets, weights, context, training),
-            Noise(self.seed, step),
+            Noise(self.seed, step).latents(rows, first_row),
             self.kl_weight.value,
             self.free_bits.value,
         )
@@ -798,6 +827,16 @@ class VAEModel(MultimodalModel):
                 if not name.startswith(prefix)
             }
         )
+
+
+def _global_norm(gradients):
+    """Norm of the gradient of the whole batch, on each of its replicas."""
+    gradients = [g for g in gradients if g is not None]
+    if num_replicas() > 1:
+        gradients = sum_over_replicas(
+            [tf.convert_to_tensor(g) for g in gradients]
+        )
+    return tf.linalg.global_norm(gradients)
 
 
 def _posterior_layer(dim, name):
