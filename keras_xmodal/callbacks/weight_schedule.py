@@ -88,7 +88,7 @@ class WeightSchedule(CopyableCallback):
     def on_epoch_end(self, epoch, logs=None):
         """Add the weight to the logs."""
         if logs is not None:
-            logs[self.name] = float(self._variable)
+            logs[self.name] = float(self._variable.numpy())
 
     def _update(self):
         step = training_step(self.model)
@@ -104,10 +104,10 @@ class WeightSchedule(CopyableCallback):
 def training_step(model):
     """Count the batches that a model was trained on."""
     if hasattr(model, "step"):
-        return int(model.step)
+        return int(model.step.numpy())
     optimizer = model.optimizer
     steps = optimizer.gradient_accumulation_steps or 1
-    return int(optimizer.iterations) * steps
+    return int(optimizer.iterations.numpy()) * steps
 
 
 def _weights(model):

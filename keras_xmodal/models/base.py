@@ -61,7 +61,8 @@ class MultimodalModel(keras.Model):
         """Build for batches like this one, of arrays, tensors or specs."""
         dtypes = keras.tree.map_structure(data_lib.integer_dtype, x)
         object.__setattr__(self, "_input_dtype", dtypes)
-        self.build(keras.tree.map_structure(data_lib.batch_shape, x))
+        with self.distribute_strategy.scope():
+            self.build(keras.tree.map_structure(data_lib.batch_shape, x))
 
     def build(self, input_shape):
         """Build all networks, those of a frozen or adapted model as they were.
@@ -468,6 +469,31 @@ class MultimodalModel(keras.Model):
         batch = x, y, data_lib.flat_weights(sample_weight)
         self._check_sizes(*batch)
         return batch
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        # Keras takes the mean of the batches of replicas, which may differ in
+        # their numbers of rows; any of them tells the shapes.
+        if iterator is not None and self._distribute_strategy is not None:
+            for _, _, batches in iterator:
+                data_batch = keras.tree.map_structure(
+                    lambda value: (
+                        self._distribute_strategy.experimental_local_results(
+                            value
+                        )[0]
+                    ),
+                    next(batches),
+                )
+                break
+        super()._maybe_symbolic_build(data_batch=data_batch)
+
+    def _get_metrics_result_or_logs(self, logs):
+        # What steps of evaluation report is without the metrics of training
+        # alone, which Keras takes for logs of one replica.
+        if isinstance(logs, dict):
+            results = self.get_metrics_result()
+            if set(logs) <= set(results):
+                return {name: results[name] for name in logs}
+        return super()._get_metrics_result_or_logs(logs)
 
     # What a subclass says of its batches.
 

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_xmodal import checks
+from keras_xmodal.ops.replicas import sum_over_replicas
 
 _MISSING = "Where a modality is missing, give it `sample_weight` 0."
 
@@ -232,7 +233,7 @@ class SameModalities:
 def has_rows(x):
     """1, or 0 for the empty batch that ends data of an unknown length."""
     rows = keras.ops.shape(keras.tree.flatten(x)[0])[0]
-    return keras.ops.cast(rows > 0, "float32")
+    return keras.ops.cast(sum_over_replicas(rows) > 0, "float32")
 
 
 def batch_shape(value):

@@ -1,5 +1,6 @@
 """What the replicas of a `tf.distribute` strategy know of each other."""
 
+import keras
 import tensorflow as tf
 from keras import ops
 
@@ -17,7 +18,22 @@ def sum_over_replicas(value):
     context = _context()
     if context is None:
         return value
+    value = keras.tree.map_structure(tf.convert_to_tensor, value)
     return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
+
+
+def gather_rows(value):
+    """Tensors of the whole batch, of structures of tensors of a replica's rows.
+
+    Their gradient is the sum of those of all replicas.
+    """
+    context = _context()
+    if context is None:
+        return value
+    return keras.tree.map_structure(
+        lambda part: None if part is None else context.all_gather(part, axis=0),
+        value,
+    )
 
 
 def num_replicas():

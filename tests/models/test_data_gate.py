@@ -1,8 +1,6 @@
 """The same data is treated alike by every entry of every model."""
 
 import inspect
-import subprocess
-import sys
 import warnings
 
 import keras
@@ -815,7 +813,7 @@ def test_an_index_finds_recordings_that_end_in_silence(tmp_path):
     np.testing.assert_array_equal(ids[:, 0], [0, 1, 2])
 
 
-# Documentation and strategies.
+# Documentation.
 
 
 def test_fit_is_documented_for_each_model():
@@ -823,39 +821,3 @@ def test_fit_is_documented_for_each_model():
     assert len(set(docs)) == 4
     assert "positives of each other" in docs[0]
     assert not any("positives" in doc for doc in docs[1:])
-
-
-def test_strategies_of_two_replicas():
-    """In a process of its own: logical devices are set up at the start."""
-    code = """
-import keras, numpy as np, tensorflow as tf
-cpu = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(
-    cpu, [tf.config.LogicalDeviceConfiguration()] * 2
-)
-from tests.models.test_data_gate import IDS, ROWS, VECTORS, embedding, vae
-strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-
-# A step is as long as on one device: both replicas get the same rows and draw
-# the same noise.
-twice = {n: np.concatenate([v, v]) for n, v in VECTORS.items()}
-options = {"shuffle": False, "verbose": 0}
-one = vae()
-history = one.fit(VECTORS, batch_size=ROWS, **options).history
-with strategy.scope():
-    two = vae()
-    replicated = two.fit(twice, batch_size=2 * ROWS, **options).history
-for a, b in zip(one.get_weights(), two.get_weights()):
-    np.testing.assert_allclose(a, b, atol=1e-6)
-for name, values in history.items():
-    np.testing.assert_allclose(values, replicated[name], rtol=1e-4)
-
-with strategy.scope():
-    model = embedding()
-    losses = model.fit(VECTORS, IDS, batch_size=ROWS, verbose=0).history["loss"]
-assert np.isfinite(losses).all()
-"""
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True
-    )
-    assert result.returncode == 0, result.stderr[-3000:]

@@ -14,6 +14,7 @@ from keras_xmodal.models.embedding.weight_decay import exclude_from_weight_decay
 from keras_xmodal.models.encoders import check_input, feature_shape, symbolic
 from keras_xmodal.models.endpoint import Endpoint, named
 from keras_xmodal.models.rows import apply_to_rows
+from keras_xmodal.ops.replicas import gather_rows
 from keras_xmodal.ops.similarity import dot_similarity, l2_normalize
 
 
@@ -326,6 +327,8 @@ class EmbeddingModel(MultimodalModel):
                 f"{[tuple(p) for p in self.pairs]}. "
                 f"Received: modalities {list(y_pred)}"
             )
+        # Negatives are those of the whole batch, on each of several replicas.
+        y_pred, y, sample_weight = gather_rows((y_pred, y, sample_weight))
         if y is None:
             y = ops.arange(ops.shape(y_pred[pairs[0][0]])[0])
         values = []

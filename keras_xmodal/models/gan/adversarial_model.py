@@ -154,6 +154,9 @@ class AdversarialModel(MultimodalModel):
             x, y, batch_size, epochs, verbose, callbacks, *args, **kwargs
         )
 
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """Nothing: the gate has built the model, and `call` takes no batch."""
+
     # Parts of a step.
 
     def _discriminate(

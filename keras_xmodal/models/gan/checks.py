@@ -103,6 +103,13 @@ def check_logits(discriminator, logits, argument="discriminator"):
 
 def check_compile(model, mismatch_weight, discriminator_steps):
     """Check the arguments of `compile` that are a `GANModel`'s own."""
+    replicas = model.distribute_strategy.num_replicas_in_sync
+    if mismatch_weight and replicas > 1:
+        raise ValueError(
+            "`mismatch_weight` must be 0 under a strategy of several replicas, "
+            "which see each only a part of the batch. Received: "
+            f"mismatch_weight={mismatch_weight}, {replicas} replicas"
+        )
     checks.positive_integer("discriminator_steps", discriminator_steps)
     checks.in_range("mismatch_weight", mismatch_weight, 0, 1)
     if mismatch_weight and not model.conditional:
@@ -251,7 +258,7 @@ def check_callbacks(callbacks):
             )
 
 
-def check_last_batch(networks, size):
+def check_last_batch(networks, size, replicas=1):
     """Check that no batch of one meets a layer of batch statistics."""
     layers = {
         type(layer).__name__
@@ -260,10 +267,14 @@ def check_last_batch(networks, size):
         if isinstance(layer, keras.layers.BatchNormalization)
         or getattr(layer, "batch_statistics", False)
     }
-    if size == 1 and layers:
+    if size is not None and size < 2 * replicas and layers:
+        count = "one" if size == 1 else size
+        least = "two examples at least"
+        if replicas > 1:
+            least += " for each replica"
         raise ValueError(
-            "Every batch must hold two examples at least, for the network has "
-            "layers of batch statistics. Received: a batch of one, with "
+            f"Every batch must hold {least}, for the network has layers of "
+            f"batch statistics. Received: a batch of {count}, with "
             f"{sorted(layers)}"
         )
 

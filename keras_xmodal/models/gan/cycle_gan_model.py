@@ -356,7 +356,9 @@ class CycleGANModel(AdversarialModel):
 
     def _check_last_batch(self, size):
         networks = [*self.generators.values(), *self.discriminators.values()]
-        gan_checks.check_last_batch(networks, size)
+        gan_checks.check_last_batch(
+            networks, size, self.distribute_strategy.num_replicas_in_sync
+        )
 
     def _check_class_weight(self, class_weight):
         cycle_checks.check_unpaired(class_weight=class_weight)
@@ -509,7 +511,7 @@ class CycleGANModel(AdversarialModel):
             made["identity_loss"] = self._make(x, networks, training)
         return {
             loss: sum(
-                ops.mean(ops.abs(values[name] - x[name]))
+                _mean_distance(values[name], x[name])
                 for name in self.modalities
             )
             for loss, values in made.items()
@@ -597,3 +599,9 @@ class CycleGANModel(AdversarialModel):
 
 def _to_float32(x):
     return {name: ops.cast(value, "float32") for name, value in x.items()}
+
+
+def _mean_distance(a, b):
+    distances = ops.abs(a - b)
+    axes = list(range(1, len(a.shape)))
+    return weighted_mean(ops.mean(distances, axis=axes))

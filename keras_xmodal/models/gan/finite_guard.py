@@ -23,15 +23,18 @@ class FiniteGuard(keras.callbacks.Callback):
         broken = {k: v for k, v in logs.items() if not math.isfinite(v)}
         if not broken:
             return
-        step = int(self.model.step)
+        step = self._step()
         for variable, value in self._kept:
             variable.assign(value)
         raise FloatingPointError(
             f"Losses must be finite. Received: {broken} in step {step} "
             f"(batch {batch + 1} of the epoch). The model is as it was when "
-            f"the epoch began, at step {int(self.model.step)}. Lower learning "
+            f"the epoch began, at step {self._step()}. Lower learning "
             "rates or a penalty such as `R1` may help."
         )
+
+    def _step(self):
+        return int(self.model.step.numpy())
 
 
 def _variables(model):

@@ -27,6 +27,7 @@ from keras_xmodal.networks.adversarial.dense_discriminator import (
 )
 from keras_xmodal.networks.adversarial.dense_generator import DenseGenerator
 from keras_xmodal.ops.noise import fold_in, stateless_normal
+from keras_xmodal.ops.replicas import sum_over_replicas
 from keras_xmodal.ops.weighted_mean import weighted_mean
 
 
@@ -395,7 +396,9 @@ class GANModel(AdversarialModel):
 
     def _check_last_batch(self, size):
         networks = (self.generator, self.discriminator)
-        checks.check_last_batch(networks, size)
+        checks.check_last_batch(
+            networks, size, self.distribute_strategy.num_replicas_in_sync
+        )
 
     # The step.
 
@@ -506,9 +509,9 @@ class GANModel(AdversarialModel):
             metric.update_state(real, fake, sample_weight=weight)
         return self._evaluation_results()
 
-    def predict(self, x, batch_size=None, **kwargs):
+    def predict(self, x, batch_size=None, verbose="auto", **kwargs):
         self._rows_seen.reset_state()
-        return super().predict(x, batch_size, **kwargs)
+        return super().predict(x, batch_size, verbose, **kwargs)
 
     def predict_on_batch(self, x):
         self._rows_seen.reset_state()
@@ -524,7 +527,7 @@ class GANModel(AdversarialModel):
     def _new_latents(self, rows, step, stream=0):
         """Noise of the next rows, other than that of those seen so far."""
         first_row = ops.cast(self._rows_seen.result(), "int32")
-        self._rows_seen.update_state(rows)
+        self._rows_seen.update_state(sum_over_replicas(rows))
         return self._latents(self._noise(stream, step), rows, first_row)
 
     def _batch(self, data):

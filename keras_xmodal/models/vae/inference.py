@@ -1,6 +1,7 @@
 """What a trained `VAEModel` is used for, in batches."""
 
 import numpy as np
+import tensorflow as tf
 from keras import ops
 
 from keras_xmodal import checks

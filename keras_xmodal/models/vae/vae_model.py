@@ -19,8 +19,8 @@ from keras_xmodal.models.vae.latent_mixture import (
     fit_mixture,
 )
 from keras_xmodal.ops.noise import Noise
-from keras_xmodal.ops.replicas import num_replicas, sum_over_replicas
-from keras_xmodal.ops.weighted_mean import weighted_mean
+from keras_xmodal.ops.replicas import sum_over_replicas
+from keras_xmodal.ops.weighted_mean import total_weight, weighted_mean
 
 
 @saving.register
@@ -380,13 +380,10 @@ class VAEModel(MultimodalModel):
             scaled_loss = self.optimizer.scale_loss(loss / replicas)
         variables = self.trainable_variables
         gradients = tape.gradient(scaled_loss, variables)
-        norm = _global_norm(gradients)
+        norm = _global_norm(gradients) / self.optimizer.scale_loss(1.0)
+        self._trackers["gradient_norm"].update_state(norm, data_lib.has_rows(x))
         self.optimizer.apply(gradients, variables)
         self.step.assign_add(1)
-        scale = self.optimizer.scale_loss(1.0)
-        self._trackers["gradient_norm"].update_state(
-            norm / scale, data_lib.has_rows(x)
-        )
         return self.get_metrics_result()
 
     def test_step(self, data):
@@ -417,7 +414,8 @@ class VAEModel(MultimodalModel):
         first_row = 0
         if not training:  # Other noise in each batch of an evaluation.
             first_row = ops.cast(self._rows_seen.result(), "int32")
-            self._rows_seen.update_state(ops.shape(keras.tree.flatten(x)[0])[0])
+            rows = ops.shape(keras.tree.flatten(x)[0])[0]
+            self._rows_seen.update_state(sum_over_replicas(rows))
         terms = self.compute_terms(x, y, sample_weight, training, first_row)
         some = ops.any(terms["mask"], axis=0)
         weights = ops.cast(some, "float32")
@@ -427,7 +425,7 @@ class VAEModel(MultimodalModel):
         loss = -weighted_mean(bounds, weights)
         for penalty in self.losses:
             loss = loss + ops.sum(ops.cast(penalty, "float32"))
-        self._trackers["loss"].update_state(loss, ops.sum(weights))
+        self._trackers["loss"].update_state(loss, total_weight(some, weights))
         self._trackers["kl"].update_state(terms["kl"], weights)
         for name in self.generated:
             i = self.names.index(name)
@@ -832,11 +830,7 @@ class VAEModel(MultimodalModel):
 def _global_norm(gradients):
     """Norm of the gradient of the whole batch, on each of its replicas."""
     gradients = [g for g in gradients if g is not None]
-    if num_replicas() > 1:
-        gradients = sum_over_replicas(
-            [tf.convert_to_tensor(g) for g in gradients]
-        )
-    return tf.linalg.global_norm(gradients)
+    return tf.linalg.global_norm(sum_over_replicas(gradients))
 
 
 def _posterior_layer(dim, name):
