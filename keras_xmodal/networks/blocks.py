@@ -16,6 +16,7 @@ def convolution(x, channels, strides, dtype, name):
         3,
         strides=strides,
         padding="same",
+        data_format="channels_last",
         use_bias=False,
         kernel_initializer="he_normal",
         dtype=dtype,

@@ -67,12 +67,15 @@ class ConvolutionalDecoder(keras.Model):
             x = blocks.normalize(x, policy, name)
             for block in range(self.num_blocks):
                 x = blocks.residual_block(x, policy, f"{name}_block_{block}")
-            x = _UPSAMPLINGS[len(self.sizes)](dtype=policy)(x)
+            x = _UPSAMPLINGS[len(self.sizes)](
+                data_format="channels_last", dtype=policy
+            )(x)
             x = x[(slice(None), *map(slice, sizes[stage + 1]))]
         return _CONVOLUTIONS[len(self.sizes)](
             self.channels,
             3,
             padding="same",
+            data_format="channels_last",
             # Likelihoods start near their standard parameters, at 0.
             kernel_initializer=keras.initializers.VarianceScaling(0.1),
             dtype="float32",

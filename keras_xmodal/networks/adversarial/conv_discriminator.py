@@ -102,7 +102,7 @@ class ConvDiscriminator(keras.Model):
                 dtype=policy, name="minibatch_deviation"
             )(x)
         x = convolutions.activate(x, policy, "activation")
-        x = keras.layers.Flatten(dtype=policy)(x)
+        x = keras.layers.Flatten(data_format="channels_last", dtype=policy)(x)
         x = convolutions.dense(
             x, self.filters[-1], policy, "features", convolutions.ACTIVATED
         )

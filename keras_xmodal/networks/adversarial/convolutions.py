@@ -51,6 +51,7 @@ def convolution(x, channels, kernel_size, dtype, name, scale=LINEAR, **kwargs):
         channels,
         kernel_size,
         padding="same",
+        data_format="channels_last",
         dtype=dtype,
         name=name,
         **kwargs,
@@ -103,14 +104,15 @@ def shrink(x, dtype, name):
         # Pooling in three dimensions knows float32 only.
         x = ops.reshape(x, (-1, *x.shape[2:]))
     pooling = _POOLINGS[len(x.shape) - 2]
-    x = pooling(2, padding="same", dtype=dtype, name=f"{name}_pooling")(x)
+    same = {"padding": "same", "data_format": "channels_last"}
+    x = pooling(2, **same, dtype=dtype, name=f"{name}_pooling")(x)
     if not frames:
         return x
     shape = x.shape[1:]
     x = ops.reshape(x, (-1, *frames, math.prod(shape)))
-    x = _POOLINGS[1](
-        2, padding="same", dtype=dtype, name=f"{name}_pooling_of_frames"
-    )(x)
+    x = _POOLINGS[1](2, **same, dtype=dtype, name=f"{name}_pooling_of_frames")(
+        x
+    )
     return ops.reshape(x, (-1, x.shape[1], *shape))
 
 

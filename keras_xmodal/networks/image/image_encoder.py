@@ -119,9 +119,17 @@ class ImageEncoder(keras.Model):
                     x, policy, f"stage_{stage}_block_{block}"
                 )
         if filters and pooling == "flatten":
-            paths.append(keras.layers.Flatten(dtype=policy)(x))
+            paths.append(
+                keras.layers.Flatten(data_format="channels_last", dtype=policy)(
+                    x
+                )
+            )
         elif filters:
-            paths.append(keras.layers.GlobalAveragePooling2D(dtype=policy)(x))
+            paths.append(
+                keras.layers.GlobalAveragePooling2D(
+                    data_format="channels_last", dtype=policy
+                )(x)
+            )
         x = paths[0]
         if len(paths) > 1:
             x = keras.layers.Concatenate(dtype=policy)(paths)
@@ -145,7 +153,9 @@ class ImageEncoder(keras.Model):
 
 
 def _linear_path(x, dtype, name):
-    x = keras.layers.Flatten(dtype=dtype, name=f"{name}_flatten")(x)
+    x = keras.layers.Flatten(
+        data_format="channels_last", dtype=dtype, name=f"{name}_flatten"
+    )(x)
     return keras.layers.LayerNormalization(
         center=False, scale=False, dtype=dtype, name=f"{name}_norm"
     )(x)

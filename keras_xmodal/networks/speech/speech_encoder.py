@@ -215,6 +215,7 @@ def _convolution(x, channels, kernel_size, dtype, name):
         kernel_size,
         strides=2,
         padding="same",
+        data_format="channels_last",
         use_bias=False,  # a normalisation follows
         kernel_initializer="he_normal",
         dtype=dtype,

@@ -122,7 +122,7 @@ class VideoEncoder(keras.Model):
             x = blocks.normalize(x, policy, name)
             for block in range(num_blocks):
                 x = blocks.residual_block(x, policy, f"{name}_block_{block}")
-        x = keras.layers.Flatten(dtype=policy)(x)
+        x = keras.layers.Flatten(data_format="channels_last", dtype=policy)(x)
         x = keras.layers.Dense(hidden_dim, dtype=policy, name="frame")(x)
         x = ops.reshape(x, (-1, num_frames, hidden_dim))
         x = attend(
