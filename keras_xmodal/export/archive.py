@@ -40,6 +40,12 @@ def read_archive(folder, signatures):
     return {s.name: runner(s.name) for s in signatures}
 
 
-def call_inputs(towers):
+def call_inputs(model, towers):
     """Made-up preprocessed inputs of all towers, a dict by modality."""
-    return {tower.modality: samples.tensor(tower.tensor) for tower in towers}
+    encoders = getattr(model, "encoders", {})
+    return {
+        tower.modality: samples.fitting(
+            encoders.get(tower.modality), tower.tensor
+        )
+        for tower in towers
+    }

@@ -56,7 +56,7 @@ def _make_up(model, tower):
         return rows
     encoder = model.encoders.get(tower.modality)
     high = samples.vocabulary_size(encoder, preprocessor)
-    return samples.tensor(tower.tensor, high)
+    return samples.fitting(encoder, tower.tensor, high)
 
 
 def _feed(model, tower, raw, rows):

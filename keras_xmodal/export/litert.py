@@ -113,7 +113,7 @@ def litert(
     )
     towers = find_towers(model, examples, input_signature)
     if not model.built:
-        model._call_on(archive.call_inputs(towers))
+        model._call_on(archive.call_inputs(model, towers))
     # Noise for translations, since zeros give the mean.
     signatures = [
         s for s in find_signatures(model, towers, "noise") if not s.raw
@@ -123,7 +123,7 @@ def litert(
         if not is_float32(model):
             tolerance = max(tolerance, 2e-2)
     with files.new_folder(path) as folder:
-        twin = float32_twin(model, archive.call_inputs(towers))
+        twin = float32_twin(model, archive.call_inputs(model, towers))
         vocabularies = _write_vocabularies(model, towers, folder)
         runners, facts = {}, {}
         for signature in signatures:

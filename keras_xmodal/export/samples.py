@@ -60,10 +60,25 @@ def _to_array(value):
     return array
 
 
-def tensor(spec, high=2, num_samples=NUM_SAMPLES):
+def fitting(encoder, spec, high=2):
+    """Make up a batch that an encoder takes, however few its positions are."""
+    batch = tensor(spec, high)
+    if encoder is None or None not in spec.shape[1:]:
+        return batch
+    for open_size in (OPEN_SIZE, OPEN_SIZE // 2, OPEN_SIZE // 4, 2, 1):
+        batch = tensor(spec, high, open_size=open_size)
+        try:
+            encoder(tf.constant(batch), training=False)
+        except (ValueError, tf.errors.InvalidArgumentError):
+            continue
+        break
+    return batch
+
+
+def tensor(spec, high=2, num_samples=NUM_SAMPLES, open_size=OPEN_SIZE):
     """Make up a batch: floats in [0, 1), integers in `[0, high)` or texts."""
     generator = np.random.default_rng(0)
-    shape = (num_samples, *(size or OPEN_SIZE for size in spec.shape[1:]))
+    shape = (num_samples, *(size or open_size for size in spec.shape[1:]))
     if spec.dtype == tf.string:
         return np.broadcast_to(
             texts(None, num_samples).reshape(-1, *[1] * (len(shape) - 1)), shape

@@ -149,7 +149,7 @@ def saved_model(
     )
     towers = find_towers(model, examples, input_signature)
     if not model.built:
-        model._call_on(archive.call_inputs(towers))
+        model._call_on(archive.call_inputs(model, towers))
     signatures = find_signatures(model, towers)
     default = next((s for s in signatures[:2] if s.raw), signatures[0])
     if tolerance is None:

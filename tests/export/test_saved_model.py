@@ -236,3 +236,38 @@ def test_bad_arguments(model, evaluation, tmp_path):
         with pytest.raises(ValueError, match=r"`evaluation`.*one id per"):
             export.saved_model(model, path, bad)
     assert os.listdir(tmp_path) == []
+
+
+@keras.saving.register_keras_serializable("tests")
+class FewPositions(keras.layers.Layer):
+    """An encoder of texts of any length up to twelve tokens."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.tokens = keras.layers.Embedding(50, 6)
+        self.positions = keras.layers.Embedding(12, 6)
+
+    def call(self, ids):
+        length = keras.ops.shape(ids)[1]
+        x = self.tokens(ids) + self.positions(keras.ops.arange(length))
+        return keras.ops.mean(x, axis=1)
+
+
+@pytest.mark.parametrize("built", [False, True])
+def test_a_tower_of_few_positions_needs_no_evaluation(tmp_path, built):
+    model = kx.EmbeddingModel(
+        encoders={"text": FewPositions(), "label": keras.layers.Dense(4)},
+        embedding_dim=5,
+    )
+    if built:
+        x = {"text": np.ones((2, 12), int), "label": np.ones((2, 3))}
+        model.predict(x, verbose=0)
+    report = export.saved_model(
+        model,
+        tmp_path / "model",
+        input_signature={
+            "text": tf.TensorSpec((None, None), tf.int32),
+            "label": tf.TensorSpec((None, 3), tf.float32),
+        },
+    )
+    assert report["max_abs_error"] < 1e-5

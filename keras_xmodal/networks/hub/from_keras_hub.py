@@ -26,6 +26,12 @@ def from_keras_hub(
     and its weights and statistics stay as they are, bit for bit, whatever
     model it is part of. What is trained is the backbone itself, not a copy.
 
+    The two halves of CLIP or SigLIP have a space in common, which
+    `EmbeddingModel` keeps without projections of its own, with
+    `embedding_dim=None`. Their temperature is that of the backbone's head,
+    `exp(-logit_scale)`, as in the second example, and so is SigLIP's `bias`,
+    `logit_bias`.
+
     A heavy frozen encoder need not run in every epoch: `encoder.predict` all
     examples once, and train an `EmbeddingModel({"image": dim, ...})` on the
     vectors.
@@ -92,6 +98,29 @@ def from_keras_hub(
         )
         images = np.random.default_rng(0).random((2, 32, 32, 3), "float32")
         encoder(images).shape  # (2, 16)
+
+        sizes = {"num_layers": 1, "num_heads": 2, "hidden_dim": 16}
+        clip = keras_hub.models.CLIPBackbone(
+            keras_hub.models.CLIPVisionEncoder(
+                8, **sizes, intermediate_dim=32, image_shape=(32, 32, 3)
+            ),
+            keras_hub.models.CLIPTextEncoder(
+                50, 16, **sizes, intermediate_dim=32, max_sequence_length=12
+            ),
+            projection_dim=8,
+        )  # or `.from_preset(...)`
+        head = clip.get_layer("clip_head")
+        model = kx.EmbeddingModel(
+            encoders={
+                name: kx.networks.from_keras_hub(clip, modality=name)
+                for name in ("image", "text")
+            },
+            embedding_dim=None,
+            temperature=float(np.exp(-head.logit_scale)),
+        )
+        ids = np.arange(24).reshape(2, 12)
+        x = {"image": images, "text": ids}
+        model.predict(x, verbose=0)["text"].shape  # (2, 8)
         ```
 
     Reference:

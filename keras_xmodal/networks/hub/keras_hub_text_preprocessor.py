@@ -22,8 +22,9 @@ class KerasHubTextPreprocessor(keras.layers.Layer):
 
     Args:
         preprocessor: KerasHub preprocessor that returns a dict with
-            `token_ids`, such as `keras_hub.models.BertTextClassifierPreprocessor`;
-            it has the tokenizer and the `sequence_length`.
+            `token_ids`, such as `keras_hub.models.BertTextClassifierPreprocessor`
+            or, of pictures and texts, `CLIPPreprocessor`, whose half for texts
+            is used; it has the tokenizer and the `sequence_length`.
         **kwargs: Further arguments of `keras.layers.Layer`.
 
     Call arguments:
@@ -36,8 +37,8 @@ class KerasHubTextPreprocessor(keras.layers.Layer):
 
     Raises:
         ImportError: If KerasHub is not installed.
-        TypeError: If `preprocessor` is no KerasHub preprocessor of texts, or
-            the input does not hold strings.
+        TypeError: If `preprocessor` is no KerasHub preprocessor of texts or
+            returns no `token_ids`, or the input does not hold strings.
         ValueError: If the input has another shape.
 
     Example:
@@ -70,6 +71,9 @@ class KerasHubTextPreprocessor(keras.layers.Layer):
                 f"preprocessor of type {type(preprocessor).__name__}"
             )
         self.preprocessor = preprocessor
+        both = ("CLIPPreprocessor", "SigLIPPreprocessor")
+        both = [getattr(keras_hub.models, name, ()) for name in both]
+        self._takes_images = isinstance(preprocessor, tuple(both))
         # What the exports see: strings come in.
         self.inputs = [keras.KerasTensor((None,), dtype="string")]
         self._allow_non_tensor_positional_args = True
@@ -88,10 +92,22 @@ class KerasHubTextPreprocessor(keras.layers.Layer):
 
     def call(self, inputs):
         texts = to_one_text_each(inputs)
-        ids = self.preprocessor(tf.reshape(texts, (-1,)))["token_ids"]
-        ids = tf.cast(ids, tf.int32)
+        ids = self._tokenize(tf.reshape(texts, (-1,)))
         shape = self.compute_output_shape(texts.shape)
         return tf.ensure_shape(ids[0] if len(shape) == 1 else ids, shape)
+
+    def _tokenize(self, texts):
+        if self._takes_images:
+            texts = {"images": None, "prompts": texts}
+        outputs = self.preprocessor(texts)
+        if not isinstance(outputs, dict) or "token_ids" not in outputs:
+            raise TypeError(
+                "`preprocessor` must return a dict with `token_ids`; one that "
+                "makes targets, of a language model, does not. Received: "
+                f"preprocessor={self.preprocessor}, which returns "
+                f"{type(outputs).__name__}"
+            )
+        return tf.cast(outputs["token_ids"], tf.int32)
 
     def compute_output_shape(self, input_shape):
         if len(input_shape) == 0:
