@@ -1,5 +1,6 @@
 """`keras-xmodal demo`: from the bundled pictures to a served model."""
 
+import csv
 import json
 import os
 import time
@@ -19,6 +20,8 @@ from keras_xmodal.demo.questions import (
 from keras_xmodal.demo.ridge_baseline import RidgeBaseline
 from keras_xmodal.retrieval import ExactIndex
 
+EXAMPLE = "umbrella"  # whose picture in another style is `picture.png`
+
 
 def run(
     output: str | os.PathLike,
@@ -28,6 +31,9 @@ def run(
     quiet: bool = False,
 ) -> dict:
     """Train, measure, draw and export; write everything to a run folder.
+
+    Beside the model are examples to ask it with, `picture.png`, and to read,
+    `pictures.csv`, of a drawing style that it was not trained on.
 
     Args:
         output: Path of the run folder, which must not exist.
@@ -108,6 +114,7 @@ def _run_in(folder, epochs, seed, quiet):
         ),
     }
     clock.lap("export")
+    write_examples(style, folder)
     figures.draw_training(history, folder / "training.png")
     figures.draw_retrieval(model, style, folder / "retrieval.png", seed=seed)
     clock.lap("figures")
@@ -150,6 +157,31 @@ def build_index(model) -> ExactIndex:
     return index
 
 
+def write_examples(data: dict, folder) -> None:
+    """Write pictures to ask with and to learn from: PNG files, and a table.
+
+    Args:
+        data: Split as `read_split` returns it, of an unseen style.
+        folder: Run folder, which gets `picture.png`, the folder `pictures` and
+            `pictures.csv`, with the file, the name and the mean color of each,
+            from 0 to 1.
+    """
+    (folder / "pictures").mkdir()
+    with open(
+        folder / "pictures.csv", "w", encoding="utf-8", newline=""
+    ) as file:
+        table = csv.writer(file)
+        table.writerow(["file", "name", "red", "green", "blue"])
+        for item, image, name in zip(*data.values(), strict=True):
+            content = keras.utils.array_to_img(image, scale=False)
+            path = f"pictures/{item}.png"
+            content.save(folder / path)
+            color = (image.mean(axis=(0, 1)) / 255).round(3)
+            table.writerow([path, name, *color])
+            if name == EXAMPLE:
+                content.save(folder / "picture.png")
+
+
 def format_report(report: dict) -> str:
     """Format a report as the table that the demo prints.
 
@@ -188,7 +220,7 @@ def format_report(report: dict) -> str:
         f"training {report['seconds']['training']:.0f} s, "
         f"all {total:.0f} s. Written to {report['output']}/"
     )
-    lines.append(f'Next: keras-xmodal search {report["output"]} "red fruit"')
+    lines.append(f'Next: keras-xmodal search {report["output"]} "tree"')
     return "\n".join(lines)
 
 

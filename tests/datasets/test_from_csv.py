@@ -3,8 +3,6 @@
 import csv
 import io
 import itertools
-import pathlib
-import re
 import warnings
 
 import keras
@@ -17,10 +15,27 @@ import keras_xmodal as kx
 from keras_xmodal.datasets import from_csv
 
 PAIR = {"image": "file", "text": "caption"}
-README = pathlib.Path(__file__).parents[2] / "README.md"
-(SCRIPT,) = re.findall(
-    r"```python\n((?:(?!```).)*from_csv.*?)```", README.read_text(), re.DOTALL
+SCRIPT = """\
+import keras
+import keras_xmodal as kx
+
+data = kx.datasets.from_csv(
+    "webcam.csv",
+    {"photo": "file", "weather": ["celsius", "humidity"]},
+    files=["photo"],
 )
+layers = keras.layers
+model = kx.EmbeddingModel(
+    encoders={
+        "photo": keras.Sequential([layers.Flatten(), layers.Dense(64, "relu")]),
+        "weather": keras.Sequential([layers.Dense(64, "relu")]),
+    },
+    preprocessors={"photo": kx.networks.ImagePreprocessor((8, 8))},
+    embedding_dim=16,
+)
+model.compile(keras.optimizers.Adam(0.01))
+model.fit(data.shuffle(64).batch(32), epochs=20, verbose=0)
+"""
 
 
 def encode(picture, kind="PNG", **options):

@@ -30,6 +30,9 @@ class EmbeddingModel(MultimodalModel):
     With two integers it is the affine map `x W + b` of one vector, a plain
     Keras model from a tensor to a tensor.
 
+    A process that loads the saved model imports `keras_xmodal` before: so Keras
+    knows the class.
+
     Args:
         input_dim: Integer, the size of the input vector; or a dict
             `{modality: size}` for modalities that are vectors already and

@@ -49,6 +49,9 @@ class CycleGANModel(AdversarialModel):
     Nothing says which of the translations that can be undone is learned but
     the networks: those that keep a picture's places keep its content.
 
+    A process that loads the saved model imports `keras_xmodal` before: so Keras
+    knows the class.
+
     Args:
         generators: Dict `{modality: keras.Layer}` of two modalities: the
             network that makes the modality, from the other one.

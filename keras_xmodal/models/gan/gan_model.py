@@ -50,6 +50,9 @@ class GANModel(AdversarialModel):
     and `output_dim` units and a sigmoid, with a discriminator to train it:
     `fit(x, y)` learns to make `y` of `x`.
 
+    A process that loads the saved model imports `keras_xmodal` before: so Keras
+    knows the class.
+
     Args:
         input_dim: Positive integer, size of the condition, a vector; for the
             textbook's networks. None for none.

@@ -41,6 +41,9 @@ class VAEModel(MultimodalModel):
     one vector to another: `fit(x, y)` trains `x -> z -> y`, `fit(x)` a plain
     autoencoder where the sizes agree.
 
+    A process that loads the saved model imports `keras_xmodal` before: so Keras
+    knows the class.
+
     Args:
         input_dim: Integer, the size of the input vector; or a dict
             `{modality: size}` of vectors, which get one layer each way. Leave
