@@ -46,7 +46,7 @@ def new_folder(
     written is found before the block.
     """
     recover(checks.path("path", path))
-    path = _check_replaced(path) if replace else check_new(path)
+    path = check_replaceable(path) if replace else check_new(path)
     created = [p for p in path.parents if not p.exists()]  # innermost first
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -133,6 +133,16 @@ def snapshot(folder: str | os.PathLike, names: tuple[str, ...]):
                 return
 
 
+def writable_folder(path: pathlib.Path) -> pathlib.Path:
+    """A folder to write files to, created where it is missing."""
+    path.mkdir(parents=True, exist_ok=True)
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise PermissionError(
+            f"The folder must be one to write to. Received: {str(path)!r}"
+        )
+    return path
+
+
 def check_new(path: str | os.PathLike) -> pathlib.Path:
     """Check that nothing is at a path and it can be made; make it absolute."""
     new = checks.path("path", path)
@@ -145,7 +155,8 @@ def check_new(path: str | os.PathLike) -> pathlib.Path:
     return new
 
 
-def _check_replaced(path):
+def check_replaceable(path: str | os.PathLike) -> pathlib.Path:
+    """Check that a folder can take this place; make it absolute."""
     path = checks.path("path", path).resolve()
     _check_parents(path)
     if path.exists() and (path.is_mount() or not os.access(path, os.W_OK)):

@@ -45,11 +45,14 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
 
     def __init__(self, backup_dir, **kwargs):
         self.folder = checks.path("backup_dir", backup_dir)
+        if self.folder.is_mount():  # A mounted disk cannot be exchanged.
+            self.folder /= "backup"
         super().__init__(str(self.folder), **kwargs)
 
     def on_train_begin(self, logs=None):
         """Restore the backup, if there is one."""
         files.recover(self.folder)
+        files.check_replaceable(self.folder)
         try:
             super().on_train_begin(logs)
         except (OSError, KeyError, json.JSONDecodeError) as error:

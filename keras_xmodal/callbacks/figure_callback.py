@@ -44,7 +44,7 @@ class FigureCallback(PeriodicCallback):
         self._epoch = self._drawn = None
         if self.to_text:
             checks.modalities("to_text", self.to_text, self.model.modalities)
-        self.folder.mkdir(parents=True, exist_ok=True)
+        files.writable_folder(self.folder)
         if self.log_dir is not None:
             self._writer = tf.summary.create_file_writer(str(self.log_dir))
 

@@ -112,3 +112,23 @@ def test_a_damaged_backup_says_how_to_go_on(tmp_path, name):
 def test_bad_paths():
     with pytest.raises(TypeError, match="`backup_dir` must be a string"):
         kx.callbacks.BackupAndRestore(3)
+
+
+def test_a_mounted_disk_holds_a_folder(tmp_path, monkeypatch):
+    is_mount = type(tmp_path).is_mount
+    monkeypatch.setattr(
+        type(tmp_path), "is_mount", lambda p: p == tmp_path or is_mount(p)
+    )
+    with pytest.raises(Killed):
+        fit(tmp_path, KillAt(2))
+    assert os.listdir(tmp_path) == ["backup"]
+    assert fit(tmp_path)[1] == [2, 3]
+
+
+def test_a_place_that_cannot_be_written_is_found_before(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(NotADirectoryError, match="is a file"):
+        fit(tmp_path / "file" / "backup", KillAt(0))
+    monkeypatch.setattr(os, "access", lambda *args: False)
+    with pytest.raises(PermissionError, match="cannot"):
+        fit(tmp_path / "backup", KillAt(0))

@@ -1,3 +1,4 @@
+import os
 import pathlib
 
 import keras
@@ -125,3 +126,12 @@ def test_what_is_found_before_training(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="file"):
         fit(Gray(tmp_path / "file"))
+
+
+def test_a_folder_that_cannot_be_written_is_found_before(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(OSError, match="file"):
+        fit(Gray(tmp_path / "file"))
+    monkeypatch.setattr(os, "access", lambda *args: False)
+    with pytest.raises(PermissionError, match="one to write to"):
+        fit(Gray(tmp_path / "new"))
