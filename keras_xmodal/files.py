@@ -157,15 +157,16 @@ def check_new(path: str | os.PathLike) -> pathlib.Path:
 
 def check_replaceable(path: str | os.PathLike) -> pathlib.Path:
     """Check that a folder can take this place; make it absolute."""
-    path = checks.path("path", path).resolve()
-    _check_parents(path)
-    if path.exists() and (path.is_mount() or not os.access(path, os.W_OK)):
+    place = checks.path("path", path).resolve()
+    _check_parents(place)
+    mounted = place.is_mount()
+    if place.exists() and (mounted or not os.access(place, os.W_OK)):
         raise PermissionError(
             "`path` must be a folder that can be moved. "
-            f"Received: path={str(path)!r}, which is "
-            + ("a mounted disk" if path.is_mount() else "not writable")
+            f"Received: path={str(place)!r}, which is "
+            + ("a mounted disk" if mounted else "not writable")
         )
-    return path
+    return place
 
 
 def _check_parents(path):
