@@ -104,7 +104,11 @@ class WordsAlone:
 
 
 @pytest.mark.parametrize(
-    "query", ["a", "long " * 100, "x" * 5000, "red\0fruit", "/", "ä" * 200]
+    "query",
+    [
+        *("a", "long " * 100, "x" * 5000, "red\0fruit", "/", "ä" * 200),
+        f"{'x' * 300}.png",
+    ],
 )
 def test_queries_of_any_length_are_words(query, monkeypatch, capsys):
     index = kx.retrieval.ExactIndex(WordsAlone())

@@ -8,6 +8,7 @@ import tensorflow as tf
 from keras_xmodal.media.image import decode_image
 from keras_xmodal.retrieval import ExactIndex
 
+_LONGEST_NAME = 255  # bytes, of a file
 PICTURE_SUFFIXES = {".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp"}
 
 
@@ -33,8 +34,9 @@ def run(folder: str, query: str, k: int = 5) -> dict:
         )
     path = pathlib.Path(query)
     # Unlike the method of paths, also for queries that no path can be.
-    is_file = os.path.isfile(query)
-    is_picture = is_file or path.suffix.lower() in PICTURE_SUFFIXES
+    possible = len(os.fsencode(path.name)) <= _LONGEST_NAME
+    is_named = possible and path.suffix.lower() in PICTURE_SUFFIXES
+    is_picture = is_named or os.path.isfile(query)
     if is_picture:
         picture = read_picture(path)
     index = ExactIndex.load(folder)

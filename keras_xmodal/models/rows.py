@@ -1,5 +1,7 @@
 """Functions of prepared batches, applied to raw examples in memory."""
 
+import threading
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -8,6 +10,9 @@ from keras_xmodal import checks
 from keras_xmodal.models import data as data_lib
 from keras_xmodal.models.preprocessed import Preprocessed
 from keras_xmodal.ops.noise import Noise
+
+# Threads that share a model build and trace it one after the other.
+_TRACING = threading.RLock()
 
 
 def apply_to_rows(
@@ -65,6 +70,13 @@ def _compiled(model, key, function, data):
     kind = key, tuple(map(str, keras.tree.flatten(specs)))
     if kind in model._functions:
         return model._functions[kind]
+    with _TRACING:
+        return _trace(model, key, kind, function, data, specs)
+
+
+def _trace(model, key, kind, function, data, specs):
+    """Build the model where it is not yet, and trace for a kind of data."""
+    is_prepared = isinstance(data[0], Preprocessed)
     _look(model, *data[:2])
     if key not in model._functions:
 

@@ -63,6 +63,10 @@ def _read_index(file):
     try:
         if not zipfile.is_zipfile(file):
             raise ValueError("it is not an npz file")
+        with zipfile.ZipFile(file) as archive:
+            if any(part.compress_type for part in archive.infolist()):
+                # It could be of any size once decompressed.
+                raise ValueError("it is compressed, as no index is")
         with np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         if int(arrays["format"]) > FORMAT:

@@ -464,3 +464,14 @@ def test_an_empty_index_and_rows_of_zeros_are_read_back(tmp_path):
 def test_load_refuses_what_is_no_path():
     with pytest.raises(TypeError, match="`folder` must be a string or path"):
         ExactIndex.load(3)
+
+
+def test_an_index_is_not_compressed(tmp_path):
+    """A file of 1 MB may hold an array of 1 GB."""
+    filled().save(tmp_path / "index")
+    path = tmp_path / "index" / "index.npz"
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    np.savez_compressed(path, **arrays)
+    with pytest.raises(ValueError, match=r"readable index.*is compressed"):
+        ExactIndex.load(tmp_path / "index")
