@@ -13,6 +13,7 @@ import numbers
 import operator
 import os
 import pathlib
+from collections.abc import Mapping
 
 import keras
 import numpy as np
@@ -44,6 +45,11 @@ def integer(argument, value, least=None, most=None, optional=False):
 def positive_integer(argument, value, optional=False):
     """An integer above 0."""
     return integer(argument, value, 1, optional=optional)
+
+
+def seed(value, optional=False):
+    """A seed of random numbers: an integer from 0 to 2**32 - 1."""
+    return integer("seed", value, 0, 2**32 - 1, optional)
 
 
 def positive_integers(argument, values, length=None, empty=False):
@@ -272,13 +278,7 @@ def array(argument, value):
     """
     if keras.ops.is_tensor(value) or isinstance(value, keras.KerasTensor):
         return value
-    dtype = object if _holds_text(value) else None
-    try:
-        array = np.asarray(value, dtype)
-    except ValueError as error:
-        raise ValueError(
-            f"`{argument}` must hold arrays of equal shapes. Received: {error}"
-        ) from error
+    array = _numpy(argument, value, object if _holds_text(value) else None)
     if array.dtype.kind == "S":
         _check_no_files(argument, array)
     if array.dtype.kind in "SUT":
@@ -332,7 +332,7 @@ def values(argument, tensor, low, high, rule="", tolerance=0):
 
 def real_numbers(argument, value):
     """Integers or floats, as a NumPy array."""
-    value = np.asarray(value)
+    value = _numpy(argument, value)
     if value.dtype.kind not in "fiu" and value.dtype.name != "bfloat16":
         raise TypeError(
             f"`{argument}` must be real numbers. "
@@ -380,6 +380,50 @@ def shape(argument, received, *expected, known=()):
     return received
 
 
+def tensor(argument, value, *expected, dtype="float32"):
+    """Real numbers or booleans as a tensor of one of these shapes."""
+    if not keras.ops.is_tensor(value):
+        value = array(argument, value)
+    kind = getattr(value.dtype, "name", value.dtype)
+    if not kind.startswith(("float", "bfloat", "int", "uint", "bool")):
+        raise TypeError(
+            f"`{argument}` must be real numbers. "
+            f"Received: {argument} of dtype {kind}"
+        )
+    if expected:
+        shape(argument, value.shape, *expected)
+    return keras.ops.cast(value, dtype)
+
+
+def broadcast(**shapes):
+    """Shapes that broadcast, by the names of arguments; None fits any size."""
+    longest = max(len(shape) for shape in shapes.values())
+    padded = [(1,) * (longest - len(s)) + tuple(s) for s in shapes.values()]
+    for sizes in zip(*padded, strict=True):
+        if len({size for size in sizes if size not in (None, 1)}) > 1:
+            raise ValueError(
+                f"`{'`, `'.join(shapes)}` must broadcast with each other. "
+                f"Received: shapes { {n: tuple(s) for n, s in shapes.items()} }"
+            )
+
+
+def boolean(argument, value):
+    """True or False."""
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    raise _type_error(argument, "True or False", value)
+
+
+def functions(argument, values, optional=False):
+    """A dict of functions by modality, copied; empty where it is None."""
+    if optional and values is None:
+        return {}
+    fits = isinstance(values, Mapping) and all(map(callable, values.values()))
+    if not fits:
+        raise _type_error(argument, "a dict {modality: function}", values)
+    return dict(values)
+
+
 def shapes(argument, received, known=(), **expected):
     """The shapes of a list of tensors, each by its name, as tuples."""
     received = received if isinstance(received, (list, tuple)) else [received]
@@ -421,7 +465,7 @@ def ids(argument, value, length=None) -> np.ndarray:
 
     Objects that are all strings, or bytes of UTF-8, become a string array.
     """
-    array = np.asarray(value)
+    array = _numpy(argument, value)
     if array.ndim != 1 or length not in (None, len(array)):
         expected = "examples" if length is None else length
         raise ValueError(
@@ -524,6 +568,15 @@ def _check_no_files(argument, array):
                 f"at their end. Received: {len(item)} bytes that begin with "
                 f"{item[:16]!r} in example {index[0] if index else 0}"
             )
+
+
+def _numpy(argument, value, dtype=None):
+    try:
+        return np.asarray(value, dtype)
+    except ValueError as error:
+        raise ValueError(
+            f"`{argument}` must hold arrays of equal shapes. Received: {error}"
+        ) from error
 
 
 def _as_integer(value):

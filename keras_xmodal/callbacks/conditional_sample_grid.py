@@ -93,7 +93,7 @@ class ConditionalSampleGrid(FigureCallback):
         self.num_examples = checks.positive_integer(
             "num_examples", num_examples
         )
-        self.seed = checks.integer("seed", seed)
+        self.seed = checks.seed(seed)
         self.row_titles = row_titles
         self.value_range = checks.increasing_pair("value_range", value_range)
         self._row_cells = _row_cells(self.data, row_titles)

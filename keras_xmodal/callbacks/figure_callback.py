@@ -30,12 +30,7 @@ class FigureCallback(PeriodicCallback):
                 "`log_dir` needs TensorBoard. Install it with `pip install "
                 "keras-xmodal[tensorboard]`."
             )
-        self.to_text = dict(to_text or {})
-        if not all(map(callable, self.to_text.values())):
-            raise TypeError(
-                "`to_text` must be a dict {modality: function}. "
-                f"Received: to_text={to_text}"
-            )
+        self.to_text = checks.functions("to_text", to_text, optional=True)
         self._writer = None
         self._epoch = self._drawn = None
 

@@ -24,7 +24,7 @@ class GenerationCallback(EvaluationCallback):
     ):
         super().__init__(frequency, prefix, batch_size)
         conditions, targets = check_pairs(data)
-        self.seed = checks.integer("seed", seed)
+        self.seed = checks.seed(seed)
         order = np.random.default_rng(self.seed).permutation(len(targets))
         self.targets = targets[order[:num_examples]]
         self.conditions = take(conditions, order[:num_examples])

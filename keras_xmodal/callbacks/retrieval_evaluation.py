@@ -98,7 +98,7 @@ class RetrievalEvaluation(EvaluationCallback):
         self.data = data
         self.pairs = checks.modality_pairs("pairs", pairs)
         self.ks = checks.positive_integers("ks", ks)
-        self.diagnostics = bool(diagnostics)
+        self.diagnostics = checks.boolean("diagnostics", diagnostics)
 
     def on_train_begin(self, logs=None):
         """Check the first batch, before anything is trained."""

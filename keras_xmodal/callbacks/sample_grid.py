@@ -69,7 +69,7 @@ class SampleGrid(FigureCallback):
         self.num_examples = checks.positive_integer(
             "num_examples", num_examples
         )
-        self.seed = checks.integer("seed", seed)
+        self.seed = checks.seed(seed)
 
     def on_train_begin(self, logs=None):
         """Check the model and create the folder."""

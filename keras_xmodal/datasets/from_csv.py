@@ -132,7 +132,7 @@ def from_csv(
     path = str(checks.path("path", path))
     _check_arguments(modalities, ids, files, delimiter)
     root = checks.path("root", root, optional=True)
-    seed = checks.integer("seed", seed)
+    seed = checks.seed(seed)
     if split is not None and not isinstance(split, str):
         split = check_shares("split", split)
     wanted = {

@@ -59,7 +59,7 @@ def split(
         ```
     """
     shares = check_shares("shares", shares)
-    seed = checks.integer("seed", seed)
+    seed = checks.seed(seed)
     if isinstance(data, tuple):
         return _split_arrays(data, shares, seed)
     ids = _read_ids(data)

@@ -58,7 +58,7 @@ class GaussianSampling(SavedSeedGenerator, keras.layers.Layer):
         self.num_samples = checks.positive_integer(
             "num_samples", num_samples, optional=True
         )
-        self.seed = seed
+        self.seed = checks.seed(seed, optional=True)
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def build(self, input_shape):

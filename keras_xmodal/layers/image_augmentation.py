@@ -128,7 +128,7 @@ class ImageAugmentation(SavedSeedGenerator, keras.layers.Layer):
         self.grayscale = grayscale
         self.erasing = erasing
         self.fill_value = checks.in_range("fill_value", fill_value, 0, 1)
-        self.seed = seed
+        self.seed = checks.seed(seed, optional=True)
         for name, limit in _LIMITS.items():
             value = checks.in_range(name, getattr(self, name), 0, limit)
             setattr(self, name, value)

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_xmodal import checks
 from keras_xmodal.layers.product_of_experts import joint_spec, stack
 from keras_xmodal.layers.saved_seed_generator import SavedSeedGenerator
 from keras_xmodal.ops.experts import select_component
@@ -56,7 +57,7 @@ class MixtureOfExperts(SavedSeedGenerator, keras.layers.Layer):
 
     def __init__(self, seed: int | None = None, **kwargs):
         super().__init__(autocast=False, **kwargs)
-        self.seed = seed
+        self.seed = checks.seed(seed, optional=True)
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.built = True
 

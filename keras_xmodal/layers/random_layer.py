@@ -1,9 +1,8 @@
 """What layers with noise of their own share."""
 
 import keras
-import numpy as np
 
-from keras_xmodal.ops.noise import Noise
+from keras_xmodal.ops.noise import Noise, resolve_seed
 
 
 class RandomLayer(keras.layers.Layer):
@@ -19,7 +18,7 @@ class RandomLayer(keras.layers.Layer):
 
     def __init__(self, seed=None, **kwargs):
         super().__init__(**kwargs)
-        self.seed = int(np.random.randint(2**31)) if seed is None else seed
+        self.seed = resolve_seed(seed)
         self.step = self.add_weight(
             shape=(),
             initializer="zeros",

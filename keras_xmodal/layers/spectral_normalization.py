@@ -66,8 +66,8 @@ class SpectralNormalization(keras.layers.Wrapper):
     def __init__(
         self, layer: keras.layers.Layer, power_iterations: int = 1, **kwargs
     ):
-        if isinstance(layer, keras.layers.Layer):
-            kwargs.setdefault("dtype", layer.dtype_policy)
+        checks.keras_layer("layer", layer)
+        kwargs.setdefault("dtype", layer.dtype_policy)
         super().__init__(layer, **kwargs)
         if layer.activity_regularizer is not None:
             raise ValueError(

@@ -102,7 +102,7 @@ def generation_report(
     if reference is not None:
         sets["reference"] = reference
     sets = dict(zip(sets, check_samples(**sets), strict=True))
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(checks.seed(seed))
     rows = {name: rng.permutation(len(value)) for name, value in sets.items()}
     if reference is None:
         sets["reference"] = sets["real"]

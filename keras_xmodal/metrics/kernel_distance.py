@@ -66,7 +66,7 @@ def kernel_distance(
     subset_size = min(subset_size, len(real), len(generated))
     if subset_size == len(real) == len(generated):
         num_subsets = 1
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(checks.seed(seed))
 
     def subset(features):
         rows = rng.choice(len(features), subset_size, replace=False)

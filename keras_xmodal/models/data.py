@@ -241,11 +241,6 @@ def batch_shape(value):
     return (None, *value.shape[1:])
 
 
-def random_seed():
-    """A seed of the generator that `keras.utils.set_random_seed` sets."""
-    return int(np.random.randint(2**31))
-
-
 def integer_dtype(value):
     """Name of the dtype of a batch, None where it is floats."""
     dtype = tf.as_dtype(value.dtype)

@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras_xmodal import checks
 from keras_xmodal.models import data as data_lib
 from keras_xmodal.models.preprocessed import Preprocessed
-from keras_xmodal.ops.noise import Noise
+from keras_xmodal.ops.noise import Noise, resolve_seed
 
 # Threads that share a model build and trace it one after the other.
 _TRACING = threading.RLock()
@@ -38,7 +38,7 @@ def apply_to_rows(
         NumPy arrays, in the structure of what `function` returns.
     """
     checks.positive_integer("batch_size", batch_size)
-    seed = data_lib.random_seed() if seed is None else seed
+    seed = resolve_seed(seed)
     data = x, present or {}, rows
     compiled = _compiled(model, key, function, data)
     count = len(keras.tree.flatten(data)[0])

@@ -18,7 +18,8 @@ def alignment(x: TensorLike, y: TensorLike, exponent: float = 2.0) -> Tensor:
         float32 scalar; from 0 to 4, up to rounding, with the default exponent.
 
     Raises:
-        ValueError: If the shapes of `x` and `y` differ.
+        TypeError: If a tensor is not of real numbers.
+        ValueError: If the shapes of `x` and `y` differ, or there is no row.
 
     Example:
         >>> import numpy as np
@@ -53,6 +54,7 @@ def uniformity(x: TensorLike, t: float = 2.0, chunk_size: int = 1024) -> Tensor:
         float32 scalar.
 
     Raises:
+        TypeError: If `x` is not of real numbers.
         ValueError: If `x` is known to have fewer than 2 rows.
 
     Example:
@@ -108,6 +110,10 @@ def modality_gap(x: TensorLike, y: TensorLike) -> Tensor:
     Returns:
         float32 scalar, from 0 to 2, up to rounding.
 
+    Raises:
+        TypeError: If a tensor is not of real numbers.
+        ValueError: If the dims of `x` and `y` differ, or there is no row.
+
     Example:
         >>> import numpy as np
         >>> float(modality_gap(np.array([[1.0, 0.0]]), np.array([[-1.0, 0.0]])))
@@ -117,10 +123,15 @@ def modality_gap(x: TensorLike, y: TensorLike) -> Tensor:
         - Liang et al., 2022, https://arxiv.org/abs/2203.02053
     """
     x, y = _embeddings(x, "x"), _embeddings(y, "y")
+    checks.same_dim(x=x.shape, y=y.shape)
     return ops.norm(ops.mean(x, axis=0) - ops.mean(y, axis=0))
 
 
 def _embeddings(x, argument):
-    x = ops.cast(ops.convert_to_tensor(x), "float32")
-    checks.shape(argument, x.shape, ("items", "dim"))
+    x = checks.tensor(argument, x, ("items", "dim"))
+    if x.shape[0] == 0:
+        raise ValueError(
+            f"`{argument}` must hold an embedding at least. "
+            f"Received: {argument}.shape={tuple(x.shape)}"
+        )
     return x

@@ -60,10 +60,13 @@ def fill_missing(
         Tuple of float32 tensors `(means, log_variances)`, the log-variances
         clipped.
     """
-    means = ops.cast(means, "float32")
-    log_variances = ops.cast(log_variances, "float32")
+    means = checks.tensor("means", means, (..., "batch", "dim"))
+    log_variances = checks.tensor("log_variances", log_variances)
+    checks.same_shape(means=means.shape, log_variances=log_variances.shape)
     if mask is not None:
-        mask = ops.expand_dims(ops.cast(mask, "bool"), -1)
+        mask = checks.tensor("mask", mask, (..., "batch"), dtype="bool")
+        checks.broadcast(mask=mask.shape, means=means.shape[:-1])
+        mask = ops.expand_dims(mask, -1)
         means = ops.where(mask, means, 0.0)
         log_variances = ops.where(mask, log_variances, 0.0)
     return means, clip_log_variance(log_variances)
@@ -108,6 +111,10 @@ def product_of_experts(
         Tuple of float32 tensors `(mean, log_variance)`, both of shape
         `(..., batch, dim)`; the standard normal where no expert is left.
 
+    Raises:
+        TypeError: If a tensor is not of real numbers.
+        ValueError: If a shape does not fit.
+
     Example:
         >>> mean, log_variance = product_of_experts([[[3.0]]], [[[0.0]]])
         >>> mean.numpy().tolist(), log_variance.numpy().round(4).tolist()
@@ -116,6 +123,7 @@ def product_of_experts(
     Reference:
         - Wu and Goodman, 2018, https://arxiv.org/abs/1802.05335, section 2.2
     """
+    prior = checks.boolean("prior", prior)
     return _product(means, log_variances, mask, 1.0 if prior else 0.0)
 
 
@@ -201,6 +209,10 @@ def mixture_log_prob(
         Float32 tensor of shape `(..., batch)`, in nats; the log-density of the
         standard normal where no component is left.
 
+    Raises:
+        TypeError: If a tensor is not of real numbers.
+        ValueError: If a shape does not fit.
+
     Example:
         >>> mixture_log_prob(
         ...     [[0.0]], [[[0.0]], [[9.0]]], [[[0.0]], [[0.0]]]
@@ -211,8 +223,11 @@ def mixture_log_prob(
         - Shi et al., 2019, https://arxiv.org/abs/1911.03393, section 3
     """
     means, log_variances = fill_missing(means, log_variances, mask)
+    checks.shape("means", means.shape, ("components", "batch", "dim"))
+    z = checks.tensor("z", z, (..., "batch", "dim"))
+    checks.broadcast(z=z.shape, means=means.shape[1:])
     log_probs = gaussian_log_prob(
-        ops.expand_dims(ops.cast(z, "float32"), -3), means, log_variances
+        ops.expand_dims(z, -3), means, log_variances
     )  # (..., components, batch)
     if mask is None:
         count = ops.cast(ops.shape(means)[0], "float32")

@@ -9,6 +9,7 @@ import math
 
 from keras import ops
 
+from keras_xmodal import checks
 from keras_xmodal.types import Tensor, TensorLike
 
 # Standard deviations from 0.007 to 148: nothing that a latent space needs is
@@ -54,6 +55,10 @@ def gaussian_kl(
     Returns:
         Float32 tensor of shape `(...)`, in nats, not negative.
 
+    Raises:
+        TypeError: If a tensor is not of real numbers.
+        ValueError: If shapes do not broadcast.
+
     Example:
         >>> gaussian_kl([[1.0, 0.0]], [[0.0, 0.0]]).numpy().tolist()
         [0.5]
@@ -61,8 +66,13 @@ def gaussian_kl(
     Reference:
         - Kingma and Welling, 2014, https://arxiv.org/abs/1312.6114, appendix B
     """
-    mean = ops.cast(mean, "float32")
-    other_mean = ops.cast(other_mean, "float32")
+    values = _gaussian(
+        mean=mean,
+        log_variance=log_variance,
+        other_mean=other_mean,
+        other_log_variance=other_log_variance,
+    )
+    mean, log_variance, other_mean, other_log_variance = values
     other_log_variance = clip_log_variance(other_log_variance)
     difference = clip_log_variance(log_variance) - other_log_variance
     distance = ops.square(mean - other_mean) * ops.exp(-other_log_variance)
@@ -85,11 +95,15 @@ def gaussian_log_prob(
     Returns:
         Float32 tensor of shape `(...)`, in nats.
 
+    Raises:
+        TypeError: If a tensor is not of real numbers.
+        ValueError: If shapes do not broadcast.
+
     Example:
         >>> gaussian_log_prob([[0.0, 0.0]], 0.0, 0.0).numpy().round(4)
         array([-1.8379], dtype=float32)
     """
-    x, mean = ops.cast(x, "float32"), ops.cast(mean, "float32")
+    x, mean, log_variance = _gaussian(x=x, mean=mean, log_variance=log_variance)
     log_variance = clip_log_variance(log_variance)
     distance = ops.square(x - mean) * ops.exp(-log_variance)
     return -0.5 * ops.sum(
@@ -111,6 +125,10 @@ def sample_gaussian(
     Returns:
         Float32 tensor of the common shape.
 
+    Raises:
+        TypeError: If a tensor is not of real numbers.
+        ValueError: If shapes do not broadcast.
+
     Example:
         >>> sample_gaussian([[1.0]], [[0.0]], [[-2.0]]).numpy().tolist()
         [[-1.0]]
@@ -118,5 +136,18 @@ def sample_gaussian(
     Reference:
         - Kingma and Welling, 2014, https://arxiv.org/abs/1312.6114, section 2.4
     """
-    mean, noise = ops.cast(mean, "float32"), ops.cast(noise, "float32")
+    mean, log_variance, noise = _gaussian(
+        mean=mean, log_variance=log_variance, noise=noise
+    )
     return mean + ops.exp(0.5 * clip_log_variance(log_variance)) * noise
+
+
+def _gaussian(**values):
+    """Tensors of shapes that broadcast, with an axis at least."""
+    tensors = {name: checks.tensor(name, x) for name, x in values.items()}
+    shapes = {name: x.shape for name, x in tensors.items()}
+    checks.broadcast(**shapes)
+    if not any(map(len, shapes.values())):
+        first = next(iter(shapes))
+        checks.shape(first, shapes[first], (..., "dim"))
+    return tensors.values()

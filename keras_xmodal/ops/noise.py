@@ -8,13 +8,28 @@ answers a seed with the same sample in every batch.
 
 import math
 
+import numpy as np
 from keras import ops
 
+from keras_xmodal import checks
 from keras_xmodal.ops.replicas import rows_before
 from keras_xmodal.types import Tensor, TensorLike
 
 # The 32-bit constants as int32, whose products wrap around.
 _FIRST, _SECOND, _GOLDEN = -2048144789, -1028477387, -1640531527
+
+
+def resolve_seed(seed: int | None) -> int:
+    """A seed, or a random one, which `keras.utils.set_random_seed` decides.
+
+    Args:
+        seed: Integer from 0 to 2**32 - 1, or None.
+
+    Returns:
+        Integer.
+    """
+    seed = checks.seed(seed, optional=True)
+    return int(np.random.randint(2**31)) if seed is None else seed
 
 
 def fold_in(seed: TensorLike | int, value: TensorLike | int) -> Tensor:

@@ -9,6 +9,7 @@ possible outcome for its query.
 
 from keras import ops
 
+from keras_xmodal import checks
 from keras_xmodal.types import Tensor, TensorLike
 
 
@@ -26,6 +27,10 @@ def best_rank(relevance: TensorLike, scores: TensorLike) -> Tensor:
     Returns:
         float32 tensor of shape `(queries,)`, from 1. A query without a
         relevant candidate gets `candidates + 1`.
+
+    Raises:
+        TypeError: If a tensor is not of real numbers.
+        ValueError: If the shapes differ, or are of another rank.
 
     Example:
         >>> relevance = [[0, 1, 0], [0, 1, 0]]
@@ -59,12 +64,17 @@ def sorted_relevance(
     Returns:
         float32 tensor of shape `(queries, min(k, candidates))`.
 
+    Raises:
+        TypeError: If a tensor is not of real numbers, or `k` no integer.
+        ValueError: If the shapes differ, or `k` is not positive.
+
     Example:
         >>> relevance = [[2, 1, 0, 0]]
         >>> scores = [[0.5, 0.9, 0.5, 0.1]]
         >>> sorted_relevance(relevance, scores, k=3).numpy().tolist()
         [[1.0, 0.0, 2.0]]
     """
+    k = checks.positive_integer("k", k, optional=True)
     relevance, scores = _pessimistic(relevance, scores)
     num_candidates = ops.shape(scores)[-1]
     if k is None or (isinstance(num_candidates, int) and k >= num_candidates):
@@ -211,9 +221,11 @@ def _places(x):
 
 def _pessimistic(relevance, scores):
     """Cast both to float32; give each NaN score the worst place."""
-    relevance = ops.cast(ops.convert_to_tensor(relevance), "float32")
+    shape = ("queries", "candidates")
+    relevance = checks.tensor("relevance", relevance, shape)
+    scores = checks.tensor("scores", scores, shape)
+    checks.same_shape(relevance=relevance.shape, scores=scores.shape)
     relevance = ops.where(relevance > 0, relevance, 0.0)
-    scores = ops.cast(ops.convert_to_tensor(scores), "float32")
     # XLA sorts -0.0 before 0.0, where they have to tie.
     scores = ops.where(scores == 0, 0.0, scores)
     worst = ops.where(relevance > 0, -float("inf"), float("inf"))

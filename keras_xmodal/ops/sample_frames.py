@@ -2,6 +2,7 @@
 
 from keras import ops
 
+from keras_xmodal import checks
 from keras_xmodal.types import Tensor, TensorLike
 
 
@@ -20,6 +21,10 @@ def sample_frames(length: TensorLike | int, num_frames: int) -> Tensor:
     Returns:
         Int32 tensor of shape `(*length.shape, num_frames)`, ascending.
 
+    Raises:
+        TypeError: If `num_frames` is no integer, or `length` no real number.
+        ValueError: If `num_frames` is not positive.
+
     Example:
         >>> sample_frames(10, 4).numpy().tolist()
         [1, 3, 6, 8]
@@ -28,6 +33,8 @@ def sample_frames(length: TensorLike | int, num_frames: int) -> Tensor:
         - Wang et al., 2016, https://arxiv.org/abs/1608.00859, section 3.1
           (one from each of several segments of equal durations)
     """
-    length = ops.expand_dims(ops.cast(length, "int32"), -1)
+    num_frames = checks.positive_integer("num_frames", num_frames)
+    length = checks.tensor("length", length, dtype="int32")
+    length = ops.expand_dims(length, -1)
     odd = 2 * ops.arange(num_frames, dtype="int32") + 1
     return ops.floor_divide(odd * length, 2 * num_frames)

@@ -17,13 +17,17 @@ def l2_normalize(x: TensorLike, epsilon: float = 1e-12) -> Tensor:
     Returns:
         Float32 tensor of the shape of `x`.
 
+    Raises:
+        TypeError: If `x` is not of real numbers.
+        ValueError: If `x` has no axis.
+
     Example:
         >>> import numpy as np
         >>> l2_normalize(np.array([[3.0, 4.0]])).numpy().round(1).tolist()
         [[0.6000000238418579, 0.800000011920929]]
     """
     epsilon = checks.positive("epsilon", epsilon)
-    x = ops.cast(x, "float32")
+    x = checks.tensor("x", x, (..., "dim"))
     square = ops.sum(ops.square(x), axis=-1, keepdims=True)
     return x * ops.rsqrt(ops.maximum(square, epsilon))
 
@@ -65,7 +69,8 @@ def relative_representation(
         Float32 tensor of shape `(batch, anchors)`, rows of unit length.
 
     Raises:
-        ValueError: If `temperature` is not positive.
+        TypeError: If a tensor is not of real numbers.
+        ValueError: If `temperature` is not positive or a shape does not fit.
 
     Example:
         >>> import numpy as np
@@ -85,5 +90,8 @@ def relative_representation(
           (a softmax over the texts that two models share)
     """
     checks.positive("temperature", temperature)
+    embeddings = checks.tensor("embeddings", embeddings, ("batch", "dim"))
+    anchors = checks.tensor("anchors", anchors, ("anchors", "dim"))
+    checks.same_dim(embeddings=embeddings.shape, anchors=anchors.shape)
     cosines = dot_similarity(l2_normalize(embeddings), l2_normalize(anchors))
     return ops.sqrt(ops.softmax(cosines / temperature, axis=-1))

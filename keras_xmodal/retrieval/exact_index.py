@@ -10,7 +10,7 @@ import numpy as np
 from keras_xmodal import checks
 from keras_xmodal.metrics.ids import concatenate_ids, match_ids
 from keras_xmodal.retrieval import storage
-from keras_xmodal.retrieval.queries import unit_embeddings
+from keras_xmodal.retrieval.queries import check_encodes, unit_embeddings
 from keras_xmodal.retrieval.rows import Rows
 from keras_xmodal.retrieval.top_k import top_k, top_k_items
 
@@ -47,12 +47,7 @@ class ExactIndex:
     """
 
     def __init__(self, model: Any = None):
-        if model is not None and not callable(getattr(model, "encode", None)):
-            raise TypeError(
-                "`model` must have a method `encode(x, modality=...)`. "
-                f"Received: model of type {type(model).__name__}"
-            )
-        self.model = model
+        self.model = None if model is None else check_encodes(model)
         # {modality: Rows}, replaced as a whole: readers take it once.
         self._rows = {}
         self._next_id = 0
@@ -209,6 +204,7 @@ class ExactIndex:
                 is empty, or the modality is unknown or not clear.
         """
         k = checks.positive_integer("k", k)
+        unique = checks.boolean("unique", unique)
         known = self._rows
         if not known:
             raise ValueError(

@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_xmodal import checks
 from keras_xmodal.metrics.hit_rate import HitRate
-from keras_xmodal.retrieval.queries import unit_embeddings
+from keras_xmodal.retrieval.queries import check_encodes, unit_embeddings
 
 
 class ZeroShotClassifier:
@@ -64,10 +64,10 @@ class ZeroShotClassifier:
         templates: Sequence[str] = ("{}",),
         modality: str = "text",
     ):
-        self.model = model
+        self.model = check_encodes(model)
         self.class_names = checks.strings("class_names", class_names)
         self.templates = checks.strings("templates", templates)
-        self.modality = modality
+        self.modality = checks.string("modality", modality)
         if len(set(self.class_names)) < len(self.class_names):
             raise ValueError(
                 "`class_names` must be different from each other. "

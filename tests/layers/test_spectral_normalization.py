@@ -237,5 +237,5 @@ def test_errors():
         SpectralNormalization(keras.layers.Dense(3, activity_regularizer="l2"))
     with pytest.raises(ValueError, match="must have a variable `kernel`"):
         SpectralNormalization(keras.layers.ReLU())(examples(4))
-    with pytest.raises(ValueError, match="supplied to Wrapper"):
+    with pytest.raises(TypeError, match="must be a Keras layer"):
         SpectralNormalization("dense")

@@ -163,3 +163,12 @@ def test_prepared_examples_are_not_prepared_again():
     x = model.preprocess({"image": IMAGES})
     raw, prepared = (model.encode(x)["image"] for x in ({"image": IMAGES}, x))
     np.testing.assert_allclose(raw, prepared, atol=1e-6)
+
+
+def test_bad_examples_behind_the_first_are_told_as_the_first():
+    """A graph checks them; the error is that of eager TensorFlow."""
+    model = embedding_model()
+    pictures = np.zeros((70, 9, 9, 3), "float32")
+    pictures[65] = 255.0
+    with pytest.raises(ValueError, match=r"Received: .*255"):
+        model.encode(pictures, "image", batch_size=64)

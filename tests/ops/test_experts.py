@@ -185,7 +185,9 @@ def test_product_of_given_subsets():
         means, log_variances, subsets=subsets
     )
     assert available.numpy().all()
-    expected = ops.product_of_experts(means[::2], log_variances[::2], None, 0)
+    expected = ops.product_of_experts(
+        means[::2], log_variances[::2], prior=False
+    )
     np.testing.assert_allclose(mean[0], expected[0], rtol=1e-5)
     np.testing.assert_allclose(log_variance[0], expected[1], atol=1e-6)
     np.testing.assert_allclose(mean[1], means[1], rtol=1e-5)

@@ -143,7 +143,7 @@ def test_collapsed_model_is_at_chance():
         ({"templates": ()}, ValueError, "`templates` must be a sequence of"),
         ({"templates": ("a photo",)}, ValueError, "`{}` where.*'a photo'"),
         ({"templates": "{}"}, TypeError, "`templates` must be a sequence"),
-        ({"model": None}, ValueError, "needs a model"),
+        ({"model": None}, TypeError, "must have a method"),
     ],
 )
 def test_bad_arguments(change, error, match):

@@ -12,7 +12,6 @@ from keras_xmodal.adversarial.gradient_norms import (
 )
 from keras_xmodal.models.data import (
     check_arrays,
-    random_seed,
     to_arrays,
     unpaired_dataset,
 )
@@ -25,6 +24,7 @@ from keras_xmodal.models.gan.adversarial_model import (
 )
 from keras_xmodal.models.gan.moving_average import clone, follow
 from keras_xmodal.models.rows import apply_to_rows
+from keras_xmodal.ops.noise import resolve_seed
 from keras_xmodal.ops.weighted_mean import weighted_mean
 
 
@@ -147,7 +147,7 @@ class CycleGANModel(AdversarialModel):
         self.modalities = tuple(generators)
         self.ema_momentum = ema_momentum
         self.augmenter = augmenter
-        self.seed = random_seed() if seed is None else seed
+        self.seed = resolve_seed(seed)
         self.ema_generators = {
             name: clone(generator) if ema_momentum else generator
             for name, generator in generators.items()

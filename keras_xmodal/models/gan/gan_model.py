@@ -3,6 +3,7 @@
 import math
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import ops
 
@@ -12,7 +13,6 @@ from keras_xmodal.adversarial.gradient_norms import (
     logits_and_gradient_norms,
     penalty_values,
 )
-from keras_xmodal.models.data import random_seed
 from keras_xmodal.models.encoders import check_input, declared_input, symbolic
 from keras_xmodal.models.endpoint import Endpoint
 from keras_xmodal.models.gan import checks
@@ -26,7 +26,11 @@ from keras_xmodal.networks.adversarial.dense_discriminator import (
     DenseDiscriminator,
 )
 from keras_xmodal.networks.adversarial.dense_generator import DenseGenerator
-from keras_xmodal.ops.noise import fold_in, stateless_normal
+from keras_xmodal.ops.noise import (
+    fold_in,
+    resolve_seed,
+    stateless_normal,
+)
 from keras_xmodal.ops.replicas import sum_over_replicas
 from keras_xmodal.ops.weighted_mean import weighted_mean
 
@@ -175,7 +179,7 @@ class GANModel(AdversarialModel):
         self.modalities = tuple(n for n in (condition, target) if n)
         self.ema_momentum = ema_momentum
         self.augmenter = augmenter
-        self.seed = random_seed() if seed is None else seed
+        self.seed = resolve_seed(seed)
         self.ema_generator = generator
         if ema_momentum:
             self.ema_generator = clone(generator)
@@ -577,7 +581,8 @@ class GANModel(AdversarialModel):
             self, condition, z, seed, num_examples
         )
         if z is None:
-            seed = random_seed() if seed is None else seed
+            if not np.ndim(seed):  # Else one for each example.
+                seed = resolve_seed(seed)
             z = self.sample_latents(num_examples, seed=seed)
 
         def generate(condition, rows, noise):

@@ -9,7 +9,6 @@ from keras_xmodal import checks, objectives, saving
 from keras_xmodal.likelihoods import Likelihood
 from keras_xmodal.models import data as data_lib
 from keras_xmodal.models.base import MultimodalModel
-from keras_xmodal.models.data import random_seed
 from keras_xmodal.models.encoders import feature_shape, symbolic
 from keras_xmodal.models.rows import apply_to_rows
 from keras_xmodal.models.vae import checks as vae_checks
@@ -18,7 +17,7 @@ from keras_xmodal.models.vae.latent_mixture import (
     draw_from_mixture,
     fit_mixture,
 )
-from keras_xmodal.ops.noise import Noise
+from keras_xmodal.ops.noise import Noise, resolve_seed
 from keras_xmodal.ops.replicas import sum_over_replicas
 from keras_xmodal.ops.weighted_mean import total_weight, weighted_mean
 
@@ -160,7 +159,7 @@ class VAEModel(MultimodalModel):
             )
             for name in self.generated
         }
-        self.seed = random_seed() if seed is None else seed
+        self.seed = resolve_seed(seed)
         # No part of `call` that Keras has to track.
         object.__setattr__(self, "sampler", {})
 
@@ -603,7 +602,7 @@ class VAEModel(MultimodalModel):
         checks.one_of("to", to, self.generated)
         checks.one_of("latent", latent, ("mean", "sample"))
         if latent == "sample" and seed is None:
-            seed = random_seed()
+            seed = resolve_seed(None)
         z = self.encode(
             x,
             output=latent,
@@ -644,7 +643,7 @@ class VAEModel(MultimodalModel):
                 "conditions only: use `translate(..., latent='sample')`. "
                 f"Received: generate({num_examples})"
             )
-        seed = random_seed() if seed is None else seed
+        seed = resolve_seed(seed)
         z = self.sample_latents(num_examples, seed=seed)
         return self.decode(z, output, seed=seed, batch_size=batch_size)
 
@@ -681,7 +680,7 @@ class VAEModel(MultimodalModel):
         Returns:
             NumPy array of shape `(num_examples, latent_dim)`.
         """
-        random = np.random.default_rng(random_seed() if seed is None else seed)
+        random = np.random.default_rng(resolve_seed(seed))
         noise = random.standard_normal((num_examples, self.latent_dim))
         if self.sampler:
             noise = draw_from_mixture(self.sampler, noise, random)
