@@ -1,6 +1,7 @@
 """Backups of a training that no kill leaves half written."""
 
 import json
+import os
 import pathlib
 
 import keras
@@ -43,7 +44,7 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
         ```
     """
 
-    def __init__(self, backup_dir, **kwargs):
+    def __init__(self, backup_dir: str | os.PathLike, **kwargs):
         self.folder = checks.path("backup_dir", backup_dir)
         if self.folder.is_mount():  # A mounted disk cannot be exchanged.
             self.folder /= "backup"
