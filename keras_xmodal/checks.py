@@ -310,7 +310,7 @@ def values(argument, tensor, low, high, rule="", tolerance=0):
     if tensor.dtype.is_integer:
         if low <= tensor.dtype.min and tensor.dtype.max <= high:
             return tensor
-        number = tf.cast(tensor, tf.int64)
+        number, tolerance = tf.cast(tensor, tf.int64), 0
     # NaN is in no range.
     inside = (number >= low - tolerance) & (number <= high + tolerance)
     inside = tf.reduce_all(inside)

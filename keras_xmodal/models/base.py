@@ -429,7 +429,18 @@ class MultimodalModel(keras.Model):
             data_lib.assert_usable(x, sample_weight)
         if self.modalities and isinstance(x, dict):
             x = dict(self.preprocess(x, training))
+            for name, value in x.items():
+                x[name] = self._check_range(name, value)
         return pack(*self._arrange(x, y, sample_weight, inputs))
+
+    def _check_range(self, name, value):
+        """Values within what an encoder of this package says it takes."""
+        encoder = getattr(self, "encoders", {}).get(name)
+        ends = getattr(encoder, "input_range", None)
+        if ends is None:
+            return value
+        rule = f"from {ends[0]} to {ends[1]} for {type(encoder).__name__}"
+        return checks.values(f"x[{name!r}]", value, *ends, rule, 0.01)
 
     def _prepare_checked(self, batch, training=False, inputs=False):
         """Check an eager batch by its values, and prepare it."""

@@ -207,6 +207,9 @@ def test_wrong_shape(shape):
 )
 @pytest.mark.parametrize("value", [255.0, -1.0, np.nan])
 def test_pictures_out_of_range_are_refused(layer, shape, value):
+    images = np.full(shape, 2, "uint8")
+    with pytest.raises(ValueError, match="values from 2 to 2"):
+        layer(images, training=True)
     images = np.full(shape, value, "float32")
     match = r"must be from 0 to 1. Received: .*values from"
     with pytest.raises(ValueError, match=match):

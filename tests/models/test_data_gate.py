@@ -821,3 +821,23 @@ def test_fit_is_documented_for_each_model():
     assert len(set(docs)) == 4
     assert "positives of each other" in docs[0]
     assert not any("positives" in doc for doc in docs[1:])
+
+
+@pytest.mark.parametrize("kind", ["float32", "uint8"])
+@each_source
+def test_pictures_that_an_encoder_does_not_take_are_refused(source, kind):
+    model = kx.EmbeddingModel(
+        encoders={
+            "image": kx.networks.ImageEncoder((8, 8), filters=()),
+            "text": keras.layers.Dense(4),
+        },
+        embedding_dim=4,
+    )
+    model.compile("sgd", run_eagerly=True)
+    x = {**VECTORS, "image": np.full((ROWS, 8, 8, 3), 200, kind)}
+    for data in (x, source(x)):
+        with pytest.raises(
+            (ValueError, tf.errors.InvalidArgumentError),
+            match="must be from 0 to 1 for ImageEncoder",
+        ):
+            model.predict(data, verbose=0)

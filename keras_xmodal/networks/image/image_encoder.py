@@ -68,6 +68,8 @@ class ImageEncoder(keras.Model):
         - He et al., 2016, https://arxiv.org/abs/1603.05027 (residual blocks)
     """
 
+    input_range = (0, 1)
+
     def __init__(
         self,
         image_size: Sequence[int] = (32, 32),

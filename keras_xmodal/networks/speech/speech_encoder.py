@@ -110,6 +110,8 @@ class SpeechEncoder(keras.Model):
           (transformer blocks)
     """
 
+    input_range = (0, 1)
+
     def __init__(
         self,
         num_frames: int = 100,

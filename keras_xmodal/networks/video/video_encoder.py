@@ -79,6 +79,8 @@ class VideoEncoder(keras.Model):
           (transformer blocks)
     """
 
+    input_range = (0, 1)
+
     def __init__(
         self,
         num_frames: int = 8,
