@@ -163,6 +163,8 @@ def path(argument, value, optional=False):
     )
     if value is None:
         return None
+    if "\0" in os.fsdecode(value):
+        raise _value_error(argument, "a path without a null character", value)
     return pathlib.Path(os.path.abspath(os.path.expanduser(value)))
 
 

@@ -168,14 +168,16 @@ class _Waiting:
         if new:
             self.ids.append(ids[new])
         for i in new:
-            self.rows.append(tree.map_structure(lambda leaf, i=i: leaf[i], x))
+            self.rows.append(tree.map_structure(lambda leaf, i=i: leaf[[i]], x))
             if len(self.rows) == self.batch_size:
                 self.encode()
 
     def encode(self):
         count = len(self.rows)
         rows = self.rows + self.rows[-1:] * (self.batch_size - count)
-        batch = tree.map_structure(lambda *leaves: np.stack(leaves), *rows)
+        batch = tree.map_structure(
+            lambda *leaves: np.concatenate(leaves), *rows
+        )
         outputs = self.encoder(self.kind({self.name: batch}))
         if not isinstance(outputs, dict) or self.name not in outputs:
             raise TypeError(
@@ -234,12 +236,17 @@ def _arrays(x):
     return type(x)(
         (
             name,
-            np.asarray(value)
+            _array(value)
             if isinstance(value, list)
-            else tree.map_structure(np.asarray, value),
+            else tree.map_structure(_array, value),
         )
         for name, value in x.items()
     )
+
+
+def _array(value):
+    """As NumPy, in which files stay objects, with the zeros at their end."""
+    return np.asarray(checks.array("data", value))
 
 
 def _batch_size(x):

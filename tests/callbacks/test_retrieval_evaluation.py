@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import keras_xmodal as kx
 from keras_xmodal import EmbeddingModel
 from keras_xmodal.callbacks import RetrievalEvaluation
 from keras_xmodal.metrics import retrieval_report
@@ -293,3 +294,30 @@ def test_a_modality_without_rows_or_ids_in_common():
     batches = [({"image": x["image"]}, ids), ({"text": x["text"]}, ids + 99)]
     with pytest.raises(ValueError, match="must have ids in common"):
         RetrievalEvaluation(batches).evaluate(model)
+
+
+@pytest.mark.parametrize("kind", ["list", "array", "dataset"])
+def test_files_keep_the_zeros_at_their_end(kind):
+    contents = [bytes([i]) * 2 + bytes(2) for i in range(1, 7)]
+    x = {"image": contents, "text": np.eye(6, dtype="float32")}
+    if kind == "array":
+        x["image"] = np.array(contents, object)
+    ids = np.arange(6)
+
+    class Bytes(keras.layers.Layer):
+        def call(self, content):
+            return keras.ops.cast(tf.io.decode_raw(content, "uint8"), "float32")
+
+    model = kx.EmbeddingModel(
+        encoders={
+            "image": keras.layers.Dense(4),
+            "text": keras.layers.Dense(4),
+        },
+        preprocessors={"image": Bytes()},
+        embedding_dim=4,
+    )
+    data = (x, ids)
+    if kind == "dataset":
+        data = tf.data.Dataset.from_tensor_slices((x, ids)).batch(4)
+    evaluation = RetrievalEvaluation(data, batch_size=4)
+    assert np.isfinite(evaluation.evaluate(model)["val_image_to_text_MRR"])
