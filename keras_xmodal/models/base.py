@@ -219,6 +219,7 @@ class MultimodalModel(keras.Model):
             ValueError: As `fit`.
         """
         self._check_class_weight(class_weight)
+        data_lib.check_some_weight(sample_weight)
         batch = self._prepare_checked((x, y, sample_weight), training=True)
         return super().train_on_batch(*unpack(batch), **kwargs)
 
@@ -238,6 +239,7 @@ class MultimodalModel(keras.Model):
             TypeError: As `fit`.
             ValueError: As `fit`.
         """
+        data_lib.check_some_weight(sample_weight)
         batch = self._prepare_checked((x, y, sample_weight))
         return super().test_on_batch(*unpack(batch), **kwargs)
 
@@ -377,6 +379,7 @@ class MultimodalModel(keras.Model):
         checks.positive_integer("batch_size", batch_size, optional=True)
         options = {"training": training, "inputs": inputs}
         if data_lib.is_array_data(x):
+            data_lib.check_some_weight(sample_weight)
             arrays = self._check_arrays(x, y, sample_weight, inputs)
             batch_size = batch_size or 32
             if training:
@@ -431,7 +434,10 @@ class MultimodalModel(keras.Model):
             x = dict(self.preprocess(x, training))
             for name, value in x.items():
                 x[name] = self._check_range(name, value)
-        return pack(*self._arrange(x, y, sample_weight, inputs))
+        batch = self._arrange(x, y, sample_weight, inputs)
+        if not inputs and (self.preprocessors or not checked):
+            data_lib.check_in_graph(self._check_ranges, *batch)
+        return pack(*batch)
 
     def _check_range(self, name, value):
         """Values within what an encoder of this package says it takes."""
@@ -539,6 +545,9 @@ class MultimodalModel(keras.Model):
 
     def _check_values(self, x, y=None, sample_weight=None):
         """Check arranged arrays by their values."""
+
+    def _check_ranges(self, x, y=None, sample_weight=None):
+        """Check arranged arrays of one batch by what they may be."""
 
     def _check_specs(self, x, y=None, sample_weight=None):
         """Check arranged batches of a data set by what it says of them."""

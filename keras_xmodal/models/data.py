@@ -305,6 +305,32 @@ def assert_usable(x, sample_weight):
         tf.debugging.assert_non_negative(value, rule)
 
 
+def check_some_weight(sample_weight):
+    """Check that weights leave something to learn or to evaluate."""
+    leaves = keras.tree.flatten(sample_weight)
+    if sample_weight is not None and not any(map(np.any, leaves)):
+        raise ValueError(
+            "`sample_weight` must be above 0 for one example at least. "
+            "Received: 0 for all examples"
+        )
+
+
+def check_in_graph(check, *values):
+    """Call a function of NumPy arrays on tensors, also in a graph."""
+    tensors = [v for v in keras.tree.flatten(values) if v is not None]
+
+    def call(*arrays):
+        arrays = iter(arrays)
+        check(
+            *keras.tree.map_structure(
+                lambda value: None if value is None else next(arrays), values
+            )
+        )
+        return True
+
+    tf.numpy_function(call, tensors, "bool")
+
+
 def presence(x, sample_weight):
     """Where the weights say that a modality is there."""
     if not isinstance(sample_weight, dict):

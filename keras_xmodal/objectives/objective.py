@@ -299,12 +299,15 @@ def log_mean_over_available(log_weights, available):
         available: Boolean tensor of shape `(components, batch)`.
 
     Returns:
-        Tensor of shape `(batch,)`.
+        Tensor of shape `(batch,)`; 0 where no component is available.
     """
     log_weights = ops.where(available, log_weights, -1e30)
     num_samples = ops.cast(ops.shape(log_weights)[0], "float32")
     count = num_samples * ops.sum(ops.cast(available, "float32"), axis=0)
-    return ops.logsumexp(log_weights, axis=(0, 1)) - ops.log(count)
+    log_mean = ops.logsumexp(log_weights, axis=(0, 1)) - ops.log(
+        ops.maximum(count, 1.0)
+    )
+    return ops.where(count > 0, log_mean, 0.0)
 
 
 def expert_log_prob(z, experts):

@@ -841,3 +841,71 @@ def test_pictures_that_an_encoder_does_not_take_are_refused(source, kind):
             match="must be from 0 to 1 for ImageEncoder",
         ):
             model.predict(data, verbose=0)
+
+
+def refused(match):
+    kinds = (ValueError, tf.errors.InvalidArgumentError)
+    return pytest.raises(kinds, match=match)
+
+
+@pytest.mark.parametrize("entry", ["fit", "evaluate"])
+@pytest.mark.parametrize("make", [vae, gan, cycle_gan])
+@pytest.mark.parametrize("source", [None, *SOURCES.values()])
+def test_values_that_no_network_makes_are_refused(make, source, entry):
+    """In arrays and in data sets, also beyond what is looked at first."""
+    if make is gan:
+        model = kx.GANModel(
+            generator=keras.Sequential([keras.layers.Dense(5, "sigmoid")]),
+            discriminator=keras.Sequential([keras.layers.Dense(1)]),
+            conditional=False,
+            target="text",
+        )
+        model.compile(run_eagerly=True)
+    elif make is vae:
+        model = vae(likelihoods={"text": "continuous_bernoulli"})
+    else:
+        model = make()
+    text = VECTORS["text"].copy()
+    text[5, 2] = 1.5
+    x = {"text": text} if make is gan else {**VECTORS, "text": text}
+    data = x if source is None else source(x)
+    with refused(r"in \[0, 1\](.|\n)*1\.5"):
+        getattr(model, entry)(data, verbose=0, batch_size=None)
+
+
+def test_values_after_preprocessing_are_checked_in_all_batches():
+    model = vae(
+        preprocessors={"text": Scaled()},
+        likelihoods={"text": "continuous_bernoulli"},
+    )
+    text = np.full((40, 5), 100.0, "float32")
+    text[39] = 1000
+    x = {"image": np.zeros((40, 8), "float32"), "text": text}
+    with refused(r"x\['text'\].*in \[0, 1\](.|\n)*3\.92"):
+        model.evaluate(x, verbose=0)
+
+
+@each_model
+def test_weights_that_are_all_0_are_refused(make):
+    if make is cycle_gan:
+        return
+    weights = np.zeros(ROWS, "float32")
+    for entry in ("fit", "evaluate", "train_on_batch", "test_on_batch"):
+        with pytest.raises(ValueError, match=r"sample_weight.*above 0"):
+            getattr(make(), entry)(VECTORS, sample_weight=weights)
+
+
+def test_an_example_without_modalities_has_no_latent():
+    model = vae()
+    missing = dict.fromkeys(VECTORS, np.arange(ROWS) == 2)
+    for entry in (model.encode, model.log_likelihood):
+        with pytest.raises(
+            ValueError, match=r"must have a modality.*example 2"
+        ):
+            entry(VECTORS, missing=missing)
+    with pytest.raises(ValueError, match=r"must have a modality.*example 2"):
+        model.translate(
+            {"image": VECTORS["image"]},
+            "text",
+            missing={"image": missing["image"]},
+        )

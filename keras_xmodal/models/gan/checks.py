@@ -216,6 +216,8 @@ def check_range(generator, target, argument="Targets"):
         return
     low, high = ranges[activation]
     target = np.asarray(target)
+    if not target.size:
+        return
     smallest, largest = float(np.min(target)), float(np.max(target))
     if smallest < low - 1e-6 or largest > high + 1e-6:
         raise ValueError(

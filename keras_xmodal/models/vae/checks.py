@@ -91,16 +91,30 @@ def check_support(x, likelihoods, sample_weight):
         missing[name] = ~np.asarray(there)
     for name, value in x.items():
         if name in likelihoods:
-            likelihoods[name].check_support(value, missing[name])
-    if not isinstance(sample_weight, dict):
+            _check_values(likelihoods[name], name, value, missing[name])
+    if isinstance(sample_weight, dict):
+        check_any(x, sample_weight)
+
+
+def _check_values(likelihood, name, value, missing):
+    try:
+        likelihood.check_support(value, missing)
+    except (TypeError, ValueError) as error:
+        said = str(error).replace("`x`", f"`x[{name!r}]`")
+        raise type(error)(said) from error
+
+
+def check_any(x, sample_weight):
+    """Check that each example has a modality, by weights of each."""
+    there = presence(x, sample_weight)
+    if len(there) < len(x):
         return
-    all_missing = np.all(list(missing.values()), axis=0)
+    all_missing = ~np.any(list(map(np.asarray, there.values())), axis=0)
     if all_missing.any():
         raise ValueError(
-            "Every example must have a modality. Received: `sample_weight` 0 "
-            f"for all modalities in {int(all_missing.sum())} of "
-            f"{len(all_missing)} examples, first in example "
-            f"{int(all_missing.argmax())}"
+            "Every example must have a modality. Received: all of them missing "
+            f"in {int(all_missing.sum())} of {len(all_missing)} examples, "
+            f"first in example {int(all_missing.argmax())}"
         )
 
 

@@ -76,6 +76,8 @@ def examples(model, x, missing=None):
     x = data_lib.to_arrays(x)
     model._check_structure(x)
     data_lib.check_arrays(x, None, weights)
+    if weights:
+        vae_checks.check_any(x, weights)
     if not model.modalities:
         checks.shape("x", x.shape, (None, model.input_dim))
         return {"x": x}, {}

@@ -201,4 +201,6 @@ def summarize(posterior, output="mean", noise=None):
         return mean
     # Within the components, and between them.
     variances = ops.exp(log_variances) + ops.square(means - mean)
-    return ops.log(mean_over_available(variances, available))
+    variance = mean_over_available(variances, available)
+    # That of the prior where there is no component.
+    return ops.log(ops.where(ops.any(available, axis=0), variance, 1.0))

@@ -353,9 +353,14 @@ class VAEModel(MultimodalModel):
 
     def _check_values(self, x, y=None, sample_weight=None):
         self._check_specs(x, y)
-        if not self.modalities:
-            x, sample_weight = {"x": x if y is None else y}, None
-        vae_checks.check_support(x, self.likelihoods, sample_weight)
+        self._check_ranges(x, y, sample_weight)
+
+    def _check_ranges(self, x, y=None, sample_weight=None):
+        if self.modalities:
+            vae_checks.check_support(x, self.likelihoods, sample_weight)
+        else:
+            target = x if y is None else y
+            self.likelihoods["x"].check_support(np.asarray(target))
 
     def _check_specs(self, x, y=None, sample_weight=None):
         super()._check_specs(x)
