@@ -909,3 +909,42 @@ def test_an_example_without_modalities_has_no_latent():
             "text",
             missing={"image": missing["image"]},
         )
+
+
+@pytest.mark.parametrize("source", [None, *SOURCES.values()])
+def test_ids_of_unpaired_data_are_left_aside(source):
+    model = cycle_gan()
+    data = (VECTORS, IDS) if source is None else (source(VECTORS, IDS),)
+    model.fit(*data, verbose=0, steps_per_epoch=2)
+    model.evaluate(*data, verbose=0, steps=2)
+    with pytest.raises(ValueError, match=r"Unpaired data.*\['y'\]"):
+        model.fit(VECTORS, VECTORS["text"])
+
+
+@each_model
+def test_results_are_float32_under_mixed_precision(make):
+    policy = keras.DTypePolicy("mixed_float16")
+    dense = keras.layers.Dense
+    if make is cycle_gan:
+        model = kx.CycleGANModel(
+            {n: dense(v.shape[1], dtype=policy) for n, v in VECTORS.items()},
+            {n: dense(1, dtype=policy) for n in VECTORS},
+            dtype=policy,
+        )
+        model.build({n: v.shape for n, v in VECTORS.items()})
+        image = model.translate({"text": VECTORS["text"]}, "image")
+        assert image.dtype == "float32"
+    elif make is gan:
+        model = kx.GANModel(
+            generator=keras.Sequential([dense(5, dtype=policy)]),
+            discriminator=keras.Sequential([dense(1, dtype=policy)]),
+            conditional=False,
+            target="text",
+            dtype=policy,
+        )
+        assert model.generate(num_examples=2).dtype == "float32"
+        return
+    else:
+        model = make(dtype=policy)
+    for value in model.predict(VECTORS, verbose=0).values():
+        assert value.dtype == "float32"

@@ -198,10 +198,7 @@ class CycleGANModel(AdversarialModel):
         checks.modalities("x", x, self.modalities)
         networks = self.generators if training else self.ema_generators
         inputs = {self.other(name): value for name, value in x.items()}
-        return {
-            name: networks[name](value, training=training)
-            for name, value in inputs.items()
-        }
+        return self._make(inputs, networks, training)
 
     def _networks(self, role):
         return list(getattr(self, f"{role}s").values())
@@ -287,7 +284,7 @@ class CycleGANModel(AdversarialModel):
                 `keras.utils.PyDataset` or generator of dicts of batches. The
                 examples are raw: the model's preprocessors are applied, with
                 augmentation; `Preprocessed` is taken as it is.
-            y: None.
+            y: None. Ids of data that other models pair are left aside.
             batch_size: Positive integer, for arrays. Defaults to 32.
             epochs: Positive integer.
             *args: Further arguments of `keras.Model.fit`, in its order.
@@ -312,7 +309,9 @@ class CycleGANModel(AdversarialModel):
     # Data.
 
     def _check_structure(self, x, y=None, sample_weight=None, inputs=False):
-        cycle_checks.check_unpaired(y=y, sample_weight=sample_weight)
+        if not cycle_checks.are_ids(y):
+            cycle_checks.check_unpaired(y=y)
+        cycle_checks.check_unpaired(sample_weight=sample_weight)
         names = () if inputs else None
         gan_checks.check_named(self, x, names)
 

@@ -214,13 +214,14 @@ class GANModel(AdversarialModel):
         self._build_optimizers()
 
     def call(self, x, z=None, training=False):
+        network = self._network(training)
         if not self.conditional:
-            return self._network(training)(x, training=training)
+            return ops.cast(network(x, training=training), "float32")
         if z is None:
             num_rows = ops.shape(keras.tree.flatten(x)[0])[0]
             z = self._latents(self._noise(step=-1), num_rows)
         features = self._encode(x)
-        return self._network(training)([z, features], training=training)
+        return ops.cast(network([z, features], training=training), "float32")
 
     @property
     def encoders(self):
