@@ -14,6 +14,7 @@ import operator
 import os
 import pathlib
 from collections.abc import Mapping
+import re
 
 import keras
 import numpy as np
@@ -21,6 +22,7 @@ import tensorflow as tf
 
 # Kinds of NumPy dtypes whose values can be equal to each other.
 ID_FAMILIES = ("biu", "f", "c", "U", "S", "M", "m")
+_MODALITY_NAME = re.compile("[A-Za-z][A-Za-z0-9_]*")
 # What a plain sequence must hold throughout, or NumPy has converted it.
 _PYTHON_TYPES = {"U": str, "S": bytes, "f": float}
 
@@ -217,6 +219,27 @@ def modalities(argument, data, known, complete=False):
             + (f", of which {unknown} are unknown" if unknown else "")
         )
     return data
+
+
+def modality_names(argument, names):
+    """Names of modalities, as a tuple.
+
+    They become names of layers, metrics, files, signatures and their inputs.
+    """
+    names = tuple(names)
+    rule = (
+        "names of modalities must be strings of ASCII letters, digits and "
+        "underscores, which start with a letter"
+    )
+    for name in names:
+        if not isinstance(name, str):
+            raise TypeError(
+                f"`{argument}`: {rule}. Received: {name!r} of type "
+                f"{type(name).__name__}"
+            )
+        if not _MODALITY_NAME.fullmatch(name):
+            raise ValueError(f"`{argument}`: {rule}. Received: {name!r}")
+    return names
 
 
 def modality_pairs(argument, pairs, known=None):

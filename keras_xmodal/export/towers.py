@@ -1,7 +1,6 @@
 """What an exported model takes: one tower per modality."""
 
 import dataclasses
-import re
 
 import keras
 import tensorflow as tf
@@ -80,12 +79,6 @@ def find_towers(model, examples=None, input_signature=None):
     examples = examples or {}
     towers = []
     for name, (shape, dtype) in specs.items():
-        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name or "x"):
-            raise ValueError(
-                "The name of a modality becomes part of an endpoint's name: it "
-                "must start with a letter and hold only ASCII letters, digits "
-                f"and underscores. Received: modality {name!r}"
-            )
         if name in input_signature:
             shape = tuple(input_signature[name].shape)
             dtype = input_signature[name].dtype

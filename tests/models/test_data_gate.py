@@ -948,3 +948,59 @@ def test_results_are_float32_under_mixed_precision(make):
         model = make(dtype=policy)
     for value in model.predict(VECTORS, verbose=0).values():
         assert value.dtype == "float32"
+
+
+def dense(size):
+    return keras.Sequential([keras.layers.Dense(size)])
+
+
+NAMED = {
+    embedding: lambda name: kx.EmbeddingModel({name: 3, "b": 3}, 2),
+    vae: lambda name: kx.VAEModel({name: 3, "b": 3}, 2),
+    gan: lambda name: kx.GANModel(
+        generator=dense(3), discriminator=dense(1), condition=name, target="b"
+    ),
+    cycle_gan: lambda name: kx.CycleGANModel(
+        {name: dense(3), "b": dense(3)}, {name: dense(1), "b": dense(1)}
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        ("two words", ValueError),
+        ("図", ValueError),
+        ("a/b", ValueError),
+        ("a.b", ValueError),
+        ("_a", ValueError),
+        ("", ValueError),
+        (1, TypeError),
+        (None, TypeError),
+    ],
+)
+@each_model
+def test_constructors_say_how_modalities_may_be_called(make, name, error):
+    with pytest.raises(error, match=r"letters.*digits.*Received"):
+        NAMED[make](1 if name is None and make is gan else name)
+
+
+def test_endpoints_of_a_vae_have_different_names():
+    for names in (("all", "b"), ("a_to_b", "a", "b_to_c", "c")):
+        with pytest.raises(ValueError, match="different names"):
+            kx.VAEModel(dict.fromkeys(names, 3), 2)
+
+
+@pytest.mark.large
+def test_allowed_names_go_through_saving_and_exports(tmp_path):
+    """Digits and capitals: in layers, files and signatures."""
+    names = ("View_2nd", "X1")
+    x = {name: RANDOM.random((6, 3), "float32") for name in names}
+    for cls in (kx.EmbeddingModel, kx.VAEModel):
+        model = cls(dict.fromkeys(names, 3), 2)
+        model.compile("adam", run_eagerly=True)
+        model.fit(x, verbose=0)
+        path = tmp_path / f"{cls.__name__}.keras"
+        model.save(path)
+        loaded = keras.saving.load_model(path)
+        kx.export.saved_model(loaded, tmp_path / cls.__name__)

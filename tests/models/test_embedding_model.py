@@ -648,3 +648,26 @@ def test_corrupt_file_is_refused(tmp_path):
     (tmp_path / "model.keras").write_bytes(b"not a zip file")
     with pytest.raises(ValueError, match=r"model\.keras"):
         keras.saving.load_model(tmp_path / "model.keras")
+
+
+def test_pairs_whose_joined_names_are_equal(tmp_path):
+    sizes = {"a": 3, "b_c": 3, "a_b": 3, "c": 3}
+    pairs = [("a", "b_c"), ("a_b", "c"), ("a", "c")]
+    model = kx.EmbeddingModel(sizes, 2, pairs=pairs)
+    assert list(model.logit_scales) == ["a.b_c", "a_b.c", "a_c"]
+    model.compile("adam", run_eagerly=True)
+    x = {name: RNG.normal(size=(8, 3)) for name in sizes}
+    logs = model.fit(x, verbose=0).history
+    assert {"a.b_c_loss", "a_b.c_loss", "a_c_loss"} < set(logs)
+    np.testing.assert_allclose(
+        logs["loss"],
+        np.mean([logs[f"{name}_loss"] for name in model.logit_scales]),
+        rtol=1e-5,
+    )
+    scale = model.logit_scales["a_b.c"].log_scale
+    scale.assign(scale + 0.5)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    for name, layer in model.logit_scales.items():
+        found = loaded.logit_scales[name].log_scale
+        assert float(found) == float(layer.log_scale)

@@ -14,7 +14,7 @@ from keras_xmodal.models.embedding.weight_decay import exclude_from_weight_decay
 from keras_xmodal.models.encoders import check_input, feature_shape, symbolic
 from keras_xmodal.models.endpoint import Endpoint, named
 from keras_xmodal.models.rows import apply_to_rows
-from keras_xmodal.ops.replicas import gather_rows
+from keras_xmodal.ops.replicas import gather_rows, num_replicas
 from keras_xmodal.ops.similarity import dot_similarity, l2_normalize
 
 
@@ -116,15 +116,18 @@ class EmbeddingModel(MultimodalModel):
         self.temperature = temperature
         self.bias = bias
         self.encoders = checks.keras_layers("encoders", encoders, optional=True)
-        self.modalities = tuple(
-            encoders or (input_dim if isinstance(input_dim, dict) else ())
-        )
+        self.modalities = ()
+        if encoders or isinstance(input_dim, dict):
+            self.modalities = checks.modality_names(
+                "encoders" if encoders else "input_dim", encoders or input_dim
+            )
         if self.preprocessors:
             checks.modalities(
                 "preprocessors", self.preprocessors, self.modalities
             )
         self.pairs = _check_pairs(pairs, self.modalities)
 
+        self._pair_names = _pair_names(self.pairs)
         self.projections = {}
         if embedding_dim is not None:
             for name in self.modalities or (None,):
@@ -135,16 +138,14 @@ class EmbeddingModel(MultimodalModel):
                 )
         start = {} if temperature is None else {"temperature": temperature}
         self.logit_scales = {
-            _pair_name(pair): LogitScale(
-                bias=bias or 0.0,
-                name=f"{_pair_name(pair)}_logit_scale",
-                **start,
+            name: LogitScale(
+                bias=bias or 0.0, name=f"{name}_logit_scale", **start
             )
-            for pair in self.pairs
+            for name in self._pair_names.values()
         }
         self._pair_trackers = {
-            _pair_name(pair): keras.metrics.Mean(f"{_pair_name(pair)}_loss")
-            for pair in self.pairs
+            name: keras.metrics.Mean(f"{name}_loss")
+            for name in self._pair_names.values()
             if len(self.pairs) > 1
         }
 
@@ -337,8 +338,12 @@ class EmbeddingModel(MultimodalModel):
         values = []
         for pair in pairs:
             value = self._pair_loss(pair, y, y_pred, sample_weight)
-            if _pair_name(pair) in self._pair_trackers:
-                self._pair_trackers[_pair_name(pair)].update_state(value)
+            if self._pair_trackers:
+                # As the loss is tracked: by the rows of the batch.
+                rows = ops.shape(y)[0] / num_replicas()
+                self._pair_trackers[self._pair_names[pair]].update_state(
+                    value, rows
+                )
             values.append(value)
         return sum(values) / len(values) + sum(map(ops.sum, self.losses))
 
@@ -346,7 +351,7 @@ class EmbeddingModel(MultimodalModel):
         anchors, candidates = (embeddings[name] for name in pair)
         logits = dot_similarity(anchors, candidates)
         if self.loss.initial_temperature is not None:
-            logits = self.logit_scales[_pair_name(pair)](logits)
+            logits = self.logit_scales[self._pair_names[pair]](logits)
         weights = sample_weight
         if isinstance(sample_weight, dict):
             checks.modalities("sample_weight", sample_weight, self.modalities)
@@ -462,8 +467,15 @@ def _embed(model, x):
     return {"embedding": embedding}
 
 
-def _pair_name(pair):
-    return "_".join(pair)
+def _pair_names(pairs):
+    """A name for each pair, also where joined ones are equal."""
+    joined = ["_".join(pair) for pair in pairs]
+    names = {}
+    for pair, name in zip(pairs, joined, strict=True):
+        if joined.count(name) > 1:  # No name of a modality has a dot.
+            name = ".".join(pair)
+        names[pair] = name
+    return names
 
 
 def _check_dims(input_dim, embedding_dim, encoders):

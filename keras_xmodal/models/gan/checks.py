@@ -44,6 +44,9 @@ def check_arguments(model_arguments):
             f"without. Received: conditional={a['conditional']}, "
             f"input_dim={a['input_dim']}"
         )
+    for name in ("condition", "target"):
+        if a[name] is not None:
+            checks.modality_names(name, (a[name],))
     for name in ("input_dim", "output_dim", "latent_dim"):
         checks.positive_integer(name, a[name], optional=True)
     checks.in_range("ema_momentum", a["ema_momentum"], 0, 1, "[)")

@@ -144,7 +144,7 @@ class CycleGANModel(AdversarialModel):
         self.discriminators = {
             name: discriminators[name] for name in generators
         }
-        self.modalities = tuple(generators)
+        self.modalities = checks.modality_names("generators", generators)
         self.ema_momentum = ema_momentum
         self.augmenter = augmenter
         self.seed = resolve_seed(seed)

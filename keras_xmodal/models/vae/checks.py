@@ -1,5 +1,6 @@
 """Checks of what a user passes to `VAEModel`, before training starts."""
 
+import itertools
 import numbers
 
 import numpy as np
@@ -36,6 +37,23 @@ def check_dims(input_dim, latent_dim, output_dim, encoders, decoders):
             checks.positive_integer(f"input_dim[{name!r}]", size)
     else:
         checks.positive_integer("input_dim", input_dim, optional=True)
+
+
+def check_endpoints(modalities):
+    """Check that what a model serves gets different names."""
+    names = [f"encode_{name}" for name in modalities]
+    names += ["encode_all"] * (len(modalities) > 1)
+    names += [
+        f"translate_{source}_to_{target}"
+        for source, target in itertools.permutations(modalities, 2)
+    ]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(
+            "Modalities must give the endpoints encode_<modality>, encode_all "
+            "and translate_<modality>_to_<modality> different names. Received: "
+            f"modalities {list(modalities)}, with {twice} twice"
+        )
 
 
 def check_decoders(decoders, generated):

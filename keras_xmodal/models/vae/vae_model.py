@@ -139,7 +139,12 @@ class VAEModel(MultimodalModel):
         self.output_dim = (output_dim or input_dim) if single else None
         self.encoders = checks.keras_layers("encoders", encoders, optional=True)
         self.decoders = checks.keras_layers("decoders", decoders, optional=True)
-        self.modalities = () if single else tuple(encoders or input_dim)
+        self.modalities = ()
+        if not single:
+            self.modalities = checks.modality_names(
+                "encoders" if encoders else "input_dim", encoders or input_dim
+            )
+            vae_checks.check_endpoints(self.modalities)
         self.names = self.modalities or ("x",)
         vae_checks.check_likelihoods(likelihoods, self.names)
         self.objective = saving.resolve(
