@@ -23,6 +23,10 @@ class JMVAE(Objective):
     encodes with that network; from some of them, with the product of their
     experts.
 
+    With `beta = 1`, `elbo` is a lower bound of `log p(X)`. Several samples of
+    `"iwae"` or `"dreg"` tighten what includes the imitation, which is then no
+    lower bound unless `alpha` is 0.
+
     The rest is as in `Objective`.
 
     Args:

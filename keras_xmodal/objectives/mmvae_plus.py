@@ -28,8 +28,10 @@ class MMVAEPlus(Objective):
 
     with `u, w_m ~ q_m` and `q(u|X) = 1/M sum_m q_m(u|x_m)`. In the place of
     another modality's private latent stands `v_n` from an auxiliary prior of a
-    learned scale: what is private does not leak into `u`. The estimator
-    `"elbo"` is the looser bound with closed-form divergences of each `q_m`.
+    learned scale: what is private does not leak into `u`. It is a lower bound
+    of `log p(X)` where that scale is 1, as at the start. The estimator `"elbo"`
+    is the looser bound with closed-form divergences of each `q_m`; with
+    `"dreg"` and several samples, the gradient by `u` is that of `"iwae"`.
 
     Translations take 0, the mean of its prior, for the private latent of the
     target; `translate(..., latent="sample")` draws it.
@@ -100,7 +102,14 @@ class MMVAEPlus(Objective):
     def importance_weighted(self, experts, log_likelihood, noise, beta):
         available = experts.mask
         shared, private, auxiliary = noise.streams(3)
-        z, posterior, weigh = self.draw(self.posterior(experts), shared)
+        # What `u` weighs among the samples of another expert would take other
+        # private latents: of several, its gradient is that of "iwae".
+        posterior = self.posterior(experts)
+        if self.num_samples > 1:
+            noise = shared.normal((self.num_samples, *ops.shape(posterior[0])))
+            z = sample_gaussian(*posterior[:2], noise)
+        else:
+            z, posterior, weigh = self.draw(posterior, shared)
         w, own, weigh_private = self.draw(self._private(experts), private)
         values = log_likelihood(
             z, private=self._own_or_auxiliary(w, experts, auxiliary)
@@ -112,7 +121,8 @@ class MMVAEPlus(Objective):
             - gaussian_log_prob(w, *own)
         )
         log_weights = ops.sum(values, axis=0) + beta * log_ratio
-        weigh(log_weights, beta)
+        if self.num_samples == 1:
+            weigh(log_weights, beta)
         weigh_private(log_weights, beta)
         return {
             "bound": mean_over_available(iwae_bound(log_weights), available),

@@ -21,7 +21,9 @@ class MVTCAE(Objective):
     modalities, `elbo` is `(M - a)/M E_q sum_m log p(x_m|z) - beta [(1 - a)
     KL(q || p) + a/M sum_m KL(q || q_m)]`: the second divergence, a conditional
     information bottleneck, pulls the experts together. Of an example with
-    missing modalities, M counts those that are there.
+    missing modalities, M counts those that are there. With `alpha` above 0 it
+    is no lower bound of `log p(X)`, at no `beta`: `log_likelihood` of the model
+    estimates that.
 
     The rest is as in `Objective`.
 

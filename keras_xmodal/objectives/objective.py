@@ -11,6 +11,7 @@ from keras_xmodal.ops.gaussian import (
 )
 from keras_xmodal.ops.importance import (
     iwae_bound,
+    mixture_weights,
     normalized_weights,
     scale_gradient_later,
 )
@@ -37,13 +38,14 @@ class Objective:
     - `"stl"`: "sticking the landing", one sample, whose gradient reaches the
       encoders through the sample only, and has less variance;
     - `"dreg"`: as `"iwae"`, with the doubly reparameterised gradient of less
-      variance for the encoders. Of a mixture, the K samples of one component
-      are weighed among themselves, as its authors do, which is unbiased for
-      K = 1 only.
+      variance for the encoders. Of a mixture, whose K samples of one component
+      are weighed among themselves, it takes the responsibilities of all the
+      components into account, which makes it unbiased there, too.
 
     Args:
-        beta: Float >= 0, the weight of the divergence from the prior. 1 gives
-            a lower bound of the log-likelihood.
+        beta: Float >= 0, the weight of the divergence from the prior. At 1,
+            what is maximised is a lower bound of the log-likelihood, unless
+            the class says otherwise.
         estimator: `"elbo"`, `"iwae"`, `"stl"` or `"dreg"`.
         num_samples: Positive integer K, for `"iwae"` and `"dreg"`.
 
@@ -175,14 +177,17 @@ class Objective:
         """
         posterior = self.training_posterior(experts)
         available = posterior[2]
-        z, posterior, weigh = self.draw(posterior, noise.stream(1))
+        z, posterior, weigh = self.draw(
+            posterior, noise.stream(1), mixture=True
+        )
         values = log_likelihood(z)  # (modalities, samples, components, batch)
         log_weights, log_ratio = self.log_weights(
             values, z, posterior, experts, beta
         )
-        weigh(log_weights, self.posterior_weight(experts, beta))
+        gradient = weigh(log_weights, self.posterior_weight(experts, beta))
+        bounds = iwae_bound(log_weights) + gradient
         return {
-            "bound": mean_over_available(iwae_bound(log_weights), available),
+            "bound": mean_over_available(bounds, available),
             "kl": mean_over_available(-ops.mean(log_ratio, axis=0), available),
             "log_likelihood": mean_over_available(
                 ops.moveaxis(ops.mean(values, axis=1), 1, 0),
@@ -213,19 +218,22 @@ class Objective:
         """How much `-log q(z|X)` counts in `log_weights`."""
         return beta
 
-    def draw(self, posterior, noise):
+    def draw(self, posterior, noise, mixture=False):
         """Draw `num_samples` samples of each component, reparameterised.
 
         Args:
             posterior: As `posterior` returns it.
             noise: A stream of the noise.
+            mixture: Whether log-densities are those of the mixture, and not
+                those of the component of each sample.
 
         Returns:
             Tuple of the samples `(samples, components, batch, dim)`; of the
             posterior that log-densities have to take, constant for `"stl"` and
             `"dreg"`; and of a function of the log-weights `(samples, ...)` and
             of how much `-log q` counts in them, to be called once they are
-            known.
+            known, which returns zeros of the shape `(...)` that have a part
+            of the gradient.
 
         Reference:
             - Tucker et al., 2019, https://arxiv.org/abs/1810.04152, eq. 8,
@@ -238,8 +246,9 @@ class Objective:
             noise.normal((self.num_samples, *ops.shape(means))),
         )
         if self.estimator == "iwae":
-            return z, posterior, lambda log_weights, count: None
-        z, set_scale = scale_gradient_later(z)
+            return z, posterior, lambda log_weights, count: 0.0
+        drawn = z
+        z, set_scale = scale_gradient_later(drawn)
         constants = (
             ops.stop_gradient(means),
             ops.stop_gradient(log_variances),
@@ -247,8 +256,13 @@ class Objective:
         )
 
         def weigh(log_weights, count):
+            if mixture and means.shape[0] > 1:
+                scale, terms = _mixture_gradient(drawn, constants, log_weights)
+                set_scale(1.0 - count * scale)
+                return -count * (terms - ops.stop_gradient(terms))
             weights = normalized_weights(log_weights)
             set_scale(1.0 - count + count * weights)
+            return 0.0
 
         return z, constants, weigh
 
@@ -274,6 +288,38 @@ class Objective:
         )
         log_weights = ops.sum(log_likelihood(z), axis=0) + log_ratio
         return log_mean_over_available(log_weights, available)
+
+
+def _mixture_gradient(z, posterior, log_weights):
+    """What replaces the gradient of `log q` of a mixture by its parameters.
+
+    It is minus that of `sum_c r_c(z) W_c(z)` by each sample `z`, in which `r`
+    are the responsibilities of the components and `W_c` is the weight of `z`
+    among samples of component c: `sum_c W_c dr_c/dz`, and `dlog w/dz` times
+    `sum_c r_c W_c (1 - W_c)`.
+
+    Args:
+        z: Samples of shape `(samples, components, batch, dim)`.
+        posterior: Constants, as `Objective.posterior` returns it.
+        log_weights: Tensor of shape `(samples, components, batch)`.
+
+    Returns:
+        Tuple of the factor of `dlog w/dz`, in the unit of the weight of a
+        sample, of the shape of `log_weights`; and of terms `(components,
+        batch)` whose gradient by `z` is the other part.
+    """
+    means, log_variances, available = posterior
+    log_probs = gaussian_log_prob(
+        z[:, None], means[:, None], log_variances[:, None]
+    )  # (samples, components, components, batch)
+    log_probs = ops.where(available[:, None], log_probs, -1e30)
+    log_share = log_probs - ops.logsumexp(log_probs, axis=1, keepdims=True)
+    own, log_weight, log_rest = mixture_weights(log_weights)
+    terms = ops.sum(ops.exp(log_weight) * ops.exp(log_share), axis=(0, 1))
+    # Where a sample weighs nothing among its own, there is no gradient.
+    log_scale = log_share + log_weight + log_rest - own[:, None]
+    scale = ops.sum(ops.exp(ops.minimum(log_scale, 60.0)), axis=1)
+    return scale, terms
 
 
 def mean_over_available(values, available):

@@ -57,6 +57,37 @@ def normalized_weights(log_weights: TensorLike) -> Tensor:
     )
 
 
+def mixture_weights(
+    log_weights: TensorLike,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Weights of samples of a mixture, among the samples of each component.
+
+    The K samples of one component are weighed among themselves. The doubly
+    reparameterised gradient asks as well what a sample would weigh in the place
+    of one of another component: `W = w / (w + sum_{j != k} w_cj)`.
+
+    Args:
+        log_weights: Tensor of shape `(samples, components, batch)`.
+
+    Returns:
+        Tuple of constants, in float32: `log w` among the samples of its own
+        component, of the shape of `log_weights`; `log W` and `log (1 - W)`, of
+        shape `(samples, components, components, batch)`, components `c` of the
+        others first.
+    """
+    log_weights = ops.stop_gradient(ops.cast(log_weights, "float32"))
+    num_samples = ops.shape(log_weights)[0]
+    itself = ops.reshape(
+        ops.eye(num_samples, dtype="bool"), (num_samples, num_samples, 1, 1)
+    )
+    others = ops.logsumexp(
+        ops.where(itself, -1e30, log_weights[None]), axis=1
+    )  # (samples, components, batch)
+    odds = log_weights[:, None] - others[:, :, None]
+    own = log_weights - ops.logsumexp(log_weights, axis=0, keepdims=True)
+    return own, -ops.softplus(-odds), -ops.softplus(odds)
+
+
 def scale_gradient_later(
     z: TensorLike,
 ) -> tuple[Tensor, Callable[[TensorLike], None]]:

@@ -101,7 +101,7 @@ def test_noise_has_the_shape_of_the_latent_and_is_fresh():
     x = tf.constant(X)
     bounds = []
     for step in range(2):
-        model.optimizer.iterations.assign(step)
+        model.step.assign(step)
         bounds.append(model.compute_terms(x, training=True, y=Y)["bound"])
     assert np.abs(bounds[0] - bounds[1]).max() > 1e-3
 

@@ -48,7 +48,10 @@ def test_elbo_by_hand():
 
 
 def test_dreg_gradient_by_definition():
-    """`sum_k w_k^2 d log w_k / d z_k d z_k / d mean`, w summing to 1."""
+    """`sum_k w_k dlog w_k / dz - d(sum_c r_c W_c) / dz`, times dz / dmean.
+
+    `W_c` is the weight of `z_k` among the other samples of component c.
+    """
     mean = tf.constant(MEAN)
     with tf.GradientTape() as tape:
         tape.watch(mean)
@@ -60,11 +63,9 @@ def test_dreg_gradient_by_definition():
     gradient = tape.gradient(bound, mean)
 
     noise = Noise(3, 0).stream(1).normal((6, M, BATCH, DIM))
-    z = MEAN + np.sqrt(VARIANCE) * noise.numpy()
-    z = tf.constant(z)
-    with tf.GradientTape() as tape:
-        tape.watch(z)
-        values = tf.reduce_sum(by_hand.log_likelihood(FULL)(z), 0)
+    z = tf.constant(MEAN + np.sqrt(VARIANCE) * noise.numpy())
+
+    def log_densities(z):
         log_q = [
             tf.reduce_sum(
                 -0.5 * (z - MEAN[m]) ** 2 / VARIANCE[m] - LOG_VARIANCE[m] / 2,
@@ -72,13 +73,26 @@ def test_dreg_gradient_by_definition():
             )
             for m in range(M)
         ]
-        log_weights = (
-            values
-            - tf.reduce_sum(z**2, -1) / 2
-            - tf.reduce_logsumexp(tf.stack(log_q), 0)
-        )
-    slope = tape.gradient(log_weights, z).numpy()
-    weights = scipy.special.softmax(log_weights.numpy(), axis=0)[..., None]
+        values = tf.reduce_sum(by_hand.log_likelihood(FULL)(z), 0)
+        log_q = tf.stack(log_q, 1)  # (samples, components, components, batch)
+        log_w = values - tf.reduce_sum(z**2, -1) / 2
+        return log_w - tf.reduce_logsumexp(log_q, 1), log_q
+
+    fixed, _ = log_densities(z)
+    weights = scipy.special.softmax(fixed.numpy(), axis=0)
+    others = np.stack(
+        [
+            scipy.special.logsumexp(np.delete(fixed, k, axis=0), axis=0)
+            for k in range(6)
+        ]
+    )
+    with tf.GradientTape() as tape:
+        tape.watch(z)
+        log_w, log_q = log_densities(z)
+        in_place = tf.sigmoid(log_w[:, None] - others[:, :, None])
+        share = tf.nn.softmax(log_q, axis=1)
+        total = tf.reduce_sum(weights * log_w)
+        total -= tf.reduce_sum(share * in_place)
     # The mean of an expert shifts its samples one to one.
-    expected = (weights**2 * slope).sum(0) / M
+    expected = tape.gradient(total, z).numpy().sum(0) / M
     np.testing.assert_allclose(gradient, expected, rtol=1e-3, atol=1e-4)

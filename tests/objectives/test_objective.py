@@ -105,9 +105,7 @@ def test_closed_form_divergence_is_the_mean_of_the_samples(cls):
     ("estimator", "num_samples"), [("stl", 1), ("dreg", 8)]
 )
 def test_gradient_is_that_of_iwae(cls, estimator, num_samples):
-    """Another estimator of one gradient; of mixtures, with one sample only."""
-    if cls in MIXTURES:
-        num_samples, estimator = 1, "dreg"
+    """Another estimator of one gradient, of mixtures as well."""
 
     def gradients(estimator):
         objective = make(
@@ -138,7 +136,8 @@ def test_gradient_is_that_of_iwae(cls, estimator, num_samples):
     np.testing.assert_allclose(same, value, rtol=1e-4)
     error = np.sqrt((iwae.var(0) + other.var(0)) / len(iwae))
     assert (np.abs(iwae.mean(0) - other.mean(0)) < 5 * error + 1e-3).all()
-    assert np.abs(iwae - other).max() > 0.1
+    if cls is not objectives.MMVAEPlus:  # That of the shared latent is iwae's.
+        assert np.abs(iwae - other).max() > 0.1
 
 
 @each_class

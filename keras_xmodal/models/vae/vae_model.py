@@ -29,12 +29,13 @@ class VAEModel(MultimodalModel):
     Each modality has an encoder, from which the model takes a Gaussian expert
     `q(z|x_m)`, and a decoder, which gives the parameters of a likelihood
     `p(x_m|z)`. The objective says how experts join to `q(z|X)` and what is
-    maximised; at `beta = 1` it is a lower bound of the log-likelihood,
+    maximised; at `beta = 1`, and with weights of 1, it is for most objectives a
+    lower bound of the log-likelihood,
 
         log p(X) >= E_{q(z|X)} [log p(X|z)] - KL(q(z|X) || p(z)),
 
-    with `p(z) = N(0, I)`. From any subset of modalities, the model encodes,
-    and generates the others.
+    with `p(z) = N(0, I)`; the others say so. From any subset of modalities, the
+    model encodes, and generates the others.
 
     With three integers it is the textbook's network, one layer each way, from
     one vector to another: `fit(x, y)` trains `x -> z -> y`, `fit(x)` a plain
