@@ -13,8 +13,8 @@ import numbers
 import operator
 import os
 import pathlib
-from collections.abc import Mapping
 import re
+from collections.abc import Mapping
 
 import keras
 import numpy as np

@@ -436,7 +436,7 @@ class MultimodalModel(keras.Model):
                 x[name] = self._check_range(name, value)
         batch = self._arrange(x, y, sample_weight, inputs)
         if not inputs and (self.preprocessors or not checked):
-            data_lib.check_in_graph(self._check_ranges, *batch)
+            data_lib.check_in_graph(self._check_support, *batch)
         return pack(*batch)
 
     def _check_range(self, name, value):
@@ -546,7 +546,7 @@ class MultimodalModel(keras.Model):
     def _check_values(self, x, y=None, sample_weight=None):
         """Check arranged arrays by their values."""
 
-    def _check_ranges(self, x, y=None, sample_weight=None):
+    def _check_support(self, x, y=None, sample_weight=None):
         """Check arranged arrays of one batch by what they may be."""
 
     def _check_specs(self, x, y=None, sample_weight=None):

@@ -341,9 +341,9 @@ class CycleGANModel(AdversarialModel):
 
     def _check_values(self, x, y=None, sample_weight=None):
         self._check_specs(x)
-        self._check_ranges(x)
+        self._check_support(x)
 
-    def _check_ranges(self, x, y=None, sample_weight=None):
+    def _check_support(self, x, y=None, sample_weight=None):
         for name, value in x.items():
             gan_checks.check_range(
                 self.generators[name], value, f"`x[{name!r}]`"

@@ -389,9 +389,9 @@ class GANModel(AdversarialModel):
 
     def _check_values(self, x, y=None, sample_weight=None):
         self._check_specs(x, y)
-        self._check_ranges(x, y)
+        self._check_support(x, y)
 
-    def _check_ranges(self, x, y=None, sample_weight=None):
+    def _check_support(self, x, y=None, sample_weight=None):
         checks.check_range(self.generator, y)
 
     def _check_input(self, x):

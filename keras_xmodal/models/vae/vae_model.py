@@ -359,9 +359,9 @@ class VAEModel(MultimodalModel):
 
     def _check_values(self, x, y=None, sample_weight=None):
         self._check_specs(x, y)
-        self._check_ranges(x, y, sample_weight)
+        self._check_support(x, y, sample_weight)
 
-    def _check_ranges(self, x, y=None, sample_weight=None):
+    def _check_support(self, x, y=None, sample_weight=None):
         if self.modalities:
             vae_checks.check_support(x, self.likelihoods, sample_weight)
         else:
