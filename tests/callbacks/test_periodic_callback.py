@@ -115,7 +115,15 @@ def test_all_callbacks_are_here():
 
 
 @pytest.mark.filterwarnings("ignore:The posterior has collapsed")
-@pytest.mark.parametrize("name", CALLBACKS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(
+            name, marks=() if name.startswith("retr") else pytest.mark.large
+        )
+        for name in CALLBACKS
+    ],
+)
 def test_copies_train_for_themselves(name, tmp_path):
     """Tuners make a deep copy of each callback for each trial."""
     make_model, make_callback = CALLBACKS[name]
@@ -226,6 +234,7 @@ def retracing():
     assert found == []
 
 
+@pytest.mark.large
 def test_no_callback_is_warned_of_for_retracing(retracing, tmp_path):
     model = kx.EmbeddingModel(DIMS, 4)
     model.compile("adam", jit_compile=False)

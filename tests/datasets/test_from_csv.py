@@ -269,6 +269,7 @@ def write_webcam(folder, count, seed):
     (folder / "webcam.csv").write_text("\n".join(lines))
 
 
+@pytest.mark.large
 def test_a_pair_of_ones_own_in_twenty_lines(tmp_path, monkeypatch):
     lines = [line for line in SCRIPT.splitlines() if line]
     assert len(lines) < 20
@@ -370,6 +371,7 @@ def test_a_cell_of_numbers_is_not_missing_alone(folder):
         read(folder, ids="item")
 
 
+@pytest.mark.large
 def test_training_with_missing_modalities(folder):
     kx.datasets.write_wav(folder / "a.wav", np.ones(900) / 2, 8000)
     write(
