@@ -406,7 +406,10 @@ def shape(argument, received, *expected, known=()):
 
 
 def tensor(argument, value, *expected, dtype="float32"):
-    """Real numbers or booleans as a tensor of one of these shapes."""
+    """Real numbers or booleans as a tensor of one of these shapes.
+
+    With `dtype=None`, they keep their own.
+    """
     if not keras.ops.is_tensor(value):
         value = array(argument, value)
     kind = getattr(value.dtype, "name", value.dtype)
@@ -417,6 +420,8 @@ def tensor(argument, value, *expected, dtype="float32"):
         )
     if expected:
         shape(argument, value.shape, *expected)
+    if dtype is None:
+        return keras.ops.convert_to_tensor(value)
     return keras.ops.cast(value, dtype)
 
 

@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from keras_xmodal import saving
+from keras_xmodal import checks, saving
 
 
 @saving.register
@@ -43,7 +43,7 @@ class AdversarialLoss:
         Returns:
             Float32 tensor of shape `(batch,)`.
         """
-        return self.call(_vector(real), _vector(fake))[0]
+        return self.call(*_vectors(real=real, fake=fake))[0]
 
     def generator_loss(self, real, fake):
         """What the generator minimises.
@@ -56,10 +56,16 @@ class AdversarialLoss:
         Returns:
             Float32 tensor of shape `(batch,)`.
         """
-        fake = _vector(fake)
-        return self.call(fake if real is None else _vector(real), fake)[1]
+        real = fake if real is None else real
+        return self.call(*_vectors(real=real, fake=fake))[1]
 
 
-def _vector(logits):
+def _vectors(**logits):
+    """Float32 tensors of shape `(batch,)`, of equally many examples."""
+    tensors = {
+        name: checks.tensor(name, value, ("batch",), ("batch", 1))
+        for name, value in logits.items()
+    }
+    checks.same_shape(**{name: x.shape[:1] for name, x in tensors.items()})
     # `(batch,)` and `(batch, 1)` together would make a `(batch, batch)`.
-    return ops.reshape(ops.cast(logits, "float32"), (-1,))
+    return [ops.reshape(x, (-1,)) for x in tensors.values()]

@@ -8,6 +8,7 @@ from keras_xmodal.likelihoods.likelihood import (
     Likelihood,
     doubled_last_axis,
     float32,
+    halves,
     import_tfd,
     log_scale_bounds,
 )
@@ -139,7 +140,7 @@ class DiscretizedLogistic(Likelihood):
 
     def _split(self, parameters):
         """Locations and bounded log-scales, of the shape of the data."""
-        location, log_scale = tf.split(float32(parameters), 2, axis=-1)
+        location, log_scale = halves(parameters)
         return location, tf.clip_by_value(
             log_scale, self.min_log_scale, self.max_log_scale
         )

@@ -6,7 +6,7 @@ from keras_xmodal import saving
 from keras_xmodal.likelihoods.likelihood import (
     Likelihood,
     doubled_last_axis,
-    float32,
+    halves,
     import_tfd,
     log_scale_bounds,
 )
@@ -65,7 +65,7 @@ class HeteroscedasticNormal(Likelihood):
 
     def _split(self, parameters):
         """Means and bounded scales, of the shape of the data."""
-        mean, log_scale = tf.split(float32(parameters), 2, axis=-1)
+        mean, log_scale = halves(parameters)
         log_scale = tf.clip_by_value(
             log_scale, self.min_log_scale, self.max_log_scale
         )

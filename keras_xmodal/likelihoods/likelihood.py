@@ -184,7 +184,8 @@ class Likelihood:
 
     def _prepare(self, x, parameters, missing):
         """Cast both, check their shapes, put 0 where `x` is missing."""
-        x, parameters = tf.convert_to_tensor(x), float32(parameters)
+        x = checks.tensor("x", x, ("batch", ...), dtype=None)
+        parameters = float32(parameters, len(x.shape))
         expected = (x.shape[0], *self.parameter_shape(tuple(x.shape[1:])))
         found = parameters.shape[-len(expected) :]
         if not found.is_compatible_with(expected):
@@ -221,9 +222,21 @@ def import_tfd():
     return distributions
 
 
-def float32(tensor):
-    """Cast whatever Keras calls a tensor to a float32 `tf.Tensor`."""
-    return tf.cast(tf.convert_to_tensor(tensor), "float32")
+def float32(parameters, num_axes=1):
+    """Check parameters, and cast them to a float32 `tf.Tensor`."""
+    shape = (..., *[None] * num_axes)
+    return checks.tensor("parameters", parameters, shape)
+
+
+def halves(parameters):
+    """Two parameters for each element, joined on the last axis."""
+    parameters = float32(parameters)
+    if (parameters.shape[-1] or 0) % 2:
+        raise ValueError(
+            "`parameters` must have a last axis of even size, two for each "
+            f"element. Received: parameters.shape={tuple(parameters.shape)}"
+        )
+    return tf.split(parameters, 2, axis=-1)
 
 
 def per_row(mask, x):

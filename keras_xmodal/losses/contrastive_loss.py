@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_xmodal import saving
+from keras_xmodal import checks, saving
 from keras_xmodal.ops.contrastive import anchor_weights, positives_from_ids
 
 
@@ -69,7 +69,13 @@ class ContrastiveLoss(keras.losses.Loss):
     def __call__(self, y_true, y_pred, sample_weight=None):
         # Ids are compared before Keras casts targets to float32, where two
         # large ids may become equal.
-        logits = ops.convert_to_tensor(y_pred)
+        shape = ("batch", "candidates")
+        logits = checks.tensor("y_pred", y_pred, shape, dtype=None)
+        if 0 in logits.shape:
+            raise ValueError(
+                "`y_pred` must have a row and a column at least. "
+                f"Received: y_pred.shape={tuple(logits.shape)}"
+            )
         positives = self._positives(y_true, logits)
         weights = None
         if sample_weight is not None:
@@ -108,12 +114,7 @@ class ContrastiveLoss(keras.losses.Loss):
         return self.anchor_loss(y_true["positives"], y_pred, y_true.get("mask"))
 
     def _positives(self, y_true, logits):
-        y_true = ops.convert_to_tensor(y_true)
-        if len(logits.shape) != 2:
-            raise ValueError(
-                "`y_pred` must be logits of shape (batch, candidates). "
-                f"Received: y_pred.shape={tuple(logits.shape)}"
-            )
+        y_true = checks.tensor("y_true", y_true, dtype=None)
         if len(y_true.shape) == 1:
             self._check_shape("y_true", (y_true.shape[0],) * 2, logits)
             return positives_from_ids(y_true)
@@ -121,7 +122,7 @@ class ContrastiveLoss(keras.losses.Loss):
         return ops.cast(y_true, "bool")
 
     def _pair_weights(self, sample_weight, logits):
-        weights = ops.cast(ops.convert_to_tensor(sample_weight), "float32")
+        weights = checks.tensor("sample_weight", sample_weight)
         if len(weights.shape) == 1:
             self._check_shape("sample_weight", (weights.shape[0],) * 2, logits)
             present = ops.cast(weights > 0, "float32")

@@ -119,7 +119,7 @@ def test_targets_of_another_length_are_refused():
         losses.InfoNCE()(np.arange(4), LOGITS)
     with pytest.raises(ValueError, match="`sample_weight` must have shape"):
         losses.InfoNCE()(np.arange(6), LOGITS, sample_weight=np.ones(5))
-    with pytest.raises(ValueError, match=r"`y_pred` must be logits.*\(6,\)"):
+    with pytest.raises(ValueError, match=r"`y_pred` must have shape.*\(6,\)"):
         losses.InfoNCE()(np.arange(6), LOGITS[0])
 
 
