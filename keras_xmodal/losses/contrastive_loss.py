@@ -51,7 +51,7 @@ class ContrastiveLoss(keras.losses.Loss):
         dtype: str | keras.DTypePolicy | None = None,
     ):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
-        self.symmetric = bool(symmetric)
+        self.symmetric = checks.boolean("symmetric", symmetric)
 
     def anchor_loss(self, positives, logits, mask):
         """Loss of each row.
