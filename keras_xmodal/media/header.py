@@ -137,10 +137,24 @@ def _read(content):
     )
     orientation = tf.cond(
         exif_at > 0,
-        lambda: _read_orientation(content, exif_at),
+        lambda: _traced_orientation()(content, exif_at),
         lambda: zero + 1,
     )
     return tf.stack([kind, height, width, orientation])
+
+
+@functools.cache
+def _traced_orientation():
+    """One operation, which few files need."""
+    return tf.function(
+        _read_orientation,
+        input_signature=[
+            tf.TensorSpec((), tf.string),
+            tf.TensorSpec((), tf.int64),
+        ],
+        autograph=False,
+        experimental_attributes={"_noinline": True},
+    )
 
 
 def _read_orientation(content, at):

@@ -52,31 +52,69 @@ def _traced(channels, max_pixels):
 
 
 def _decode(content, channels, max_pixels, name):
-    header = read_header(content)
-    content = _check(content, header, max_pixels, name)
-    kind, height, width, orientation = header
+    header = tf.stack(read_header(content))
+    kind, height, width, orientation = tf.unstack(header)
+    fits = (kind > 0) & (kind != KINDS.index("animated webp"))
+    fits &= (height > 0) & (width > 0) & (height * width <= max_pixels)
+    rare = (kind == KINDS.index("gif")) | (kind == KINDS.index("bmp"))
+    rare |= orientation > 1
+    options = max_pixels, name
     try:
-        image = tf.switch_case(
-            tf.where(
-                kind == KINDS.index("gif"),
-                1,
-                tf.where(kind == KINDS.index("bmp"), 2, 0),
-            ),
-            [
-                lambda: tf.io.decode_image(content, expand_animations=False),
-                lambda: _first_frame(content, max_pixels, name),
-                lambda: decode_bmp(content, height, width, name),
-            ],
+        content = tf.cond(
+            fits,
+            lambda: tf.identity(content),
+            lambda: _apart(_check, *options)(content, header),
+        )
+        image = tf.cond(
+            rare,
+            lambda: _apart(_decode_rare, *options)(content, header),
+            lambda: tf.io.decode_image(content, expand_animations=False),
         )
     except tf.errors.InvalidArgumentError as error:
         if isinstance(error, InvalidFile):
             raise
         raise refusal(name, _RULE, content) from error
     image.set_shape((None, None, None))
-    image = tf.cond(
+    return _to_channels(image, channels) if channels else image
+
+
+def _apart(function, *options):
+    """A function of the content and its header; in a graph, one operation.
+
+    Of what is seldom needed, else all of its operations would be skipped one
+    by one.
+    """
+    if not tf.executing_eagerly():
+        return _traced_apart(function, *options)
+    return functools.partial(function, *options)
+
+
+@functools.cache
+def _traced_apart(function, *options):
+    content, header = tf.TensorSpec((), tf.string), tf.TensorSpec(4, tf.int64)
+    return tf.function(
+        functools.partial(function, *options),
+        input_signature=[content, header],
+        autograph=False,
+        experimental_attributes={"_noinline": True},
+    )
+
+
+def _decode_rare(max_pixels, name, content, header):
+    kind, height, width, orientation = tf.unstack(header)
+    kinds = [KINDS.index("gif"), KINDS.index("bmp")]
+    image = tf.switch_case(
+        tf.cast(tf.argmax([kind == kinds[0], kind == kinds[1], True]), "int32"),
+        [
+            lambda: _first_frame(content, max_pixels, name),
+            lambda: decode_bmp(content, height, width, name),
+            lambda: tf.io.decode_image(content, expand_animations=False),
+        ],
+    )
+    image.set_shape((None, None, None))
+    return tf.cond(
         orientation > 1, lambda: _turn(image, orientation), lambda: image
     )
-    return _to_channels(image, channels) if channels else image
 
 
 def is_whole_image(content: bytes) -> bool:
@@ -93,9 +131,9 @@ def is_whole_image(content: bytes) -> bool:
     return True
 
 
-def _check(content, header, max_pixels, name):
+def _check(max_pixels, name, content, header):
     """The content, checked by its header."""
-    kind, height, width, _ = header
+    kind, height, width, _ = tf.unstack(header)
     rule = f"{name} must be {_RULE}"
     known = (kind > 0) & (height > 0) & (width > 0)
     return after(

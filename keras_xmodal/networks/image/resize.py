@@ -1,5 +1,7 @@
 """Pictures at another size, in little memory."""
 
+import functools
+
 import tensorflow as tf
 
 _STRIP = 2**20  # pixels with opacity that become floats at once
@@ -40,7 +42,20 @@ def resize_over_white(image, size):
     Returns:
         Float32 tensor of shape `(*size, channels - 1)`, from 0 to 255.
     """
-    return _with_less_memory(image[tf.newaxis], size, _resize_strips)[0]
+    return _traced_strips(tuple(size))(image)
+
+
+@functools.cache
+def _traced_strips(size):
+    """One operation, which is seldom needed."""
+    return tf.function(
+        lambda image: _with_less_memory(
+            image[tf.newaxis], size, _resize_strips
+        )[0],
+        input_signature=[tf.TensorSpec((None, None, None), tf.uint8)],
+        autograph=False,
+        experimental_attributes={"_noinline": True},
+    )
 
 
 def over_white(colors, opacity, white=1.0):
