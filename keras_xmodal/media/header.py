@@ -9,6 +9,8 @@ KINDS = ("none", "jpeg", "png", "gif", "bmp", "webp", "animated webp")
 _MAX_PARTS = 10_000  # of a file, before its pixels
 _MAX_TAGS = 200
 _ORIENTATION = 0x112
+# Markers of JPEG tables and frames, behind which no camera writes a tag.
+_TABLES = [0xDB, 0xC4, 0xC0, 0xC2, 0xDD]
 
 
 def read_header(content):
@@ -66,7 +68,7 @@ def equals(octets, text):
 
 
 def _read(content):
-    head = octets_at(content, 0, 32)
+    head = octets_at(content, 0, 48)
     is_jpeg = equals(head[:3], b"\xff\xd8\xff")
     is_png = equals(head[:8], b"\x89PNG\r\n\x1a\n")
     is_webp = equals(head[:4], b"RIFF") & equals(head[8:12], b"WEBP")
@@ -94,6 +96,56 @@ def _read(content):
         ),
         (is_webp, little(head[28:30]) % 2**14, little(head[26:28]) % 2**14),
     )
+
+    # Where what comes first are pixels, or tables that a JPEG file needs for
+    # them, there is no orientation to be looked for.
+    at = where(head[3] == 0xE0, 4 + big(head[4:6]), 2)
+    marker = octets_at(content, at, 2)[1]
+    plain_jpeg = is_jpeg & tf.reduce_any(marker == _TABLES)
+    plain_png = is_png & equals(head[37:41], b"IDAT")
+    plain_webp = is_webp & ~(is_extended & (head[20] & 8 > 0))
+    others = ~(is_jpeg | is_png | is_webp)
+    one = tf.constant(1, tf.int64)
+    found = tf.case(
+        [
+            (
+                plain_png | plain_webp | others,
+                lambda: tf.stack([height, width, one]),
+            ),
+            (plain_jpeg, lambda: _read_jpeg(content)),
+        ],
+        default=lambda: _traced_walk()(
+            content, tf.stack([is_jpeg, is_png, is_webp]), height, width
+        ),
+    )
+    return tf.concat([[kind], found], axis=0)
+
+
+def _read_jpeg(content):
+    height, width, _ = tf.unstack(tf.io.extract_jpeg_shape(content, tf.int64))
+    return tf.stack([height, width, tf.constant(1, tf.int64)])
+
+
+@functools.cache
+def _traced_walk():
+    """One operation, where all of its own would be skipped one by one."""
+    size = tf.TensorSpec((), tf.int64)
+    return tf.function(
+        _walk,
+        input_signature=[
+            tf.TensorSpec((), tf.string),
+            tf.TensorSpec((3,), tf.bool),
+            size,
+            size,
+        ],
+        autograph=False,
+        experimental_attributes={"_noinline": True},
+    )
+
+
+def _walk(content, kinds, height, width):
+    """Go from segment to segment, in search of sizes and orientation."""
+    is_jpeg, is_png, is_webp = tf.unstack(kinds)
 
     def go_on(at, exif_at, height, width, stop):
         return ~stop & (at + 4 <= length(content))
@@ -137,24 +189,10 @@ def _read(content):
     )
     orientation = tf.cond(
         exif_at > 0,
-        lambda: _traced_orientation()(content, exif_at),
+        lambda: _read_orientation(content, exif_at),
         lambda: zero + 1,
     )
-    return tf.stack([kind, height, width, orientation])
-
-
-@functools.cache
-def _traced_orientation():
-    """One operation, which few files need."""
-    return tf.function(
-        _read_orientation,
-        input_signature=[
-            tf.TensorSpec((), tf.string),
-            tf.TensorSpec((), tf.int64),
-        ],
-        autograph=False,
-        experimental_attributes={"_noinline": True},
-    )
+    return tf.stack([height, width, orientation])
 
 
 def _read_orientation(content, at):

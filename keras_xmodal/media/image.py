@@ -52,7 +52,10 @@ def _traced(channels, max_pixels):
 
 
 def _decode(content, channels, max_pixels, name):
-    header = tf.stack(read_header(content))
+    try:
+        header = tf.stack(read_header(content))
+    except tf.errors.InvalidArgumentError as error:
+        raise refusal(name, _RULE, content) from error
     kind, height, width, orientation = tf.unstack(header)
     fits = (kind > 0) & (kind != KINDS.index("animated webp"))
     fits &= (height > 0) & (width > 0) & (height * width <= max_pixels)

@@ -103,7 +103,11 @@ def read_video(
 
 def _frames(content: bytes, max_pixels: int) -> Iterator[np.ndarray]:
     """Yield the frames of a clip, at least one: uint8 (height, width, 3)."""
-    kind, height, width, _ = (int(n) for n in read_header(tf.constant(content)))
+    try:
+        header = read_header(tf.constant(content))
+    except tf.errors.InvalidArgumentError as error:
+        raise _no_clip(content) from error
+    kind, height, width, _ = map(int, header)
     name = KINDS[kind]
     _check_size(content, height, width, max_pixels)
     animated = name == "animated webp" or (

@@ -8,6 +8,7 @@ from PIL import Image
 
 import keras_xmodal as kx
 from keras_xmodal.datasets.file_reader import check_content
+from keras_xmodal.media.gif import encode_gif
 
 
 def encode(picture, kind="PNG", **options):
@@ -69,3 +70,12 @@ def test_pictures_and_other_files_are_checked():
     ):
         with pytest.raises(ValueError, match=f"must be.*'{path}'"):
             check_content(content, path)
+
+
+def test_a_truncated_animation_is_broken():
+    frames = np.random.default_rng(0).integers(0, 256, (3, 6, 8, 3))
+    content = encode_gif(frames.astype("uint8"))
+    check_content(content, "clip.gif")
+    for size in range(20, len(content), 97):
+        with pytest.raises(ValueError, match="must be a whole JPEG"):
+            check_content(content[:size], "clip.gif")

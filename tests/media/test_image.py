@@ -177,7 +177,7 @@ def test_declared_bombs_take_no_memory():
     webp = b"RIFF\x1a\0\0\0WEBPVP8L\x0d\0\0\0/\xff\xff\xff\x0f" + b"\0" * 9
     jpeg = bytearray(save(photo(), "JPEG"))
     at = jpeg.index(b"\xff\xc0")
-    jpeg[at + 5 : at + 9] = b"\xff\xff\xff\xff"
+    jpeg[at + 5 : at + 9] = b"\xff\0\xff\0"
     gif = b"GIF89a\xff\xff\xff\xff" + save(photo(), "GIF")[10:]
     for content in (png, webp, jpeg, gif):
         with pytest.raises(tf.errors.InvalidArgumentError, match="max_pixels="):
