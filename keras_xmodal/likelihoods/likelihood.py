@@ -196,6 +196,7 @@ class Likelihood:
                 f"{', '.join(map(str, expected))})"
             )
         if missing is not None:
+            checks.shape("missing", np.shape(missing), (x.shape[0],))
             # 0 is in every support. NaN must be gone before the maths: its
             # gradient is NaN also where the result is not used.
             x = tf.where(per_row(missing, x), tf.zeros_like(x), x)

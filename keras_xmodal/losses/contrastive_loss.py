@@ -1,6 +1,7 @@
 """What the contrastive losses share: targets, weights, both directions."""
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_xmodal import checks, saving
@@ -80,12 +81,12 @@ class ContrastiveLoss(keras.losses.Loss):
         weights = None
         if sample_weight is not None:
             weights = self._pair_weights(sample_weight, logits)
-        own = len(ops.shape(y_true)) == 1
+        own = len(np.shape(y_true)) == 1
         loss = self._direction(positives, logits, weights, own)
         if not self.symmetric:
             return loss
         # Weights of examples are those of the anchors in both directions.
-        if weights is not None and len(ops.shape(sample_weight)) == 2:
+        if weights is not None and len(np.shape(sample_weight)) == 2:
             weights = ops.transpose(weights)
         backward = self._direction(
             ops.transpose(positives), ops.transpose(logits), weights, own

@@ -1,6 +1,7 @@
 """The sigmoid contrastive loss of SigLIP."""
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_xmodal import saving
@@ -73,6 +74,6 @@ class SigmoidContrastive(ContrastiveLoss):
 
     def _pair_weights(self, sample_weight, logits):
         weights = super()._pair_weights(sample_weight, logits)
-        if len(ops.shape(sample_weight)) == 1:  # As anchor of either side.
+        if len(np.shape(sample_weight)) == 1:  # As anchor of either side.
             weights = 0.5 * (weights + ops.transpose(weights))
         return weights

@@ -9,10 +9,12 @@ weight 0.
 
 from keras import ops
 
+from keras_xmodal import checks
 from keras_xmodal.types import Tensor, TensorLike
 
 # Far below any logit, and finite: `0 * LARGE_NEGATIVE` is 0, not NaN.
 LARGE_NEGATIVE = -1e9
+_PAIRS = ("batch", "candidates")
 
 
 def positives_from_ids(
@@ -28,9 +30,10 @@ def positives_from_ids(
     Returns:
         Boolean tensor of shape `(batch, candidates)`.
     """
-    anchor_ids = ops.convert_to_tensor(anchor_ids)
+    anchor_ids = _ids("anchor_ids", anchor_ids)
     if candidate_ids is None:
         candidate_ids = anchor_ids
+    candidate_ids = _ids("candidate_ids", candidate_ids)
     return ops.equal(
         ops.expand_dims(anchor_ids, 1), ops.expand_dims(candidate_ids, 0)
     )
@@ -47,16 +50,34 @@ def anchor_weights(positives: TensorLike, weights: TensorLike) -> Tensor:
     Returns:
         Tensor of shape `(batch,)`; 0 where no positive is left.
     """
-    weights = ops.convert_to_tensor(weights)
-    return ops.max(
-        ops.where(ops.cast(positives, "bool"), weights, 0.0), axis=-1
-    )
+    weights = checks.tensor("weights", weights, _PAIRS)
+    positives = checks.tensor("positives", positives, _PAIRS, dtype="bool")
+    checks.same_shape(positives=positives.shape, weights=weights.shape)
+    return ops.max(ops.where(positives, weights, 0.0), axis=-1)
 
 
-def _prepare(positives, logits, mask):
-    """Cast, and split the valid pairs in positives and negatives."""
-    logits = ops.cast(logits, "float32")
-    positives = ops.cast(positives, "bool")
+def _ids(argument, value):
+    if not ops.is_tensor(value):
+        value = checks.integer_ids(argument, value)
+    checks.shape(argument, value.shape, ("batch",))
+    return ops.convert_to_tensor(value)
+
+
+def _pairs(positives, logits, mask, argument="logits"):
+    """Positives, logits and mask, of one shape."""
+    logits = checks.tensor(argument, logits, _PAIRS)
+    positives = checks.tensor("positives", positives, _PAIRS, dtype="bool")
+    shapes = {"positives": positives.shape, argument: logits.shape}
+    if mask is not None:
+        mask = checks.tensor("mask", mask, _PAIRS)
+        shapes["mask"] = mask.shape
+    checks.same_shape(**shapes)
+    return positives, logits, mask
+
+
+def _prepare(positives, logits, mask, argument="logits"):
+    """Check, and split the valid pairs in positives and negatives."""
+    positives, logits, mask = _pairs(positives, logits, mask, argument)
     negatives = ops.logical_not(positives)
     if mask is not None:
         mask = ops.cast(mask, "bool")
@@ -87,8 +108,8 @@ def info_nce(
         - van den Oord et al., 2018, https://arxiv.org/abs/1807.03748, eq. 4
         - Khosla et al., 2020, https://arxiv.org/abs/2004.11362, eq. 2
     """
-    logits = ops.cast(logits, "float32")
-    positives = ops.cast(ops.cast(positives, "bool"), "float32")
+    positives, logits, mask = _pairs(positives, logits, mask)
+    positives = ops.cast(positives, "float32")
     if mask is not None:
         logits = ops.where(ops.cast(mask, "bool"), logits, LARGE_NEGATIVE)
         positives = positives * ops.cast(mask, "float32")
@@ -166,7 +187,10 @@ def triplet_all_negatives(
     Reference:
         - Kiros et al., 2014, https://arxiv.org/abs/1411.2539, section 2.2
     """
-    positives, negatives, similarities = _prepare(positives, similarities, mask)
+    margin = checks.number("margin", margin)
+    positives, negatives, similarities = _prepare(
+        positives, similarities, mask, "similarities"
+    )
     positive = _hardest_positive(positives, similarities)
     hinges = ops.relu(margin + similarities - positive)  # (batch, candidates)
     losses = ops.sum(ops.where(negatives, hinges, 0.0), axis=-1)
@@ -200,7 +224,10 @@ def triplet_hard_negative(
         - Hermans et al., 2017, https://arxiv.org/abs/1703.07737, eq. 5, for
           several positives
     """
-    positives, negatives, similarities = _prepare(positives, similarities, mask)
+    margin = checks.number("margin", margin)
+    positives, negatives, similarities = _prepare(
+        positives, similarities, mask, "similarities"
+    )
     positive = _hardest_positive(positives, similarities)
     hinges = ops.relu(margin + similarities - positive)  # (batch, candidates)
     losses = ops.max(ops.where(negatives, hinges, 0.0), axis=-1)
@@ -233,7 +260,10 @@ def triplet_semi_hard_negative(
     Reference:
         - Schroff et al., 2015, https://arxiv.org/abs/1503.03832, section 3.2
     """
-    positives, negatives, similarities = _prepare(positives, similarities, mask)
+    margin = checks.number("margin", margin)
+    positives, negatives, similarities = _prepare(
+        positives, similarities, mask, "similarities"
+    )
     positive = _hardest_positive(positives, similarities)
     semi_hard = ops.logical_and(negatives, similarities < positive)
     nearest = ops.max(

@@ -2,6 +2,7 @@
 
 from keras import ops
 
+from keras_xmodal import checks
 from keras_xmodal.ops.noise import stateless_uniform
 from keras_xmodal.types import Tensor, TensorLike
 
@@ -53,9 +54,10 @@ def gumbel_softmax(
           section 2.2
         - Maddison et al., 2017, https://arxiv.org/abs/1611.00712
     """
-    scores = ops.cast(logits, "float32")
+    checks.positive("temperature", temperature)
+    scores = checks.tensor("logits", logits, (..., "classes"))
     if noise is not None:
-        scores = scores + noise
+        scores = scores + checks.tensor("noise", noise, scores.shape)
     soft = ops.softmax(scores / temperature, axis=-1)
     if not hard:
         return soft

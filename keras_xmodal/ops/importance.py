@@ -15,7 +15,10 @@ from collections.abc import Callable
 
 from keras import ops
 
+from keras_xmodal import checks
 from keras_xmodal.types import Tensor, TensorLike
+
+_SAMPLES = ("samples", ...)
 
 
 def iwae_bound(log_weights: TensorLike) -> Tensor:
@@ -33,7 +36,7 @@ def iwae_bound(log_weights: TensorLike) -> Tensor:
     Reference:
         - Burda et al., 2016, https://arxiv.org/abs/1509.00519, eq. 8
     """
-    log_weights = ops.cast(log_weights, "float32")
+    log_weights = checks.tensor("log_weights", log_weights, _SAMPLES)
     count = ops.cast(ops.shape(log_weights)[0], "float32")
     return ops.logsumexp(log_weights, axis=0) - ops.log(count)
 
@@ -50,7 +53,9 @@ def normalized_weights(log_weights: TensorLike) -> Tensor:
     Reference:
         - Burda et al., 2016, https://arxiv.org/abs/1509.00519, eq. 14
     """
-    log_weights = ops.stop_gradient(ops.cast(log_weights, "float32"))
+    log_weights = ops.stop_gradient(
+        checks.tensor("log_weights", log_weights, _SAMPLES)
+    )
     # Not `softmax`, which warns of a single sample.
     return ops.exp(
         log_weights - ops.logsumexp(log_weights, axis=0, keepdims=True)
