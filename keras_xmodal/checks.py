@@ -108,7 +108,7 @@ def not_negative(argument, value, optional=False):
 def increasing_pair(argument, value):
     """Two finite numbers, the first one smaller, as a tuple."""
     rule = "a pair of a smaller and a larger number"
-    pair = [_as_number(item) for item in _items(argument, value, rule)]
+    pair = [_as_number(item) for item in items(argument, value, rule)]
     if None in pair:
         raise _type_error(argument, rule, value)
     if len(pair) != 2 or not -math.inf < pair[0] < pair[1] < math.inf:
@@ -127,12 +127,12 @@ def string(argument, value, optional=False):
 def strings(argument, values, empty=False):
     """A sequence of strings, as a tuple; not empty by default."""
     rule = "a sequence of strings" + ("" if empty else ", not empty")
-    items = _items(argument, values, rule)
-    if not all(isinstance(item, str) for item in items):
+    found = items(argument, values, rule)
+    if not all(isinstance(item, str) for item in found):
         raise _type_error(argument, rule, values)
-    if not items and not empty:
+    if not found and not empty:
         raise _value_error(argument, rule, values)
-    return tuple(map(str, items))
+    return tuple(map(str, found))
 
 
 def one_of(argument, value, options, optional=False):
@@ -146,15 +146,25 @@ def one_of(argument, value, options, optional=False):
     raise _value_error(argument, _or_none(f"one of {options}", optional), value)
 
 
+def items(argument, values, rule):
+    """A list of what a sequence or an array holds."""
+    if isinstance(values, (str, bytes, dict)):
+        raise _type_error(argument, rule, values)
+    try:
+        return list(values)
+    except TypeError:
+        raise _type_error(argument, rule, values) from None
+
+
 def some_of(argument, values, options, empty=False):
     """Different ones of several options, as a tuple; not empty by default."""
     options = list(options)
     rule = f"{'' if empty else 'one or several '}different ones of {options}"
-    items = _items(argument, values, f"a tuple or list of {rule}")
-    known = all(item in options for item in items)
-    if not known or len(set(items)) < len(items) or not (items or empty):
+    found = items(argument, values, f"a tuple or list of {rule}")
+    known = all(item in options for item in found)
+    if not known or len(set(found)) < len(found) or not (found or empty):
         raise _value_error(argument, rule, values)
-    return tuple(items)
+    return tuple(found)
 
 
 def path(argument, value, optional=False):
@@ -250,12 +260,13 @@ def modality_pairs(argument, pairs, known=None):
     if known is not None:
         rule += f" of {list(known)}"
     pairs = [
-        tuple(_items(argument, pair, rule))
-        for pair in _items(argument, pairs, rule)
+        tuple(items(argument, pair, rule))
+        for pair in items(argument, pairs, rule)
     ]
     wrong = any(
         len(pair) != 2
-        or len(set(pair)) != 2
+        or not all(isinstance(name, str) for name in pair)
+        or pair[0] == pair[1]
         or (known is not None and not set(pair) <= set(known))
         for pair in pairs
     )
@@ -641,18 +652,8 @@ def _as_scalar(value):
     return array if array.ndim == 0 else None
 
 
-def _items(argument, values, rule):
-    """A list of what a sequence or an array holds."""
-    if isinstance(values, (str, bytes, dict)):
-        raise _type_error(argument, rule, values)
-    try:
-        return list(values)
-    except TypeError:
-        raise _type_error(argument, rule, values) from None
-
-
 def _positive_integers(argument, values, rule, length, empty):
-    plain = [_as_integer(value) for value in _items(argument, values, rule)]
+    plain = [_as_integer(value) for value in items(argument, values, rule)]
     if None in plain:
         raise _type_error(argument, rule, values)
     fits = bool(plain) or empty if length is None else len(plain) == length

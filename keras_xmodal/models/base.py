@@ -102,6 +102,8 @@ class MultimodalModel(keras.Model):
         **kwargs,
     ):
         self._assert_compile_called("fit")
+        epochs = checks.integer("epochs", epochs, least=0)
+        checks.in_range("validation_split", validation_split, 0, 1, "[)")
         self._check_class_weight(class_weight)
         if validation_split and validation_data is None:
             (x, y, sample_weight), validation_data = self._split(
@@ -124,6 +126,7 @@ class MultimodalModel(keras.Model):
         # Only the order of a `PyDataset` is still to be chosen.
         is_py_dataset = isinstance(source, keras.utils.PyDataset)
         if validation_data is not None:
+            data_lib.check_validation_data(validation_data)
             validation_data = self._gate(
                 *unpack(validation_data),
                 batch_size=kwargs.pop("validation_batch_size", None)
@@ -483,6 +486,8 @@ class MultimodalModel(keras.Model):
                 ("x", "y", "sample_weight"), named, strict=True
             )
         )
+        if isinstance(x, dict):  # None is left out.
+            self._check_structure(x, None, None, inputs)
         batch = x, y, data_lib.flat_weights(sample_weight)
         self._check_sizes(*batch)
         return batch

@@ -414,7 +414,20 @@ def _length(argument, value):
                 f"Received: a scalar of type {type(leaf).__name__}"
             )
         sizes[name] = shape[0]
+    if not sizes:
+        raise ValueError(
+            f"`{argument}` must hold an array. Received: {argument}={value!r}"
+        )
     return checks.same_length(argument, sizes)
+
+
+def check_validation_data(data):
+    """Check that a sequence is a batch `(x, y, sample_weight)`."""
+    if isinstance(data, (list, tuple)) and not 1 <= len(data) <= 3:
+        raise ValueError(
+            "`validation_data` must be `x`, `(x, y)`, `(x, y, sample_weight)` "
+            f"or a data set of batches. Received: {len(data)} parts"
+        )
 
 
 def check_not_empty(dataset):

@@ -638,7 +638,7 @@ def test_wrong_use():
         model.encode(np.ones((2, 5)), "sound")
     with pytest.raises(ValueError, match="must hold one modality"):
         model.similarity(make_data(), {"text": np.ones((2, 5))})
-    with pytest.raises(ValueError, match=r"`a` must be embeddings"):
+    with pytest.raises(ValueError, match=r"`a` must have shape"):
         model.similarity(np.ones(3), np.ones((2, 3)))
     with pytest.raises(ValueError, match="equal size"):
         model.similarity(np.ones((1, 3)), np.ones((2, 4)))

@@ -3,7 +3,6 @@
 import itertools
 
 import keras
-import numpy as np
 from keras import ops
 
 from keras_xmodal import checks, losses, saving
@@ -452,7 +451,7 @@ class EmbeddingModel(MultimodalModel):
 
     def _embeddings(self, argument, value):
         if not isinstance(value, dict):
-            return _check_embeddings(argument, value)
+            return checks.embeddings(argument, value)
         if len(value) != 1:
             raise ValueError(
                 f"`{argument}` must hold one modality. Received: {list(value)}"
@@ -506,27 +505,4 @@ def _check_pairs(pairs, modalities):
     """Check which modalities to compare; by default all with all."""
     if pairs is None:
         return list(itertools.combinations(modalities, 2))
-    pairs = [tuple(pair) for pair in pairs]
-    for pair in pairs:
-        known = all(name in modalities for name in pair)
-        if len(set(pair)) != 2 or len(pair) != 2 or not known:
-            raise ValueError(
-                "`pairs` must hold pairs of two different modalities of "
-                f"{list(modalities)}. Received: pairs={pairs}"
-            )
-    if len({frozenset(pair) for pair in pairs}) < len(pairs):
-        raise ValueError(
-            f"`pairs` must hold each pair once. Received: pairs={pairs}"
-        )
-    return pairs
-
-
-def _check_embeddings(argument, value):
-    """Check that an array has a row for each example, and return it."""
-    value = np.asarray(value)
-    if value.ndim != 2:
-        raise ValueError(
-            f"`{argument}` must be embeddings of shape (examples, dim), or a "
-            f"dict with one modality. Received: {argument}.shape={value.shape}"
-        )
-    return value
+    return checks.modality_pairs("pairs", pairs, modalities)

@@ -61,6 +61,7 @@ def ridge_warm_start(
     Reference:
         - Hoerl and Kennard, 1970, https://doi.org/10.1080/00401706.1970.10488634
     """  # noqa: E501
+    checks.instance_of("model", model, EmbeddingModel, "an `EmbeddingModel`")
     (x,) = model._check_arrays(x, inputs=True)
     if len(x) != 1:
         raise ValueError(

@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from keras_xmodal import adversarial, saving
+from keras_xmodal import adversarial, checks, saving
 from keras_xmodal.adversarial import streams
 from keras_xmodal.layers import (
     AdaptiveAugmentation,
@@ -12,7 +12,7 @@ from keras_xmodal.layers import (
     SpectralNormalization,
 )
 from keras_xmodal.models.base import MultimodalModel
-from keras_xmodal.models.gan import checks
+from keras_xmodal.models.gan import checks as gan_checks
 from keras_xmodal.models.gan.finite_guard import FiniteGuard
 from keras_xmodal.ops.noise import Noise
 from keras_xmodal.ops.weighted_mean import total_weight
@@ -93,17 +93,18 @@ class AdversarialModel(MultimodalModel):
             TypeError: If `loss` or a penalty is something else.
         """
         loss = saving.resolve("loss", loss, adversarial.AdversarialLoss)
+        penalties = () if penalties is None else penalties
         penalty_list = [
             saving.resolve("penalties", p, adversarial.Penalty)
-            for p in penalties or ()
+            for p in checks.items("penalties", penalties, "a list")
         ]
-        checks.check_penalties(
+        gan_checks.check_penalties(
             penalty_list,
             [*self._networks("discriminator"), self.augmenter],
             self.conditional,
         )
         if optimizer is not None:
-            checks.check_one_optimizer(
+            gan_checks.check_one_optimizer(
                 generator_optimizer, discriminator_optimizer
             )
             config = keras.optimizers.serialize(keras.optimizers.get(optimizer))
@@ -116,7 +117,7 @@ class AdversarialModel(MultimodalModel):
             else keras.optimizers.get(optimizer)
             for optimizer in (generator_optimizer, discriminator_optimizer)
         ]
-        checks.check_two_optimizers(*optimizers)
+        gan_checks.check_two_optimizers(*optimizers)
         # Keras would make and save an optimizer of its own for the two.
         super().compile(optimizer=None, **kwargs)
         if self.dtype_policy.name == "mixed_float16":
@@ -148,7 +149,7 @@ class AdversarialModel(MultimodalModel):
     ):
         if not isinstance(callbacks, keras.callbacks.CallbackList):
             callbacks = keras.tree.flatten(callbacks or [])
-            checks.check_callbacks(callbacks)
+            gan_checks.check_callbacks(callbacks)
             callbacks = [*callbacks, FiniteGuard()]
         return super().fit(
             x, y, batch_size, epochs, verbose, callbacks, *args, **kwargs

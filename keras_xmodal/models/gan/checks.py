@@ -106,6 +106,8 @@ def check_logits(discriminator, logits, argument="discriminator"):
 
 def check_compile(model, mismatch_weight, discriminator_steps):
     """Check the arguments of `compile` that are a `GANModel`'s own."""
+    checks.positive_integer("discriminator_steps", discriminator_steps)
+    checks.in_range("mismatch_weight", mismatch_weight, 0, 1)
     replicas = model.distribute_strategy.num_replicas_in_sync
     if mismatch_weight and replicas > 1:
         raise ValueError(
@@ -113,8 +115,6 @@ def check_compile(model, mismatch_weight, discriminator_steps):
             "which see each only a part of the batch. Received: "
             f"mismatch_weight={mismatch_weight}, {replicas} replicas"
         )
-    checks.positive_integer("discriminator_steps", discriminator_steps)
-    checks.in_range("mismatch_weight", mismatch_weight, 0, 1)
     if mismatch_weight and not model.conditional:
         raise ValueError(
             "`mismatch_weight` needs conditions. Received: "
@@ -209,6 +209,9 @@ def check_named(model, x, names=None):
 
 def check_range(generator, target, argument="Targets"):
     """Check that a generator can make the targets."""
+    target = np.asarray(target)
+    if target.dtype != bool:
+        checks.real_numbers(argument.strip("`"), target)
     ranges = {
         keras.activations.sigmoid: (0.0, 1.0),
         keras.activations.softmax: (0.0, 1.0),
@@ -218,7 +221,6 @@ def check_range(generator, target, argument="Targets"):
     if activation not in ranges:
         return
     low, high = ranges[activation]
-    target = np.asarray(target)
     if not target.size:
         return
     smallest, largest = float(np.min(target)), float(np.max(target))

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from keras_xmodal import saving
+from keras_xmodal import checks, saving
 from keras_xmodal.adversarial import streams
 from keras_xmodal.adversarial.gradient_norms import (
     logits_and_gradient_norms,
@@ -15,7 +15,7 @@ from keras_xmodal.adversarial.gradient_norms import (
 )
 from keras_xmodal.models.encoders import check_input, declared_input, symbolic
 from keras_xmodal.models.endpoint import Endpoint
-from keras_xmodal.models.gan import checks
+from keras_xmodal.models.gan import checks as gan_checks
 from keras_xmodal.models.gan.adversarial_model import (
     AdversarialModel,
     added_losses,
@@ -148,7 +148,7 @@ class GANModel(AdversarialModel):
         super().__init__(preprocessors, **kwargs)
         if conditional is None:
             conditional = generator is not None or input_dim is not None
-        checks.check_arguments(
+        gan_checks.check_arguments(
             {
                 "input_dim": input_dim,
                 "output_dim": output_dim,
@@ -205,7 +205,7 @@ class GANModel(AdversarialModel):
             inputs = z
             output = self.generator(z)
             logits = self.discriminator(output)
-        checks.check_logits(self.discriminator, logits)
+        gan_checks.check_logits(self.discriminator, logits)
         if self.ema_generator is not self.generator:
             self.ema_generator(inputs)
             self.ema_generator.set_weights(self.generator.get_weights())
@@ -295,7 +295,7 @@ class GANModel(AdversarialModel):
             - Reed et al., 2016, https://arxiv.org/abs/1605.05396, algorithm 1,
               mismatched conditions
         """
-        checks.check_compile(self, mismatch_weight, discriminator_steps)
+        gan_checks.check_compile(self, mismatch_weight, discriminator_steps)
         super().compile(
             generator_optimizer,
             discriminator_optimizer,
@@ -363,10 +363,10 @@ class GANModel(AdversarialModel):
     def _check_structure(self, x, y=None, sample_weight=None, inputs=False):
         if inputs:
             if self.condition:
-                checks.check_named(self, x, [self.condition])
+                gan_checks.check_named(self, x, [self.condition])
         elif self.modalities:
             super()._check_structure(x, None, sample_weight)
-            checks.check_named(self, x)
+            gan_checks.check_named(self, x)
         elif self.conditional and y is None:
             raise ValueError(
                 "`y` must hold the targets, beside the conditions in `x`. "
@@ -392,7 +392,7 @@ class GANModel(AdversarialModel):
         self._check_support(x, y)
 
     def _check_support(self, x, y=None, sample_weight=None):
-        checks.check_range(self.generator, y)
+        gan_checks.check_range(self.generator, y)
 
     def _check_input(self, x):
         if not self.built:
@@ -403,11 +403,11 @@ class GANModel(AdversarialModel):
     def _check_specs(self, x, y=None, sample_weight=None):
         if self.conditional:
             self._check_input(x)
-        checks.check_target_shape(self, y)
+        gan_checks.check_target_shape(self, y)
 
     def _check_last_batch(self, size):
         networks = (self.generator, self.discriminator)
-        checks.check_last_batch(
+        gan_checks.check_last_batch(
             networks, size, self.distribute_strategy.num_replicas_in_sync
         )
 
@@ -581,7 +581,7 @@ class GANModel(AdversarialModel):
         """
         if condition is not None:
             condition, _, _ = self._check_given(condition, inputs=True)
-        num_examples = checks.check_generate(
+        num_examples = gan_checks.check_generate(
             self, condition, z, seed, num_examples
         )
         if z is None:
@@ -612,8 +612,12 @@ class GANModel(AdversarialModel):
         Returns:
             Tensor of shape `(examples, latent_dim)`.
         """
+        if not tf.is_tensor(num_examples):
+            checks.positive_integer("num_examples", num_examples)
         if not ops.ndim(seed):
+            seed = seed if tf.is_tensor(seed) else resolve_seed(seed)
             seed = fold_in(seed, ops.arange(num_examples, dtype="int32"))
+        seed = checks.tensor("seed", seed, dtype="int32")
         return stateless_normal((num_examples, self.latent_dim), seed)
 
     def input_specs(self):

@@ -136,8 +136,10 @@ def check_any(x, sample_weight):
         )
 
 
-def check_disjoint(x, given):
+def check_disjoint(x, given, modalities):
     """Check that what is asked for is not given."""
+    checks.modalities("x", x, modalities)
+    checks.modalities("given", given, modalities)
     both = sorted(set(x) & set(given))
     if both:
         raise ValueError(

@@ -528,6 +528,7 @@ class VAEModel(MultimodalModel):
         """
         checks.one_of("output", output, ("mean", "log_variance", "sample"))
         if modality is not None:
+            checks.one_of("modality", modality, self.modalities)
             x = {modality: x}
 
         def encode(x, present, noise):
@@ -569,7 +570,7 @@ class VAEModel(MultimodalModel):
         Raises:
             ValueError: If the shape or an option does not fit.
         """
-        z = np.asarray(z, "float32")
+        z = checks.finite("z", checks.real_numbers("z", z)).astype("float32")
         checks.shape("z", z.shape, (None, self.latent_dim))
         outputs = {
             name: inference.generate(
@@ -691,6 +692,7 @@ class VAEModel(MultimodalModel):
         Returns:
             NumPy array of shape `(num_examples, latent_dim)`.
         """
+        checks.positive_integer("num_examples", num_examples)
         random = np.random.default_rng(resolve_seed(seed))
         noise = random.standard_normal((num_examples, self.latent_dim))
         if self.sampler:
@@ -765,7 +767,7 @@ class VAEModel(MultimodalModel):
         """
         checks.positive_integer("num_samples", num_samples)
         if given is not None:
-            vae_checks.check_disjoint(x, given)
+            vae_checks.check_disjoint(x, given, self.names)
             options = {
                 "num_samples": num_samples,
                 "missing": missing,
