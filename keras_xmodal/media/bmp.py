@@ -1,10 +1,9 @@
 """BMP files, decoded in graphs and out of them."""
 
-import numpy as np
 import tensorflow as tf
 
 from keras_xmodal.media.check import after, check, invalid
-from keras_xmodal.media.header import length, little, octets_at, where
+from keras_xmodal.media.header import integers, length, octets_at, where
 
 _COLORS = b"\x00\x00\xff\x00\x00\xff\x00\x00\xff\x00\x00\x00"  # masks of BGR
 _MAX_COLORS = 256
@@ -27,10 +26,19 @@ def decode_bmp(content, height, width, name):
         4 where the file says that it has opacity.
     """
     head = octets_at(content, 0, 70)
-    start, header_size = little(head[10:14]), little(head[14:18])
+    start, header_size, core_bits, bits, compression, used, upper = integers(
+        head,
+        (10, 14),
+        (14, 18),
+        (24, 26),
+        (28, 30),
+        (30, 34),
+        (46, 50),
+        (25, 26),
+    )
     core = header_size == 12
-    bits = where(core, little(head[24:26]), little(head[28:30]))
-    compression = where(core, 0, little(head[30:34]))
+    bits = where(core, core_bits, bits)
+    compression = where(core, 0, compression)
     masks = tf.reduce_all(head[54:66] == list(_COLORS))
     plain = (compression == 0) | (
         ((compression == 3) | (compression == 6)) & (bits == 32) & masks
@@ -62,31 +70,19 @@ def decode_bmp(content, height, width, name):
     data = tf.strings.substr(content, start, stride * height)
     rows = tf.reshape(tf.io.decode_raw(data, tf.uint8), [height, stride])
 
-    def indexed(bits):
-        def decode():
-            entry = where(core, 3, 4)
-            used = where(core, 0, little(head[46:50]))
-            used = where(used == 0, 2**bits, tf.minimum(used, 2**bits))
-            place = 14 + header_size
-            palette = octets_at(content, place, 4 * _MAX_COLORS)
-            places = tf.range(_MAX_COLORS, dtype=tf.int64)[:, None] * entry + [
-                2,
-                1,
-                0,
-            ]
-            palette = tf.cast(tf.gather(palette, places), tf.uint8)
-            there = tf.range(_MAX_COLORS, dtype=tf.int64)[:, None] < used
-            palette = tf.where(there, palette, tf.zeros_like(palette))
-            shifts = np.arange(8 - bits, -1, -bits, dtype="uint8")
-            index = tf.bitwise.right_shift(rows[..., None], shifts)
-            index = tf.bitwise.bitwise_and(
-                index, tf.constant(2**bits - 1, tf.uint8)
-            )
-            index = tf.reshape(index, [height, stride * (8 // bits)])
-            index = tf.cast(index[:, :width], tf.int32)
-            return tf.gather(palette, index)
-
-        return decode
+    def indexed():
+        entry = where(core, 3, 4)
+        count = 2**bits
+        there = where(core | (used == 0), count, tf.minimum(used, count))
+        numbers = tf.range(_MAX_COLORS, dtype=tf.int64)[:, None]
+        palette = octets_at(content, 14 + header_size, 4 * _MAX_COLORS)
+        palette = tf.gather(palette, numbers * entry + [2, 1, 0])
+        palette = tf.cast(where(numbers < there, palette, 0), tf.uint8)
+        shifts = tf.cast(tf.range(8 - bits, -1, -bits), tf.uint8)
+        index = tf.bitwise.right_shift(rows[..., None], shifts)
+        index = tf.bitwise.bitwise_and(index, tf.cast(count - 1, tf.uint8))
+        index = tf.reshape(index, [height, stride * (8 // bits)])
+        return tf.gather(palette, tf.cast(index[:, :width], tf.int32))
 
     def colors():
         pixels = tf.reshape(rows[:, : 3 * width], [height, width, 3])
@@ -101,10 +97,10 @@ def decode_bmp(content, height, width, name):
         )
 
     image = tf.switch_case(
-        tf.cast(tf.argmax(known == bits), tf.int32),
-        [indexed(1), indexed(4), indexed(8), colors, colors_and_opacity],
+        tf.cast(tf.maximum(bits // 8 - 2, 0), tf.int32),
+        [indexed, colors, colors_and_opacity],
     )
-    top_down = little(head[22:26]) >= 2**31
+    top_down = upper >= 128  # the sign of the height
     return tf.cond(
         top_down & ~core, lambda: image, lambda: tf.reverse(image, [0])
     )

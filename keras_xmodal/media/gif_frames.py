@@ -7,8 +7,8 @@ import tensorflow as tf
 from keras_xmodal.media.check import after, check, invalid
 from keras_xmodal.media.header import (
     KINDS,
+    integers,
     length,
-    little,
     octets_at,
     read_header,
     where,
@@ -158,15 +158,19 @@ def _read_table(content):
 
     def step(at, control, count, table, stop):
         part = octets_at(content, at, 10)
-        is_extension, is_frame = part[0] == 0x21, part[0] == 0x2C
+        first, label, options, clear, flags, *places = integers(
+            part,
+            *((at, at + 1) for at in (0, 1, 3, 6, 9)),
+            *((at, at + 2) for at in (1, 3, 5, 7)),
+        )
+        is_extension, is_frame = first == 0x21, first == 0x2C
         # How to dispose of a frame, and the number of the clear colour or -1.
-        clear = where(part[3] % 2 == 1, part[6], -1)
+        clear = where(options % 2 == 1, clear, -1)
         control = tf.where(
-            is_extension & (part[1] == 0xF9),
-            tf.stack([part[3] // 4 % 8, clear]),
+            is_extension & (label == 0xF9),
+            tf.stack([options // 4 % 8, clear]),
             control,
         )
-        flags = part[9]
         num_local = where(flags >= 128, 2 ** (flags % 8 + 1), 0)
         start = at + 10 + 3 * num_local
         end = tf.cond(
@@ -174,21 +178,17 @@ def _read_table(content):
             lambda: skip_blocks(where(is_frame, start + 1, at + 2)),
             lambda: at,
         )
-        row = {
-            "disposal": control[0],
-            "transparent": control[1],
-            "left": little(part[1:3]),
-            "top": little(part[3:5]),
-            "width": little(part[5:7]),
-            "height": little(part[7:9]),
-            "interlaced": flags // 64 % 2,
-            "palette": where(num_local > 0, at + 10, 13),
-            "num_colors": where(num_local > 0, num_local, num_global),
-            "start": start,
-            "end": end,
-        }
+        row = [
+            *tf.unstack(control, num=2),
+            *places,
+            flags // 64 % 2,
+            where(num_local > 0, at + 10, 13),
+            where(num_local > 0, num_local, num_global),
+            start,
+            end,
+        ]
         # Written over by the next one, if it is no frame.
-        table = table.write(count, tf.stack([row[name] for name in _FIELDS]))
+        table = table.write(count, tf.stack(row))
         count += tf.cast(is_frame, tf.int32)
         control = tf.where(is_frame, none, control)
         return end, control, count, table, ~(is_extension | is_frame)
@@ -227,15 +227,11 @@ def _draw(content, row, base):
         ]
     )
     frames = tf.io.decode_gif(one)
-    checks = [
-        tf.debugging.Assert(
-            tf.shape(frames)[0] == 2, ["A frame must be whole."]
-        ),
-        tf.debugging.Assert(
-            field["num_colors"] > 0, ["A frame must have colours."]
-        ),
-    ]
-    with tf.control_dependencies(checks):
+    whole = tf.raw_ops.Assert(
+        condition=(tf.shape(frames)[0] == 2) & (field["num_colors"] > 0),
+        data=[["A frame must be whole and have colours."]],
+    )
+    with tf.control_dependencies([whole]):
         index = tf.cast(frames[0, :, :, 0], tf.int32)
     del frames
     palette = octets_at(content, field["palette"], 3 * 256)

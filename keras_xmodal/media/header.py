@@ -1,4 +1,8 @@
-"""What the header of a picture file says, read in graphs and out of them."""
+"""What the header of a picture file says, read in graphs and out of them.
+
+Each operation of these graphs costs time whenever an iterator over data
+begins, whatever the files are: numbers are read together, by a table.
+"""
 
 import functools
 
@@ -6,11 +10,28 @@ import numpy as np
 import tensorflow as tf
 
 KINDS = ("none", "jpeg", "png", "gif", "bmp", "webp", "animated webp")
+# How files begin, "?" being any byte; where height and width are, the last
+# byte of an integer first if it is big-endian; what the integers are divided
+# by, taken modulo, and have added to them.
+_NO, _ALL = (0, 0), 2**32
+_FORMATS = (
+    ("jpeg", b"\xff\xd8\xff", _NO, _NO, (1, 1), _ALL, 0),
+    ("png", b"\x89PNG\r\n\x1a\n", (24, 20), (20, 16), (1, 1), _ALL, 0),
+    ("gif", b"GIF8", (8, 10), (6, 8), (1, 1), _ALL, 0),
+    # The header of OS/2, then all others.
+    ("bmp", b"BM????????????\x0c\0\0\0", (20, 22), (18, 20), (1, 1), _ALL, 0),
+    ("bmp", b"BM", (22, 26), (18, 22), (1, 1), _ALL, 0),
+    ("webp", b"RIFF????WEBPVP8X", (27, 30), (24, 27), (1, 1), _ALL, 1),
+    ("webp", b"RIFF????WEBPVP8L", (21, 25), (21, 25), (2**14, 1), 2**14, 1),
+    ("webp", b"RIFF????WEBP", (28, 30), (26, 28), (1, 1), 2**14, 0),
+    ("none", b"", _NO, _NO, (1, 1), _ALL, 0),
+)
+_HEAD = 32
+_EXTENDED = 5  # its position in the table
+_MAY_HAVE_EXIF = r"\C*(?:Exif|eXIf|EXIF)\C*"
 _MAX_PARTS = 10_000  # of a file, before its pixels
 _MAX_TAGS = 200
 _ORIENTATION = 0x112
-# Markers of JPEG tables and frames, behind which no camera writes a tag.
-_TABLES = [0xDB, 0xC4, 0xC0, 0xC2, 0xDD]
 
 
 def read_header(content):
@@ -22,6 +43,9 @@ def read_header(content):
     Returns:
         Tuple of int64 scalars: position in `KINDS`; height and width as they
         are stored, 0 where the header does not say them; 1 to 8.
+
+    Raises:
+        tf.errors.InvalidArgumentError: If a JPEG file has no size.
     """
     return tf.unstack(_traced()(content), num=4)
 
@@ -40,10 +64,9 @@ def length(content):
 
 def octets_at(content, at, count):
     """Bytes of a string as int64, zeros beyond its end; `count` is known."""
-    at = tf.clip_by_value(tf.cast(at, tf.int64), 0, length(content))
+    at = tf.minimum(tf.cast(at, tf.int64), length(content))
     part = tf.strings.substr(content, at, count)
-    part = tf.strings.substr(tf.strings.join([part, b"\0" * count]), 0, count)
-    octets = tf.ensure_shape(tf.io.decode_raw(part, tf.uint8), (count,))
+    octets = tf.io.decode_raw(part, tf.uint8, fixed_length=count)
     return tf.cast(octets, tf.int64)
 
 
@@ -52,14 +75,24 @@ def where(condition, x, y):
     return tf.where(condition, tf.cast(x, tf.int64), tf.cast(y, tf.int64))
 
 
-def little(octets):
-    """Unsigned little-endian integer of bytes."""
-    return tf.reduce_sum(octets * 256 ** np.arange(octets.shape[-1]), axis=-1)
+def integers(octets, *places):
+    """Unsigned integers at `(start, stop)`, or `(stop, start)` if big-endian.
+
+    Returns:
+        List of int64 scalars.
+    """
+    weights = np.stack([_weights(place, octets.shape[0]) for place in places])
+    values = tf.reduce_sum(octets * weights, axis=1)
+    return tf.unstack(values, num=len(places))
 
 
-def big(octets):
-    """Unsigned big-endian integer of bytes."""
-    return little(octets[..., ::-1])
+def _weights(place, size):
+    """What bytes count in an integer."""
+    weights = np.zeros(size, "int64")
+    start, stop = sorted(place)
+    powers = 256 ** np.arange(stop - start)
+    weights[start:stop] = powers if place[0] <= place[1] else powers[::-1]
+    return weights
 
 
 def equals(octets, text):
@@ -68,131 +101,113 @@ def equals(octets, text):
 
 
 def _read(content):
-    head = octets_at(content, 0, 48)
-    is_jpeg = equals(head[:3], b"\xff\xd8\xff")
-    is_png = equals(head[:8], b"\x89PNG\r\n\x1a\n")
-    is_webp = equals(head[:4], b"RIFF") & equals(head[8:12], b"WEBP")
-    is_extended = is_webp & equals(head[12:16], b"VP8X")
-    moves = is_extended & (head[20] & 2 > 0)
-    is_gif, is_bmp = equals(head[:4], b"GIF8"), equals(head[:2], b"BM")
-    kind = tf.argmax(
-        [False, is_jpeg, is_png, is_gif, is_bmp, is_webp & ~moves, moves]
+    head = octets_at(content, 0, _HEAD)
+    names, starts, tall, wide, divisors, modulo, plus = zip(
+        *_FORMATS, strict=True
     )
+    starts = np.array([list(start.ljust(_HEAD, b"?")) for start in starts])
+    begins = (head == starts) | (starts == ord("?"))
+    row = tf.argmax(tf.reduce_all(begins, axis=1))
+    sizes = [
+        [_weights(place, _HEAD) for place in places]
+        for places in zip(tall, wide, strict=True)
+    ]
+    sizes = tf.reduce_sum(tf.gather(np.array(sizes), row) * head, axis=1)
+    sizes = sizes // tf.gather(np.array(divisors), row)
+    sizes = sizes % tf.gather(np.array(modulo), row)
+    sizes += tf.gather(np.array(plus), row)
+    kind = tf.gather([KINDS.index(name) for name in names], row)
+    kind = tf.cast(kind, tf.int64)
+    # Of a BMP file, the height is negative where rows go down.
+    sizes = where(sizes >= 2**31, sizes - 2**32, sizes)
+    upright = where(kind == KINDS.index("bmp"), [-1, 0], 0)
+    sizes = tf.maximum(sizes, upright * sizes)
 
-    # The sizes, where they are in a fixed place.
-    lossless = little(head[21:25])
-    core = little(head[14:18]) == 12  # the header of OS/2
-    wide, tall = little(head[18:22]), _signed(little(head[22:26]))
-    height, width = _first(
-        (is_png, big(head[20:24]), big(head[16:20])),
-        (is_gif, little(head[8:10]), little(head[6:8])),
-        (is_bmp & core, little(head[20:22]), little(head[18:20])),
-        (is_bmp, tf.abs(tall), tf.maximum(_signed(wide), 0)),
-        (is_extended, little(head[27:30]) + 1, little(head[24:27]) + 1),
-        (
-            is_webp & equals(head[12:16], b"VP8L"),
-            lossless // 2**14 % 2**14 + 1,
-            lossless % 2**14 + 1,
-        ),
-        (is_webp, little(head[28:30]) % 2**14, little(head[26:28]) % 2**14),
+    is_jpeg = kind == KINDS.index("jpeg")
+    sizes = tf.cond(
+        is_jpeg,
+        lambda: tf.io.extract_jpeg_shape(content, tf.int64)[:2],
+        lambda: sizes,
     )
-
-    # Where what comes first are pixels, or tables that a JPEG file needs for
-    # them, there is no orientation to be looked for.
-    at = where(head[3] == 0xE0, 4 + big(head[4:6]), 2)
-    marker = octets_at(content, at, 2)[1]
-    plain_jpeg = is_jpeg & tf.reduce_any(marker == _TABLES)
-    plain_png = is_png & equals(head[37:41], b"IDAT")
-    plain_webp = is_webp & ~(is_extended & (head[20] & 8 > 0))
-    others = ~(is_jpeg | is_png | is_webp)
-    one = tf.constant(1, tf.int64)
-    found = tf.case(
-        [
-            (
-                plain_png | plain_webp | others,
-                lambda: tf.stack([height, width, one]),
-            ),
-            (plain_jpeg, lambda: _read_jpeg(content)),
-        ],
-        default=lambda: _traced_walk()(
-            content, tf.stack([is_jpeg, is_png, is_webp]), height, width
-        ),
+    # Only few files of the others need a walk through their parts.
+    orientation = tf.cond(
+        tf.strings.regex_full_match(content, _MAY_HAVE_EXIF),
+        lambda: _traced_walk()(content, kind),
+        lambda: tf.constant(1, tf.int64),
     )
-    return tf.concat([[kind], found], axis=0)
-
-
-def _read_jpeg(content):
-    height, width, _ = tf.unstack(tf.io.extract_jpeg_shape(content, tf.int64))
-    return tf.stack([height, width, tf.constant(1, tf.int64)])
+    moves = (row == _EXTENDED) & (head[20] // 2 % 2 == 1)
+    kind = where(moves, KINDS.index("animated webp"), kind)
+    return tf.concat([[kind], sizes, [orientation]], axis=0)
 
 
 @functools.cache
 def _traced_walk():
     """One operation, where all of its own would be skipped one by one."""
-    size = tf.TensorSpec((), tf.int64)
     return tf.function(
         _walk,
         input_signature=[
             tf.TensorSpec((), tf.string),
-            tf.TensorSpec((3,), tf.bool),
-            size,
-            size,
+            tf.TensorSpec((), tf.int64),
         ],
         autograph=False,
         experimental_attributes={"_noinline": True},
     )
 
 
-def _walk(content, kinds, height, width):
-    """Go from segment to segment, in search of sizes and orientation."""
-    is_jpeg, is_png, is_webp = tf.unstack(kinds)
+def _walk(content, kind):
+    """Go from part to part, in search of the orientation."""
+    end = length(content)
+    exif, upper, png_exif, data = (
+        int.from_bytes(name, "little")
+        for name in (b"Exif", b"EXIF", b"eXIf", b"IDAT")
+    )
+    of_kind = tf.maximum(kind - 1, 0)
 
-    def go_on(at, exif_at, height, width, stop):
-        return ~stop & (at + 4 <= length(content))
+    def go_on(at, exif_at):
+        return (exif_at == 0) & (at + 4 <= end)
 
-    def step(at, exif_at, height, width, stop):
-        part = octets_at(content, at, 12)
-        # A segment of a JPEG file: 255, marker, size, content.
-        marker, size = part[1], big(part[2:4])
-        fill, alone = marker == 255, (marker == 1) | (marker // 8 == 26)
-        frame = is_jpeg & (marker // 16 == 12) & (marker % 4 > 0)
-        frame |= is_jpeg & (marker == 0xC0)
-        exif = is_jpeg & (marker == 0xE1) & equals(part[4:8], b"Exif")
-        end = is_jpeg & ((part[0] != 255) | (marker == 0xDA) | (marker == 0xD9))
-        after = at + where(fill, 1, where(alone, 2, size + 2))
-        place = at + 4
-        # A chunk of a PNG file: size, name, content, checksum.
-        after = where(is_png, at + 12 + big(part[:4]), after)
-        exif |= is_png & equals(part[4:8], b"eXIf")
-        end |= is_png & equals(part[4:8], b"IDAT")
-        # A chunk of a WebP file: name, size, content.
-        size = little(part[4:8])
-        after = where(is_webp, at + 8 + size + size % 2, after)
-        exif |= is_webp & equals(part[:4], b"EXIF")
-        place = where(is_jpeg, place, at + 8)
-        first = frame & (height == 0)
-        return (
-            after,
-            where(exif & (exif_at == 0), place, exif_at),
-            where(first, big(part[5:7]), height),
-            where(first, big(part[7:9]), width),
-            end,
+    def step(at, exif_at):
+        part = octets_at(content, at, 8)
+        first, marker, jpeg_size, png_size, size, name, name_after = integers(
+            part, (0, 1), (1, 2), (4, 2), (4, 0), (4, 8), (0, 4), (4, 8)
         )
+        # Of JPEG, PNG, GIF, BMP and WebP files. A segment of a JPEG file: 255,
+        # marker, size, content; a fill byte and some markers stand alone. A
+        # chunk of a PNG file: size, name, content, checksum. A chunk of a WebP
+        # file: name, size, content.
+        found = tf.stack(
+            [
+                (marker == 0xE1) & (name_after == exif),
+                name_after == png_exif,
+                False,
+                False,
+                name == upper,
+            ]
+        )[of_kind]
+        alone = (marker == 1) | (marker // 8 == 26)
+        jpeg_step = where(marker == 255, 1, where(alone, 2, jpeg_size + 2))
+        is_last = (first != 255) | (marker == 0xDA) | (marker == 0xD9)
+        after = tf.stack(
+            [
+                where(is_last, end, at + jpeg_step),
+                where(name_after == data, end, at + 12 + png_size),
+                end,
+                end,
+                at + 8 + size + size % 2,
+            ]
+        )[of_kind]
+        place = tf.constant([4, 8, 8, 8, 8], tf.int64)[of_kind]
+        return after, where(found, at + place, 0)
 
-    zero = tf.constant(0, tf.int64)
-    start = where(is_jpeg, zero + 2, where(is_png, zero + 8, zero + 12))
-    _, exif_at, height, width, _ = tf.while_loop(
+    start = tf.constant([2, 8, 0, 0, 12], tf.int64)[of_kind]
+    _, exif_at = tf.while_loop(
         go_on,
         step,
-        (start, zero, height, width, ~(is_jpeg | is_png | is_webp)),
+        (start, tf.constant(0, tf.int64)),
         maximum_iterations=_MAX_PARTS,
     )
-    orientation = tf.cond(
-        exif_at > 0,
-        lambda: _read_orientation(content, exif_at),
-        lambda: zero + 1,
-    )
-    return tf.stack([height, width, orientation])
+    orientation = _read_orientation(content, exif_at)
+    return where(exif_at > 0, orientation, 1)
 
 
 def _read_orientation(content, at):
@@ -201,28 +216,15 @@ def _read_orientation(content, at):
     at += where(equals(head, b"Exif\0\0"), 6, 0)
     head = octets_at(content, at, 8)
     is_little = equals(head[:2], b"II")
-
-    def integer(octets):
-        return where(is_little, little(octets), big(octets))
-
-    at += where(is_little, little(head[4:8]), big(head[4:8]))
-    count = integer(octets_at(content, at, 2))
-    tags = octets_at(content, at + 2, 12 * _MAX_TAGS)
-    tags = tf.reshape(tags, (_MAX_TAGS, 12))
-    found = integer(tags[:, :2]) == _ORIENTATION
-    found &= tf.range(_MAX_TAGS, dtype=tf.int64) < count
-    value = tf.reduce_max(where(found, integer(tags[:, 8:10]), 0))
+    little, big = integers(head, (4, 8), (8, 4))
+    # A count, then the directory's entries: tag, type, count, value.
+    pairs = octets_at(
+        content, at + where(is_little, little, big), 12 * _MAX_TAGS + 2
+    )
+    pairs = tf.reshape(pairs, (-1, 2))
+    pairs = tf.reduce_sum(pairs * where(is_little, [1, 256], [256, 1]), axis=1)
+    tags = tf.reshape(pairs[1:], (_MAX_TAGS, 6))
+    found = tags[:, 0] == _ORIENTATION
+    found &= tf.range(_MAX_TAGS, dtype=tf.int64) < pairs[0]
+    value = tf.reduce_max(where(found, tags[:, 4], 0))
     return where((value >= 1) & (value <= 8), value, 1)
-
-
-def _signed(value):
-    return where(value >= 2**31, value - 2**32, value)
-
-
-def _first(*cases):
-    """The sizes of the first case that holds, or 0."""
-    height = width = tf.constant(0, tf.int64)
-    for condition, tall, wide in reversed(cases):
-        height = where(condition, tall, height)
-        width = where(condition, wide, width)
-    return height, width
