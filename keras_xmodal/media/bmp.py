@@ -90,17 +90,14 @@ def decode_bmp(content, height, width, name):
 
     def colors_and_opacity():
         pixels = tf.reshape(rows, [height, width, 4])
-        return tf.cond(
-            opaque,
-            lambda: tf.gather(pixels, [2, 1, 0], axis=-1),
-            lambda: tf.gather(pixels, [2, 1, 0, 3], axis=-1),
-        )
+        channels = tf.constant([2, 1, 0, 3])[: tf.where(opaque, 3, 4)]
+        return tf.gather(pixels, channels, axis=-1)
 
     image = tf.switch_case(
         tf.cast(tf.maximum(bits // 8 - 2, 0), tf.int32),
         [indexed, colors, colors_and_opacity],
     )
     top_down = upper >= 128  # the sign of the height
-    return tf.cond(
-        top_down & ~core, lambda: image, lambda: tf.reverse(image, [0])
+    return tf.raw_ops.Reverse(
+        tensor=image, dims=tf.stack([core | ~top_down, False, False])
     )

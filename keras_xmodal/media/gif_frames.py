@@ -231,48 +231,39 @@ def _draw(content, row, base):
         condition=(tf.shape(frames)[0] == 2) & (field["num_colors"] > 0),
         data=[["A frame must be whole and have colours."]],
     )
+    # 0 is beyond the frame, 1 the first colour.
     with tf.control_dependencies([whole]):
-        index = tf.cast(frames[0, :, :, 0], tf.int32)
+        index = tf.cast(frames[0, :, :, 0], tf.int32) + 1
     del frames
-    palette = octets_at(content, field["palette"], 3 * 256)
-    palette = tf.reshape(tf.cast(palette, tf.uint8), (256, 3))
-    there = tf.range(256, dtype=tf.int64)[:, None] < field["num_colors"]
-    palette = tf.where(there, palette, tf.zeros_like(palette))
+    numbers = tf.range(-1, 256, dtype=tf.int64)[:, None]
+    palette = octets_at(content, field["palette"] - 3, 3 * 257)
+    palette = tf.reshape(palette, (257, 3))
+    palette = where(numbers < field["num_colors"], palette, 0)
 
     # Its part of the picture.
-    shape = tf.shape(base, tf.int64)
-    top, left = field["top"], field["left"]
-    index = index[: tf.maximum(shape[0] - top, 0)]
-    index = index[:, : tf.maximum(shape[1] - left, 0)]
+    shape = tf.shape(base, tf.int64)[:2]
+    corner = tf.stack([field["top"], field["left"]])
+    there = tf.maximum(shape - corner, 0)
+    index = index[: there[0], : there[1]]
     part = tf.shape(index, tf.int64)
-    top = tf.minimum(top, shape[0] - part[0])
-    left = tf.minimum(left, shape[1] - part[1])
-    margins = tf.stack(
-        [
-            [top, shape[0] - part[0] - top],
-            [left, shape[1] - part[1] - left],
-            [0, 0],
-        ]
-    )
-
-    def place(values):
-        return tf.cond(
-            tf.reduce_any(margins > 0),
-            lambda: tf.pad(values, margins),
-            lambda: values,
-        )
-
-    visible = index != tf.cast(field["transparent"], tf.int32)
-    visible = place(visible[..., None])
-    picture = tf.where(visible, place(tf.gather(palette, index)), base)
-
-    def clear():
-        inside = place(tf.ones_like(index, tf.bool)[..., None])
-        return tf.where(inside, tf.constant(255, tf.uint8), picture)
-
+    corner = tf.minimum(corner, shape - part)
+    index = tf.cond(
+        tf.reduce_any(part < shape),
+        lambda: tf.pad(index, tf.stack([corner, shape - part - corner], 1)),
+        lambda: index,
+    )[..., None]
+    is_inside = index > 0
+    visible = is_inside & (index != tf.cast(field["transparent"], "int32") + 1)
+    colors = tf.gather(tf.cast(palette, tf.uint8), index[..., 0])
+    picture = tf.where(visible, colors, base)
     next_base = tf.case(
         [
-            (field["disposal"] == _TO_BACKGROUND, clear),
+            (
+                field["disposal"] == _TO_BACKGROUND,
+                lambda: tf.where(
+                    is_inside, tf.constant(255, tf.uint8), picture
+                ),
+            ),
             (field["disposal"] == _TO_PREVIOUS, lambda: base),
         ],
         default=lambda: picture,

@@ -183,21 +183,12 @@ def _first_frame(content, max_pixels, name):
 
 def _turn(image, orientation):
     """Bring a picture upright, by its EXIF tag."""
-    image = tf.cond(
-        orientation >= 5,
-        lambda: tf.transpose(image, (1, 0, 2)),
-        lambda: image,
-    )
-
-    def mirror(image, axis, orientations):
-        return tf.cond(
-            tf.reduce_any(orientation == orientations),
-            lambda: tf.reverse(image, [axis]),
-            lambda: image,
-        )
-
-    image = mirror(image, 1, [2, 3, 6, 7])
-    return mirror(image, 0, [3, 4, 7, 8])
+    is_turned = orientation >= 5
+    image = tf.transpose(image, tf.where(is_turned, [1, 0, 2], [0, 1, 2]))
+    axes = [[3, 4, 7, 8], [2, 3, 6, 7]]
+    mirrored = tf.reduce_any(orientation == axes, axis=1)
+    mirrored = tf.concat([mirrored, [False]], axis=0)
+    return tf.raw_ops.Reverse(tensor=image, dims=mirrored)
 
 
 def _to_channels(image, channels):

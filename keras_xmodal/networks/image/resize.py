@@ -68,15 +68,12 @@ def _with_less_memory(images, size, resize):
     shape = tf.shape(images, tf.int64)
     height, width = shape[1], shape[2]
     turned = (size[0] * width > size[1] * height) & (4 * size[0] > height)
-    return tf.cond(
-        turned,
-        lambda: _transpose(resize(_transpose(images), size[::-1])),
-        lambda: resize(images, size),
-    )
-
-
-def _transpose(images):
-    return tf.transpose(images, (0, 2, 1, 3))
+    order = tf.where(turned, [0, 2, 1, 3], [0, 1, 2, 3])
+    images = tf.transpose(images, order)  # no copy, if it is the same
+    channels = images.shape[-1]
+    resized = resize(images, tf.where(turned, size[::-1], size))
+    resized = tf.transpose(resized, order)
+    return tf.ensure_shape(resized, (None, *size, channels))
 
 
 def _resize(images, size):
