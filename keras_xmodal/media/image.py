@@ -60,7 +60,6 @@ def _decode(content, channels, max_pixels, name):
     fits = (kind > 0) & (kind != KINDS.index("animated webp"))
     fits &= (height > 0) & (width > 0) & (height * width <= max_pixels)
     rare = (kind == KINDS.index("gif")) | (kind == KINDS.index("bmp"))
-    rare |= orientation > 1
     options = max_pixels, name
     try:
         content = tf.cond(
@@ -78,6 +77,9 @@ def _decode(content, channels, max_pixels, name):
             raise
         raise refusal(name, _RULE, content) from error
     image.set_shape((None, None, None))
+    image = tf.cond(
+        orientation > 1, lambda: _turn(image, orientation), lambda: image
+    )
     return _to_channels(image, channels) if channels else image
 
 
@@ -104,20 +106,14 @@ def _traced_apart(function, *options):
 
 
 def _decode_rare(max_pixels, name, content, header):
-    kind, height, width, orientation = tf.unstack(header)
-    kinds = [KINDS.index("gif"), KINDS.index("bmp")]
-    image = tf.switch_case(
-        tf.cast(tf.argmax([kind == kinds[0], kind == kinds[1], True]), "int32"),
-        [
-            lambda: _first_frame(content, max_pixels, name),
-            lambda: decode_bmp(content, height, width, name),
-            lambda: tf.io.decode_image(content, expand_animations=False),
-        ],
+    kind, height, width, _ = tf.unstack(header)
+    image = tf.cond(
+        kind == KINDS.index("gif"),
+        lambda: _first_frame(content, max_pixels, name),
+        lambda: decode_bmp(content, height, width, name),
     )
     image.set_shape((None, None, None))
-    return tf.cond(
-        orientation > 1, lambda: _turn(image, orientation), lambda: image
-    )
+    return image
 
 
 def is_whole_image(content: bytes) -> bool:

@@ -185,6 +185,41 @@ def test_declared_bombs_take_no_memory():
         assert not is_whole_image(bytes(content))
 
 
+def test_sizes_whose_product_overflows():
+    content = bytearray(save(photo(), "PNG"))
+    content[16:24] = b"\xff" * 8
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        decode_image(bytes(content))
+    assert read_header(tf.constant(bytes(content)))[1:3] == [0, 0]
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_orientation_behind_other_parts(order):
+    """A comment and bytes that fill; a directory of two entries."""
+    start = b"II*\0" if order == "<" else b"MM\0*"
+    width = struct.pack(order + "HHIHH", 0x100, 3, 1, 5, 0)
+    turn = struct.pack(order + "HHIHH", 0x112, 3, 1, 6, 0)
+    exif = b"Exif\0\0" + start + struct.pack(order + "IH", 8, 2)
+    exif += width + turn + b"\0" * 4
+    plain = save(photo(), "JPEG")
+    comment = b"\xff\xfe\0\x06Exif"
+    segment = b"\xff\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif
+    content = plain[:2] + comment + segment + plain[2:]
+    expected = np.rot90(decode_image(plain), -1)
+    np.testing.assert_array_equal(decode_image(content), expected)
+    content = plain[:2] + comment + plain[2:]
+    np.testing.assert_array_equal(decode_image(content), decode_image(plain))
+
+
+def test_graph_is_small():
+    """Whenever an iterator over data begins, each operation costs time."""
+    spec = tf.TensorSpec((), tf.string)
+    function = tf.function(decode_image).get_concrete_function(spec)
+    graph = function.graph.as_graph_def()
+    functions = graph.library.function
+    assert len(graph.node) + sum(len(f.node_def) for f in functions) < 1250
+
+
 @pytest.mark.large
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP"])
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
