@@ -133,6 +133,7 @@ def from_csv(
     _check_arguments(modalities, ids, files, delimiter)
     root = checks.path("root", root, optional=True)
     seed = checks.seed(seed)
+    checks.boolean("skip_broken", skip_broken)
     if split is not None and not isinstance(split, str):
         split = check_shares("split", split)
     wanted = {

@@ -83,7 +83,7 @@ class GumbelSoftmax(RandomLayer):
         # As bfloat16, noise would often draw two categories at once.
         super().__init__(seed, autocast=False, **kwargs)
         self.temperature = checks.positive("temperature", temperature)
-        self.hard = hard
+        self.hard = checks.boolean("hard", hard)
 
     def build(self, input_shape):
         expected = ("batch", ..., "classes")

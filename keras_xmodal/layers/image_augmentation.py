@@ -118,7 +118,9 @@ class ImageAugmentation(SavedSeedGenerator, keras.layers.Layer):
         self.zoom = zoom
         self.stretch = stretch
         self.shear = shear
-        self.horizontal_flip = horizontal_flip
+        self.horizontal_flip = checks.boolean(
+            "horizontal_flip", horizontal_flip
+        )
         self.hue = hue
         self.saturation = saturation
         self.contrast = contrast

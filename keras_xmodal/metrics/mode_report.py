@@ -159,7 +159,8 @@ def _nearest(samples, centres, deviation):
 def _check_probabilities(probabilities, num_modes):
     if probabilities is None:
         return np.full(num_modes, 1 / num_modes)
-    probabilities = np.asarray(probabilities, "float64")
+    probabilities = checks.real_numbers("probabilities", probabilities)
+    probabilities = probabilities.astype("float64")
     if probabilities.shape != (num_modes,):
         raise ValueError(
             f"`probabilities` must have shape ({num_modes},), one for each "

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_xmodal import saving
+from keras_xmodal import checks, saving
 from keras_xmodal.ops.contrastive import positives_from_ids
 
 
@@ -67,9 +67,10 @@ class RetrievalMetric(keras.metrics.Mean):
             sample_weight: Optional `(queries,)` or `(queries, 1)`.
 
         Raises:
+            TypeError: If a tensor is not of real numbers.
             ValueError: If the shapes do not fit.
         """
-        scores = ops.convert_to_tensor(y_pred)
+        scores = checks.tensor("y_pred", y_pred, dtype=None)
         relevance = _relevance(y_true, scores)
         weights = ops.any(relevance > 0, axis=-1)  # (queries,)
         weights = ops.cast(weights, "float32")
@@ -89,7 +90,7 @@ class RetrievalMetric(keras.metrics.Mean):
 
 
 def _relevance(y_true, scores):
-    y_true = ops.convert_to_tensor(y_true)
+    y_true = checks.tensor("y_true", y_true, dtype=None)
     if len(scores.shape) != 2:
         raise ValueError(
             "`y_pred` must be scores of shape (queries, candidates). "
@@ -103,7 +104,7 @@ def _relevance(y_true, scores):
 
 
 def _query_weights(sample_weight, scores):
-    weights = ops.cast(ops.convert_to_tensor(sample_weight), "float32")
+    weights = checks.tensor("sample_weight", sample_weight)
     num_queries = scores.shape[0]
     shape = tuple(weights.shape)
     if len(shape) == 2 and shape[1] == 1:

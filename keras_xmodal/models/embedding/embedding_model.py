@@ -113,7 +113,7 @@ class EmbeddingModel(MultimodalModel):
         self.input_dim = input_dim
         self.embedding_dim = embedding_dim
         self.temperature = temperature
-        self.bias = bias
+        self.bias = checks.number("bias", bias, optional=True)
         self.encoders = checks.keras_layers("encoders", encoders, optional=True)
         self.modalities = ()
         if encoders or isinstance(input_dim, dict):

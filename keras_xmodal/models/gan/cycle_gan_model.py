@@ -322,8 +322,8 @@ class CycleGANModel(AdversarialModel):
     def _prepare_checked(self, batch, training=False, inputs=False):
         x = keras.utils.unpack_x_y_sample_weight(batch)[0]
         if isinstance(x, dict):
-            there = {n: value for n, value in x.items() if value is not None}
-            checks.same_length("x", {n: len(v) for n, v in there.items()})
+            sized = {n: v for n, v in x.items() if hasattr(v, "__len__")}
+            checks.same_length("x", {n: len(v) for n, v in sized.items()})
         return super()._prepare_checked(batch, training, inputs)
 
     def _check_input(self, x):

@@ -677,7 +677,9 @@ class VAEModel(MultimodalModel):
         Reference:
             - Ghosh et al., 2020, https://arxiv.org/abs/1903.12436, section 4
         """
-        checks.positive_integer("num_components", num_components)
+        num_components = checks.positive_integer(
+            "num_components", num_components
+        )
         z = self.encode(x, output="sample", seed=seed)
         mixture = fit_mixture(z, num_components, seed)
         object.__setattr__(self, "sampler", mixture)

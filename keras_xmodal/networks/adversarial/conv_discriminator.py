@@ -70,7 +70,9 @@ class ConvDiscriminator(keras.Model):
         super().__init__(dtype=dtype, **kwargs)
         self.filters = checks.positive_integers("filters", filters)
         self.num_blocks = checks.positive_integer("num_blocks", num_blocks)
-        self.minibatch_deviation = minibatch_deviation
+        self.minibatch_deviation = checks.boolean(
+            "minibatch_deviation", minibatch_deviation
+        )
 
     def build(self, input_shape):
         shapes = convolutions.split_shapes(input_shape)

@@ -73,6 +73,7 @@ class ImageDecoder(ConvolutionalDecoder):
         dtype: str | keras.DTypePolicy | None = None,
         **kwargs,
     ):
+        linear_path = checks.boolean("linear_path", linear_path)
         super().__init__(
             channels, filters, num_blocks, linear_path, dtype, **kwargs
         )

@@ -85,8 +85,12 @@ class ImageEncoder(keras.Model):
         **kwargs,
     ):
         image_size = checks.image_size("image_size", image_size)
+        linear_path = checks.boolean("linear_path", linear_path)
         filters = blocks.check_filters(filters, linear_path)
         num_blocks = checks.integer("num_blocks", num_blocks, least=0)
+        num_orientations = checks.integer(
+            "num_orientations", num_orientations, least=0
+        )
         pooling = checks.one_of("pooling", pooling, ("flatten", "average"))
         output_dim = checks.positive_integer(
             "output_dim", output_dim, optional=True

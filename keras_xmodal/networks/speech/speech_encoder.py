@@ -133,6 +133,7 @@ class SpeechEncoder(keras.Model):
         num_mel_bins = checks.positive_integer("num_mel_bins", num_mel_bins)
         filters = checks.positive_integers("filters", filters)
         kernel_size = checks.positive_integer("kernel_size", kernel_size)
+        return_sequences = checks.boolean("return_sequences", return_sequences)
         hidden_dim, num_heads = check_heads(hidden_dim, num_heads)
         num_layers = checks.positive_integer("num_layers", num_layers)
         intermediate_dim = checks.positive_integer(

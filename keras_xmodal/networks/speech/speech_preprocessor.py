@@ -141,8 +141,10 @@ class SpeechPreprocessor(keras.layers.Layer):
         self.fft_length = checks.positive_integer(
             "fft_length", fft_length, optional=True
         )
-        self.min_frequency = min_frequency
-        self.max_frequency = max_frequency
+        self.min_frequency = checks.not_negative("min_frequency", min_frequency)
+        self.max_frequency = checks.positive(
+            "max_frequency", max_frequency, optional=True
+        )
         self.dynamic_range = checks.positive("dynamic_range", dynamic_range)
         self.input_sampling_rate = checks.positive_integer(
             "input_sampling_rate", input_sampling_rate, optional=True

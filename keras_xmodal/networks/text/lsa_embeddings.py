@@ -61,11 +61,12 @@ def lsa_embeddings(
         - Deerwester et al., 1990, Indexing by latent semantic analysis,
           https://doi.org/10.1002/(SICI)1097-4571(199009)41:6<391::AID-ASI1>3.0.CO;2-9
     """
-    texts = [np.asarray(t) for t in (tokens, *translations)]
+    translations = checks.items("translations", translations, "a sequence")
+    texts = [checks.array("tokens", t) for t in (tokens, *translations)]
     checks.integer("vocabulary_size", vocabulary_size, least=3)
     checks.positive_integer("embedding_dim", embedding_dim)
     checks.positive("penalty", penalty)
-    num_items = len(texts[0])
+    num_items = len(texts[0]) if texts[0].ndim else 0
     if num_items == 0 or any(t.ndim != 2 or len(t) != num_items for t in texts):
         raise ValueError(
             "`tokens` and each of `translations` must have shape (items, "

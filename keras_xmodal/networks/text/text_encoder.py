@@ -94,7 +94,9 @@ class TextEncoder(keras.Model):
             embeddings_initializer=keras.initializers.RandomNormal(
                 stddev=embedding_scale * embedding_dim**-0.5
             ),
-            trainable=trainable_embeddings,
+            trainable=checks.boolean(
+                "trainable_embeddings", trainable_embeddings
+            ),
             dtype=policy,
             name="token_embedding",
         )

@@ -124,13 +124,18 @@ class TextPreprocessor(keras.layers.TextVectorization):
             ngrams = checks.positive_integers("ngrams", ngrams)
         else:
             ngrams = checks.positive_integer("ngrams", ngrams, optional=True)
+        drop_unknown = checks.boolean("drop_unknown", drop_unknown)
+        end_token = checks.boolean("end_token", end_token)
+        keep_symbols = checks.boolean("keep_symbols", keep_symbols)
         _validate_end_token(end_token, ngrams, sequence_length)
-        if isinstance(vocabulary, (str, bytes)):
-            raise TypeError(
-                "`vocabulary` must be a sequence of tokens. Received: "
-                f"vocabulary={vocabulary!r}"
-            )
         if vocabulary is not None:
+            rule = "a sequence of tokens"
+            vocabulary = checks.items("vocabulary", vocabulary, rule)
+            if not all(isinstance(t, (str, bytes)) for t in vocabulary):
+                raise TypeError(
+                    f"`vocabulary` must be {rule}. "
+                    f"Received: vocabulary={vocabulary!r}"
+                )
             vocabulary = [tf.compat.as_str(token) for token in vocabulary]
             if end_token and _END not in vocabulary:
                 raise ValueError(
