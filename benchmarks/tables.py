@@ -83,6 +83,13 @@ def embedding_speed():
         yield f"`{row['mode']}` ({row['runs']} runs)", *ratios, cpu
 
 
+def query_speed():
+    """CPU of one query."""
+    yield "one query", "CPU"
+    for row in read("query_speed")["table"]:
+        yield row["use"], f"{row['milliseconds']:,.2f} ms"
+
+
 def xla_gpu():
     """Steps on a GPU, beside the CPU."""
     yield (
