@@ -172,3 +172,26 @@ def test_bad_examples_behind_the_first_are_told_as_the_first():
     pictures[65] = 255.0
     with pytest.raises(ValueError, match=r"Received: .*255"):
         model.encode(pictures, "image", batch_size=64)
+
+
+def test_noise_does_not_depend_on_the_batch_size():
+    x = {"image": RNG.normal(size=(7, 6)), "text": RNG.normal(size=(7, 5))}
+    model = kx.VAEModel({"image": 6, "text": 5}, 3, seed=0)
+    model.predict_on_batch(x)
+    options = {"latent": "sample", "output": "sample"}
+    uses = {
+        "encode": lambda size: model.encode(
+            x, output="sample", seed=1, batch_size=size
+        ),
+        "translate": lambda size: model.translate(
+            {"image": x["image"]}, "text", **options, seed=1, batch_size=size
+        ),
+        "generate": lambda size: model.generate(
+            7, "sample", seed=1, batch_size=size
+        )["text"],
+        "log_likelihood": lambda size: model.log_likelihood(
+            x, 3, seed=1, batch_size=size
+        ),
+    }
+    for name, use in uses.items():
+        np.testing.assert_allclose(use(7), use(2), atol=1e-5, err_msg=name)

@@ -3,6 +3,7 @@ import pytest
 import tensorflow as tf
 
 from keras_xmodal import objectives
+from keras_xmodal.objectives.objective import kl_with_free_bits
 from keras_xmodal.ops.noise import Noise
 from tests.helpers import assert_close, check_config
 from tests.objectives import by_hand
@@ -204,3 +205,17 @@ def test_free_bits_cost_nothing(cls):
     if cls not in (objectives.JMVAE, objectives.MVTCAE):
         # Nothing pulls to the prior. (These pull experts together as well.)
         assert gradient is None or np.abs(gradient).max() == 0
+
+
+def test_free_bits_are_of_the_rows_that_are_there():
+    """The mean of one row is its own: above, it has a gradient."""
+    mean = tf.constant([[1.0], [0.0]])
+    with tf.GradientTape() as tape:
+        tape.watch(mean)
+        plain, free = kl_with_free_bits(
+            mean, tf.zeros((2, 1)), 0.4, tf.constant([True, False])
+        )
+        bound = -free[0]
+    np.testing.assert_allclose(plain, [0.5, 0.0])
+    np.testing.assert_allclose(bound, -0.5)
+    np.testing.assert_allclose(tape.gradient(bound, mean), [[-1.0], [0.0]])
