@@ -340,6 +340,3 @@ def test_modality_with_the_name_of_another_input():
     model = kx.VAEModel({"seed": 3, "b": 2}, 2)
     with pytest.raises(ValueError, match=r"another input.*\['seed', 'seed'\]"):
         endpoints(model)
-    model = kx.VAEModel({"all": 3, "b": 2}, 2)
-    with pytest.raises(ValueError, match=r"different names.*'encode_all'"):
-        endpoints(model)
