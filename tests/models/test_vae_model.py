@@ -158,7 +158,7 @@ def test_mixed_precision(objective, policy):
     )
     history = train(model, epochs=6)
     # A step that overflows is skipped, and halves the loss scale.
-    assert np.isfinite(history["gradient_norm"][-1])
+    assert np.isfinite(history["gradient_norm"]).all()
     assert np.isfinite(history["loss"]).all()
     assert history["loss"][-1] < history["loss"][0]
     if policy == "mixed_float16":

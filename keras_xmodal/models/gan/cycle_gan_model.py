@@ -92,7 +92,8 @@ class CycleGANModel(AdversarialModel):
 
     Example:
         ```python
-                import keras_xmodal as kx
+        import numpy as np
+        import keras_xmodal as kx
 
         model = kx.CycleGANModel(
             generators={

@@ -110,7 +110,8 @@ class GANModel(AdversarialModel):
 
     Example:
         ```python
-                import keras_xmodal as kx
+        import numpy as np
+        import keras_xmodal as kx
 
         x, y = np.random.rand(64, 32), np.random.rand(64, 8)
         gan = kx.GANModel(32, 8)

@@ -394,7 +394,12 @@ class VAEModel(MultimodalModel):
         variables = self.trainable_variables
         gradients = tape.gradient(scaled_loss, variables)
         norm = _global_norm(gradients) / self.optimizer.scale_loss(1.0)
-        self._trackers["gradient_norm"].update_state(norm, data_lib.has_rows(x))
+        counts = data_lib.has_rows(x)
+        if isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer):
+            # A step whose gradients overflow is skipped.
+            counts = counts * ops.cast(ops.isfinite(norm), "float32")
+            norm = ops.where(ops.isfinite(norm), norm, 0.0)
+        self._trackers["gradient_norm"].update_state(norm, counts)
         self.optimizer.apply(gradients, variables)
         self.step.assign_add(1)
         return self.get_metrics_result()
