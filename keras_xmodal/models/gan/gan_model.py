@@ -585,21 +585,23 @@ class GANModel(AdversarialModel):
         num_examples = gan_checks.check_generate(
             self, condition, z, seed, num_examples
         )
+        rows = {"z": z}
         if z is None:
-            if not np.ndim(seed):  # Else one for each example.
-                seed = resolve_seed(seed)
-            z = self.sample_latents(num_examples, seed=seed)
+            rows = {"seed": _row_seeds(num_examples, seed)}
 
         def generate(condition, rows, noise):
-            z = rows["z"]
+            z = rows.get("z")
+            if z is None:
+                num_rows = ops.shape(rows["seed"])[0]
+                z = self.sample_latents(num_rows, seed=rows["seed"])
             return self(condition, z) if self.conditional else self(z)
 
         return apply_to_rows(
             self,
-            ("generate",),
+            ("generate", *rows),
             generate,
             () if condition is None else condition,
-            {"z": z},
+            rows,
             batch_size=batch_size,
         )
 
@@ -615,10 +617,7 @@ class GANModel(AdversarialModel):
         """
         if not tf.is_tensor(num_examples):
             checks.positive_integer("num_examples", num_examples)
-        if not ops.ndim(seed):
-            seed = seed if tf.is_tensor(seed) else resolve_seed(seed)
-            seed = fold_in(seed, ops.arange(num_examples, dtype="int32"))
-        seed = checks.tensor("seed", seed, dtype="int32")
+        seed = _row_seeds(num_examples, seed)
         return stateless_normal((num_examples, self.latent_dim), seed)
 
     def input_specs(self):
@@ -689,6 +688,15 @@ def _generate_from_z(model, x, z):
 def _generate_from_seed(model, x, seed):
     z = model.sample_latents(ops.shape(seed)[0], seed=seed)
     return _generate_from_z(model, x, z)
+
+
+def _row_seeds(num_rows, seed):
+    """One seed for each row, of one for all or of as many."""
+    if not tf.is_tensor(seed) and not np.ndim(seed):
+        seed = resolve_seed(seed)
+    if not ops.ndim(seed):
+        seed = fold_in(seed, ops.arange(num_rows, dtype="int32"))
+    return checks.tensor("seed", seed, dtype="int32")
 
 
 def _roll(value):
