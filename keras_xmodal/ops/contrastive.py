@@ -7,6 +7,7 @@ without a positive has no defined loss and gives 0; `anchor_weights` gives it
 weight 0.
 """
 
+import keras
 from keras import ops
 
 from keras_xmodal import checks
@@ -60,7 +61,10 @@ def _ids(argument, value):
     if not ops.is_tensor(value):
         value = checks.integer_ids(argument, value)
     checks.shape(argument, value.shape, ("batch",))
-    return ops.convert_to_tensor(value)
+    value = ops.convert_to_tensor(value)
+    # Keras compares 64 bits without a sign as 32; with one, none is lost.
+    is_uint64 = keras.backend.standardize_dtype(value.dtype) == "uint64"
+    return ops.cast(value, "int64") if is_uint64 else value
 
 
 def _pairs(positives, logits, mask, argument="logits"):

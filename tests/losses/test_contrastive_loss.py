@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 
+import keras_xmodal as kx
 from keras_xmodal import losses
 from tests.helpers import check_loss
 
@@ -211,3 +212,14 @@ def test_values_of_weights_with_equal_ids():
         np.mean(expected),
         rtol=1e-5,
     )
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint64"])
+def test_large_ids_of_every_dtype_are_different(dtype):
+    ids = np.arange(4, dtype=dtype) << np.array(32, dtype)
+    loss = kx.losses.InfoNCE()(ids, 5 * np.eye(4, dtype="float32"))
+    expected = np.log(1 + 3 * np.exp(-5))
+    np.testing.assert_allclose(loss, expected, rtol=1e-5)
+    metric = kx.metrics.HitRate(1)
+    metric.update_state(ids, -np.eye(4, dtype="float32"))
+    assert float(metric.result()) == 0
