@@ -261,9 +261,10 @@ class EmbeddingModel(MultimodalModel):
         Args:
             x: Dict `{modality: array}` of raw examples, or a
                 `tf.data.Dataset`, `keras.utils.PyDataset` or generator of
-                batches `x`, `(x, ids)` or `(x, ids, sample_weight)`. Batches
-                may lack modalities. The model's preprocessors are applied,
-                with augmentation; `Preprocessed` is taken as it is.
+                batches `x`, `(x, ids)` or `(x, ids, sample_weight)`. All
+                batches may lack the same modalities; where one comes and goes,
+                give it `sample_weight` 0. The preprocessors are applied, with
+                augmentation; `Preprocessed` is taken as it is.
             y: Integer ids of shape `(examples,)`. Examples with equal ids are
                 positives of each other. None: each example is its own item.
             batch_size: Positive integer, for arrays. Defaults to 32.

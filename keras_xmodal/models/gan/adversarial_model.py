@@ -11,6 +11,7 @@ from keras_xmodal.layers import (
     DiffAugment,
     SpectralNormalization,
 )
+from keras_xmodal.layers.random_layer import add_step
 from keras_xmodal.models.base import MultimodalModel
 from keras_xmodal.models.gan import checks as gan_checks
 from keras_xmodal.models.gan.finite_guard import FiniteGuard
@@ -36,14 +37,7 @@ class AdversarialModel(MultimodalModel):
 
     def __init__(self, preprocessors=None, **kwargs):
         super().__init__(preprocessors, **kwargs)
-        self.step = self.add_weight(
-            shape=(),
-            initializer="zeros",
-            dtype="int64",
-            trainable=False,
-            aggregation="only_first_replica",
-            name="step",
-        )
+        self.step = add_step(self)
         self.penalty_weight = self.add_weight(
             shape=(),
             initializer="ones",

@@ -6,6 +6,7 @@ import tensorflow as tf
 from keras import ops
 
 from keras_xmodal import checks, objectives, saving
+from keras_xmodal.layers.random_layer import add_step
 from keras_xmodal.likelihoods import Likelihood
 from keras_xmodal.models import data as data_lib
 from keras_xmodal.models.base import MultimodalModel
@@ -205,14 +206,7 @@ class VAEModel(MultimodalModel):
             )
 
         # Of batches: an optimizer that accumulates gradients counts fewer.
-        self.step = self.add_weight(
-            shape=(),
-            initializer="zeros",
-            dtype="int64",
-            trainable=False,
-            aggregation="only_first_replica",
-            name="step",
-        )
+        self.step = add_step(self)
         self.kl_weight = scalar("kl_weight", 1.0)
         self.free_bits = scalar("free_bits", 0.0)
         weights = vae_checks.check_modality_weights(
@@ -332,7 +326,8 @@ class VAEModel(MultimodalModel):
             x: Dict `{modality: array}` of raw examples, an array for a model
                 of tensors, or a `tf.data.Dataset`, `keras.utils.PyDataset` or
                 generator of batches of them, alone or followed by targets and
-                weights. Batches may lack modalities. The model's preprocessors
+                weights. All batches may lack the same modalities; where one
+                comes and goes, give it `sample_weight` 0. The preprocessors
                 are applied, with augmentation; `Preprocessed` is taken as it
                 is.
             y: Targets of shape `(examples, output_dim)`, for a model of

@@ -354,6 +354,8 @@ class TextPreprocessor(keras.layers.TextVectorization):
 
 
 def _standardize(texts, keep_symbols=False):
+    # TensorFlow's lower case ends at it.
+    texts = tf.strings.regex_replace(texts, r"\x00", " ")
     wide = tf.strings.regex_full_match(texts, r"(?s).*[\x{FF00}-\x{FFEF}].*")
     texts = tf.cond(
         tf.reduce_any(wide), lambda: _to_usual_width(texts), lambda: texts

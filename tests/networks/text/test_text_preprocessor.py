@@ -72,6 +72,7 @@ def test_layer_with_an_end_token(tmp_path):
         ("DÉJÀ mûre?", ["déjà", "mûre"]),
         ("ap\u00adple red\ufe0f", ["apple", "red"]),
         ("red\u200bapple", ["red", "apple"]),
+        ("red\0apple", ["red", "apple"]),
         ("ＲＥＤ　ａｐｐｌｅ！", ["red", "apple"]),
         ("app'le re’d", ["apple", "red"]),
         ("", []),
