@@ -337,32 +337,31 @@ def string_array(argument, value):
 
 
 def values(argument, tensor, low, high, rule="", tolerance=0):
-    """A tensor of values from `low` to `high`, checked in a graph as well.
+    """Numbers from `low` to `high`, checked in a graph as well.
 
-    `rule` says more than the range does.
+    `rule` says more than the range does. NumPy arrays stay such.
     """
-    tensor = tf.convert_to_tensor(tensor)
-    number = tensor
-    if tensor.dtype.is_integer:
-        if low <= tensor.dtype.min and tensor.dtype.max <= high:
+    dtype = tf.as_dtype(tensor.dtype)
+    if dtype.is_integer:
+        if low <= dtype.min and dtype.max <= high:
             return tensor
-        number, tolerance = tf.cast(tensor, tf.int64), 0
-    # NaN is in no range.
-    inside = (number >= low - tolerance) & (number <= high + tolerance)
-    inside = tf.reduce_all(inside)
+        tolerance = 0
     rule = f"`{argument}` must be {rule or f'from {low} to {high}'}. Received:"
-    if not tf.executing_eagerly():
+    low, high = low - tolerance, high + tolerance
+    if tf.is_symbolic_tensor(tensor):
+        number = tf.cast(tensor, tf.int64) if dtype.is_integer else tensor
+        inside = tf.reduce_all((number >= low) & (number <= high))
         ends = tf.reduce_min(number), tf.reduce_max(number)
         check = tf.debugging.Assert(
             inside, [f"{rule} values from", ends[0], "to", ends[1]]
         )
         with tf.control_dependencies([check]):
             return tf.identity(tensor)
-    if not inside:
-        number = np.asarray(number)
-        raise ValueError(
-            f"{rule} values from {number.min():g} to {number.max():g}"
-        )
+    array = np.asarray(tensor)
+    if array.size:
+        least, most = array.min(), array.max()  # NaN where there is one
+        if not low <= least <= most <= high:
+            raise ValueError(f"{rule} values from {least:g} to {most:g}")
     return tensor
 
 
@@ -453,6 +452,17 @@ def boolean(argument, value):
     if isinstance(value, (bool, np.bool_)):
         return bool(value)
     raise _type_error(argument, "True or False", value)
+
+
+def booleans(argument, values):
+    """An array of truth values, from booleans or the numbers 0 and 1."""
+    array = _numpy(argument, values)
+    if not np.isin(array, (False, True)).all():
+        raise ValueError(
+            f"`{argument}` must hold True or False. "
+            f"Received: {argument}={values!r}"
+        )
+    return array.astype(bool)
 
 
 def functions(argument, values, optional=False):

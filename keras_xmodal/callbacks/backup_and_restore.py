@@ -19,6 +19,10 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
     one writes beside it, and exchanges the two in one step. It reads what that
     one wrote; with `double_checkpoint`, the older of its two backups.
 
+    Keras does not save the random state of its own layers, such as `Dropout`:
+    a model that has them goes on with other draws than if it had not been
+    killed.
+
     Args:
         backup_dir: Path of a folder for this training alone.
         **kwargs: As of `keras.callbacks.BackupAndRestore`: `save_freq`,

@@ -231,6 +231,8 @@ def to_numbers(path, columns, numbers):
                 value = float(cell or 0)
             except ValueError:
                 value = math.nan
+            if "_" in cell:  # Python's own grammar
+                value = math.nan
             if not abs(value) <= largest:  # NaN is not, either
                 wrong.append((numbers[i], column, cell))
             else:

@@ -166,7 +166,7 @@ class Likelihood:
             )
         wrong = ~self.in_support(values)
         if missing is not None:
-            missing = np.asarray(missing, "bool")
+            missing = checks.booleans("missing", missing)
             if missing.shape != values.shape[:1]:
                 raise ValueError(
                     "`missing` must have shape (batch,). Received: "

@@ -435,21 +435,24 @@ class MultimodalModel(keras.Model):
             data_lib.assert_usable(x, sample_weight)
         if self.modalities and isinstance(x, dict):
             x = dict(self.preprocess(x, training))
-            for name, value in x.items():
-                x[name] = self._check_range(name, value)
+            x = self._check_ranges(x)
         batch = self._arrange(x, y, sample_weight, inputs)
         if not inputs and (self.preprocessors or not checked):
             data_lib.check_in_graph(self._check_support, *batch)
         return pack(*batch)
 
-    def _check_range(self, name, value):
-        """Values within what an encoder of this package says it takes."""
-        encoder = getattr(self, "encoders", {}).get(name)
-        ends = getattr(encoder, "input_range", None)
-        if ends is None:
-            return value
-        rule = f"from {ends[0]} to {ends[1]} for {type(encoder).__name__}"
-        return checks.values(f"x[{name!r}]", value, *ends, rule, 0.01)
+    def _check_ranges(self, x):
+        """Values within what encoders of this package say they take."""
+        checked = dict(x)
+        for name, encoder in getattr(self, "encoders", {}).items():
+            ends = getattr(encoder, "input_range", None)
+            if ends is not None and name in x:
+                kind = type(encoder).__name__
+                rule = f"from {ends[0]} to {ends[1]} for {kind}"
+                checked[name] = checks.values(
+                    f"x[{name!r}]", x[name], *ends, rule, 0.01
+                )
+        return checked
 
     def _prepare_checked(self, batch, training=False, inputs=False):
         """Check an eager batch by its values, and prepare it."""
@@ -467,6 +470,8 @@ class MultimodalModel(keras.Model):
             head = data_lib.take_rows(batch, slice(0, 32))
             arranged = unpack(self._prepare(pack(*head), inputs=inputs))
         else:
+            if isinstance(x, dict):
+                self._check_ranges(data_lib.fill_missing(x, sample_weight))
             arranged = self._arrange(*batch, inputs)
         if inputs:
             self._check_input(arranged[0])
@@ -562,10 +567,10 @@ class MultimodalModel(keras.Model):
         """Compare arrays or specs with what the layers declare."""
         specs = self.input_specs()
         for name, value in (x if self.modalities else {None: x}).items():
-            shape, _ = specs[name]
+            shape, dtype = specs[name]
             if shape is not None and hasattr(value, "shape"):
                 argument = f"x[{name!r}]" if name else "x"
-                encoders.check_input(argument, value, shape)
+                encoders.check_input(argument, value, shape, dtype)
 
     def _check_last_batch(self, size):
         """Check that the smallest batch is large enough to train on."""

@@ -356,7 +356,7 @@ def fill_missing(x, sample_weight):
 
 def _fill(value, there):
     value = tf.convert_to_tensor(value)
-    if not value.dtype.is_floating:
+    if value.dtype == tf.string:
         return value
     there = tf.reshape(there, (-1, *[1] * (value.shape.rank - 1)))
     return tf.where(there, value, tf.zeros_like(value))

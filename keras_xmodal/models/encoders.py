@@ -33,8 +33,8 @@ def symbolic(shape, dtype=None):
     return keras.KerasTensor((None, *shape[1:]), dtype or "float32")
 
 
-def check_input(argument, x, expected):
-    """Compare a shape with the expected one; None matches anything."""
+def check_input(argument, x, expected, dtype=None):
+    """Compare shape and dtype with the expected ones; None fits anything."""
     shape = tuple(getattr(x, "shape", ()))
     if not isinstance(expected, (tuple, list)) or (
         expected and isinstance(expected[0], (tuple, list, dict))
@@ -48,6 +48,12 @@ def check_input(argument, x, expected):
         raise ValueError(
             f"`{argument}` must have shape {tuple(expected)}. "
             f"Received: {argument}.shape={shape}"
+        )
+    received = keras.backend.standardize_dtype(x.dtype)
+    if dtype and "int" in dtype and "float" in received:
+        raise TypeError(  # Keras would cut off what integers do not hold.
+            f"`{argument}` must be integers. "
+            f"Received: {argument} of dtype {received}"
         )
 
 

@@ -11,8 +11,9 @@ def l2_normalize(x: TensorLike, epsilon: float = 1e-12) -> Tensor:
 
     Args:
         x: Tensor of shape `(..., dim)`, of any float dtype.
-        epsilon: Positive float, a lower bound of the squared norm. A zero
-            vector stays zero and has a finite gradient.
+        epsilon: Positive float, a lower bound of the squared norm: what is
+            shorter gets shorter than 1. A zero vector stays zero and has a
+            finite gradient.
 
     Returns:
         Float32 tensor of the shape of `x`.
@@ -28,8 +29,12 @@ def l2_normalize(x: TensorLike, epsilon: float = 1e-12) -> Tensor:
     """
     epsilon = checks.positive("epsilon", epsilon)
     x = checks.tensor("x", x, (..., "dim"))
+    # Squares of what is divided by its largest entry do not overflow.
+    largest = ops.max(ops.abs(x), axis=-1, keepdims=True)
+    scale = ops.stop_gradient(ops.maximum(largest, epsilon**0.5))
+    x = x / scale
     square = ops.sum(ops.square(x), axis=-1, keepdims=True)
-    return x * ops.rsqrt(ops.maximum(square, epsilon))
+    return x * ops.rsqrt(ops.maximum(square, epsilon / ops.square(scale)))
 
 
 def dot_similarity(anchors: TensorLike, candidates: TensorLike) -> Tensor:

@@ -19,9 +19,10 @@ class ExactIndex:
     """Search embeddings of several modalities by cosine similarity.
 
     Rows are kept per modality, normalised to length 1, in the order in which
-    they came. An id may have any number of rows, such as the five captions of
-    an image: `search` finds it once, by its nearest row, and `remove` removes
-    them all. Each search compares with every row; nothing is approximated.
+    they came; after further training of the model, build the index anew. An id
+    may have any number of rows, such as the five captions of an image: `search`
+    finds it once, by its nearest row, and `remove` removes them all. Each
+    search compares with every row; nothing is approximated.
 
     Threads may share an index: additions and removals take turns, and a search
     sees each of them whole or not at all.

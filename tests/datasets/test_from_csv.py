@@ -160,7 +160,7 @@ def test_wrong_columns(folder):
         read(folder)
 
 
-@pytest.mark.parametrize("cell", ["tall", "nan", "inf", "1e39"])
+@pytest.mark.parametrize("cell", ["tall", "nan", "inf", "1e39", "1_000"])
 def test_wrong_numbers(folder, cell):
     write(folder, f"1,2\n3,{cell}\n", "x,y\n")
     with pytest.raises(ValueError, match=f"finite.*row 3, column 'y'.*{cell}"):

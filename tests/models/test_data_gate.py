@@ -844,7 +844,7 @@ def test_pictures_that_an_encoder_does_not_take_are_refused(source, kind):
 
 
 def refused(match):
-    kinds = (ValueError, tf.errors.InvalidArgumentError)
+    kinds = (TypeError, ValueError, tf.errors.InvalidArgumentError)
     return pytest.raises(kinds, match=match)
 
 
@@ -909,6 +909,55 @@ def test_an_example_without_modalities_has_no_latent():
             "text",
             missing={"image": missing["image"]},
         )
+
+
+@pytest.mark.parametrize("rows", [np.arange(ROWS), np.full(ROWS, 0.5)])
+def test_missing_is_told_by_truth_values(rows):
+    model = vae()
+    for entry in (model.encode, model.log_likelihood):
+        with pytest.raises(
+            ValueError, match=r"`missing\['text'\]` must hold T"
+        ):
+            entry(VECTORS, missing={"text": rows})
+
+
+def test_tokens_of_a_missing_text_may_be_any():
+    text = np.ones((ROWS, 5), "int32")
+    text[HALF == 0] = -1
+    x = {"text": text, "title": np.ones((ROWS, 5), "int32")}
+    weights = {"text": HALF}
+    token_embedding().fit(x, IDS, sample_weight=weights, verbose=0)
+    token_embedding().fit(as_tf_data(x, IDS, weights), verbose=0)
+
+
+def token_embedding():
+    model = kx.EmbeddingModel(
+        encoders={
+            "text": kx.networks.TextEncoder(9, 4),
+            "title": kx.networks.TransformerTextEncoder(9, 5, 4, 1, 1),
+        },
+        embedding_dim=3,
+    )
+    model.compile(run_eagerly=True)
+    return model
+
+
+@pytest.mark.parametrize("name", ["text", "title"])
+@pytest.mark.parametrize("source", [None, *SOURCES.values()])
+@pytest.mark.parametrize(
+    ("tokens", "match"),
+    [
+        (-1, "from 0 to 8 for T.*Encoder"),
+        (9, "from 0 to 8 for T.*Encoder"),
+        (2.5, "integers"),
+    ],
+)
+def test_tokens_are_those_of_the_vocabulary(name, source, tokens, match):
+    x = dict.fromkeys(("text", "title"), np.ones((ROWS, 5), "int32"))
+    x[name] = np.full((ROWS, 5), tokens)
+    data = x if source is None else source(x)
+    with refused(rf"`x\[\\?'{name}\\?'\]` must be .*{match}"):
+        token_embedding().fit(data, verbose=0, steps_per_epoch=1)
 
 
 @pytest.mark.parametrize("source", [None, *SOURCES.values()])

@@ -27,6 +27,25 @@ def test_l2_normalize_does_not_overflow_in_half_precision():
     np.testing.assert_allclose(y, 0.5, rtol=1e-6)
 
 
+def test_l2_normalize_of_the_largest_and_of_short_vectors():
+    x = np.array([[3.0, 4.0]], "float32")
+    for scale in (7e37, 1e20, 1e-5):
+        y = ops.l2_normalize(scale * x)
+        np.testing.assert_allclose(y, [[0.6, 0.8]], rtol=1e-6)
+    np.testing.assert_allclose(ops.l2_normalize(1e-8 * x), 0.01 * x, rtol=1e-6)
+
+
+def test_gradient_of_l2_normalize_is_across_the_vector():
+    x = tf.constant([[3.0, 4.0]])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        first = ops.l2_normalize(x)[0, 0]
+    # d(x_0 / |x|) = (1 - .6^2, -.6 * .8) / 5
+    np.testing.assert_allclose(
+        tape.gradient(first, x), [[0.128, -0.096]], rtol=1e-5
+    )
+
+
 def test_dot_similarity_is_the_dot_product_of_every_pair():
     a = np.array([[1.0, 0.0], [0.0, 2.0]], "float32")
     b = np.array([[1.0, 1.0], [3.0, 0.0], [0.0, -1.0]], "float32")

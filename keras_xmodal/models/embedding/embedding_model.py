@@ -61,8 +61,9 @@ class EmbeddingModel(MultimodalModel):
 
     Returns:
         Dict `{modality: embedding}` of float32 tensors of shape
-        `(batch, embedding_dim)` and length 1; or one tensor, not normalised,
-        where `input_dim` is an integer.
+        `(batch, embedding_dim)` and length 1, less where it was below 1e-6
+        before it was normalised; or one tensor, not normalised, where
+        `input_dim` is an integer.
 
     Raises:
         ValueError: If a size is not positive, both or neither of `input_dim`

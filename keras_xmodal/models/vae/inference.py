@@ -68,7 +68,7 @@ def examples(model, x, missing=None):
     if missing is not None:
         checks.modalities("missing", missing, model.names)
         weights = {
-            name: 1.0 - np.asarray(rows, "bool")
+            name: 1.0 - checks.booleans(f"missing[{name!r}]", rows)
             for name, rows in missing.items()
         }
     if data_lib.is_batch_source(x):

@@ -139,3 +139,8 @@ class TextEncoder(keras.Model):
         self.token_dropout = token_dropout
         self.dropout = dropout
         self.dtype_policy = policy
+
+    @property
+    def input_range(self):
+        """First and last token id."""
+        return 0, self.vocabulary_size - 1

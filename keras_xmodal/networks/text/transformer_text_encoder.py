@@ -128,3 +128,8 @@ class TransformerTextEncoder(keras.Model):
         self.intermediate_dim = intermediate_dim
         self.dropout = dropout
         self.dtype_policy = policy
+
+    @property
+    def input_range(self):
+        """First and last token id."""
+        return 0, self.vocabulary_size - 1

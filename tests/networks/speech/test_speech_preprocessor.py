@@ -250,9 +250,12 @@ def test_wrong_dtype(dtype):
         ({"duration": 0.03}, "`duration` must hold .* 240 samples"),
         ({"frame_step": 0.04}, "`frame_step` must be a sample or more"),
         ({"fft_length": 128}, "must fit into `fft_length`"),
-        ({"min_frequency": -1.0}, "`min_frequency` must be 0 or more"),
+        (
+            {"min_frequency": -1.0},
+            "`min_frequency` must be a non-neg",
+        ),
         ({"max_frequency": 5000.0}, "must not exceed half of `sampling_rate`"),
-        ({"max_frequency": 0.0}, "below `max_frequency`"),
+        ({"max_frequency": 0.0}, "`max_frequency` must be a positive number"),
         ({"num_mel_bins": 128}, "`num_mel_bins` must leave no bin without"),
     ],
 )
