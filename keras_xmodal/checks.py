@@ -20,6 +20,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+_LARGEST = 2**31 - 1
 # Kinds of NumPy dtypes whose values can be equal to each other.
 ID_FAMILIES = ("biu", "f", "c", "U", "S", "M", "m")
 _MODALITY_NAME = re.compile("[A-Za-z][A-Za-z0-9_]*")
@@ -31,15 +32,20 @@ _PYTHON_TYPES = {"U": str, "S": bytes, "f": float}
 
 
 def integer(argument, value, least=None, most=None, optional=False):
-    """An integer, from `least` to `most` where these are given."""
+    """An integer, from `least` to `most` where these are given.
+
+    No size or count is above 2**31 - 1: no loop or tensor would end.
+    """
     if optional and value is None:
         return None
     rule = _or_none(_integer_rule(least, most), optional)
     plain = _as_integer(value)
     if plain is None:
         raise _type_error(argument, rule, value)
-    too_low = least is not None and plain < least
-    if too_low or (most is not None and plain > most):
+    if least is not None and plain < least:
+        raise _value_error(argument, rule, value)
+    if plain > (_LARGEST if most is None else most):
+        rule += f", of at most {_LARGEST}" if most is None else ""
         raise _value_error(argument, rule, value)
     return plain
 
@@ -667,7 +673,7 @@ def _positive_integers(argument, values, rule, length, empty):
     if None in plain:
         raise _type_error(argument, rule, values)
     fits = bool(plain) or empty if length is None else len(plain) == length
-    if not fits or any(size < 1 for size in plain):
+    if not fits or any(not 1 <= size <= _LARGEST for size in plain):
         raise _value_error(argument, rule, values)
     return tuple(plain)
 

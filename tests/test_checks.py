@@ -86,6 +86,9 @@ REFUSED = [
     (checks.integer, (2,), [1], ValueError, "an integer of at least 2.*x=1"),
     (checks.integer, (1, 4), [0, 5], ValueError, "an integer from 1 to 4"),
     (checks.integer, (None, 4), [5], ValueError, "an integer of at most 4"),
+    (checks.integer, (), [2**31], ValueError, "integer, of at most 2147483647"),
+    (checks.positive_integer, (), [10**30], ValueError, "at most 2147483647"),
+    (checks.positive_integers, (), [(2**31,)], ValueError, "positive integers"),
     (checks.positive_integer, (), NO_INTEGERS, TypeError, "a positive integer"),
     (checks.positive_integer, (), [0, -3], ValueError, "a positive integer"),
     (
