@@ -21,6 +21,7 @@ import numpy as np
 import tensorflow as tf
 
 _LARGEST = 2**31 - 1
+_LARGEST_FLOAT = float(np.finfo(np.float32).max)
 # Kinds of NumPy dtypes whose values can be equal to each other.
 ID_FAMILIES = ("biu", "f", "c", "U", "S", "M", "m")
 _MODALITY_NAME = re.compile("[A-Za-z][A-Za-z0-9_]*")
@@ -154,7 +155,8 @@ def one_of(argument, value, options, optional=False):
 
 def items(argument, values, rule):
     """A list of what a sequence or an array holds."""
-    if isinstance(values, (str, bytes, dict)):
+    several = isinstance(values, np.ndarray) and values.ndim != 1
+    if several or isinstance(values, (str, bytes, dict)):
         raise _type_error(argument, rule, values)
     try:
         return list(values)
@@ -685,7 +687,7 @@ def _finite_number(argument, value, rule, fits, optional):
     plain = _as_number(value)
     if plain is None:
         raise _type_error(argument, rule, value)
-    if not math.isfinite(plain) or (fits and not fits(plain)):
+    if not abs(plain) <= _LARGEST_FLOAT or (fits and not fits(plain)):
         raise _value_error(argument, rule, value)
     return plain
 

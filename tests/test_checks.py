@@ -89,6 +89,8 @@ REFUSED = [
     (checks.integer, (), [2**31], ValueError, "integer, of at most 2147483647"),
     (checks.positive_integer, (), [10**30], ValueError, "at most 2147483647"),
     (checks.positive_integers, (), [(2**31,)], ValueError, "positive integers"),
+    (checks.number, (), [1e300], ValueError, "a finite number"),
+    (checks.strings, (), [np.ones((2, 2)), np.ones((2, 0))], TypeError, "`x`"),
     (checks.positive_integer, (), NO_INTEGERS, TypeError, "a positive integer"),
     (checks.positive_integer, (), [0, -3], ValueError, "a positive integer"),
     (

@@ -71,7 +71,8 @@ def total_edits(references, predictions, split, unit):
 
 
 def _check_texts(texts, argument):
-    if isinstance(texts, (str, bytes)) or not hasattr(texts, "__iter__"):
+    is_one = isinstance(texts, (str, bytes)) or not getattr(texts, "ndim", 1)
+    if is_one or not hasattr(texts, "__iter__"):
         found = texts
     else:
         found = [t.decode() if isinstance(t, bytes) else t for t in texts]

@@ -118,7 +118,7 @@ def mode_report(
 
 def _check_modes(samples, num_modes):
     """Modes of shape `(samples,)`, of modes or of their digits."""
-    samples = np.asarray(samples)
+    samples = np.asarray(checks.array("samples", samples))
     if samples.dtype.kind not in "iu":
         raise TypeError(
             "`samples` must be integers, modes or their digits, unless "

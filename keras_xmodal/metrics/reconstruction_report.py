@@ -53,7 +53,8 @@ def reconstruction_report(
     Reference:
         - Wang et al., 2004, https://doi.org/10.1109/TIP.2003.819861, SSIM
     """
-    x, reconstruction = np.asarray(x), np.asarray(reconstruction)
+    x = np.asarray(checks.array("x", x))
+    reconstruction = np.asarray(checks.array("reconstruction", reconstruction))
     for argument, value in (("x", x), ("reconstruction", reconstruction)):
         if value.dtype != "bool":
             checks.real_numbers(argument, value)

@@ -30,7 +30,7 @@ def l2_normalize(x: TensorLike, epsilon: float = 1e-12) -> Tensor:
     epsilon = checks.positive("epsilon", epsilon)
     x = checks.tensor("x", x, (..., "dim"))
     # Squares of what is divided by its largest entry do not overflow.
-    largest = ops.max(ops.abs(x), axis=-1, keepdims=True)
+    largest = ops.max(ops.abs(x), axis=-1, keepdims=True, initial=0.0)
     scale = ops.stop_gradient(ops.maximum(largest, epsilon**0.5))
     x = x / scale
     square = ops.sum(ops.square(x), axis=-1, keepdims=True)

@@ -113,3 +113,17 @@ def test_a_model_without_weights_is_refused():
     model = kx.EmbeddingModel({"image": 6, "text": 6}, 4)
     with pytest.raises(ValueError, match="called once"):
         kx.models.ridge_warm_start(model, {"image": X}, TARGETS)
+
+
+def test_data_whose_solution_is_not_finite_changes_nothing():
+    model = kx.EmbeddingModel({"a": 3, "b": 2}, 4)
+    model({"a": np.ones((2, 3)), "b": np.ones((2, 2))})
+    before = model.get_weights()
+    x = np.random.default_rng(0).normal(size=(9, 3)) * 1e30
+    with (
+        np.errstate(over="ignore", invalid="ignore"),
+        pytest.raises(ValueError, match=r"squares float32 holds.*e\+30"),
+    ):
+        kx.models.ridge_warm_start(model, {"a": x}, np.ones((9, 4)))
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)

@@ -96,7 +96,14 @@ def ridge_warm_start(
     kernel = np.linalg.solve(gram, weighted.T @ (targets - target_mean))
     bias = target_mean - mean @ kernel
     scale = _WEIGHT_SCALE / max(np.sqrt(np.mean(kernel**2)), 1e-9)
-    projection.set_weights([kernel * scale, bias * scale])
+    solution = [kernel * scale, bias * scale]
+    if not all(np.isfinite(weights).all() for weights in solution):
+        raise ValueError(
+            "`x` and `targets` must be of a size whose squares float32 holds. "
+            f"Received: features up to {np.abs(features).max():g} and targets "
+            f"up to {np.abs(targets).max():g}"
+        )
+    projection.set_weights(solution)
 
 
 def _weights(sample_weight, count):

@@ -306,11 +306,12 @@ def check_generate(model, condition, z, seed, num_examples):
     if z is not None:
         checks.shape("z", np.shape(z), (None, model.latent_dim))
         sizes["z"] = len(z)
-    if seed is not None and np.ndim(seed):
+    if seed is not None and checks.array("seed", seed).ndim:
         sizes["seed"] = len(seed)
     if num_examples is not None:
-        checks.positive_integer("num_examples", num_examples)
-        sizes["num_examples"] = num_examples
+        sizes["num_examples"] = checks.positive_integer(
+            "num_examples", num_examples
+        )
     if not sizes:
         raise ValueError(
             "`num_examples` must say how many examples to generate. "

@@ -98,7 +98,7 @@ def check_metrics(metrics, names):
 def are_ids(y):
     """Whether targets, arrays or specs, are integers, one for each example."""
     if isinstance(y, (list, tuple)):
-        y = np.asarray(y)
+        y = np.asarray(checks.array("y", y))
     dtype = getattr(y, "dtype", None)
     name = str(getattr(dtype, "name", dtype))
     return name.startswith(("int", "uint")) and len(y.shape) == 1

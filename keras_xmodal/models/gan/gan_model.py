@@ -3,7 +3,6 @@
 import math
 
 import keras
-import numpy as np
 import tensorflow as tf
 from keras import ops
 
@@ -149,6 +148,7 @@ class GANModel(AdversarialModel):
         super().__init__(preprocessors, **kwargs)
         if conditional is None:
             conditional = generator is not None or input_dim is not None
+        conditional = checks.boolean("conditional", conditional)
         gan_checks.check_arguments(
             {
                 "input_dim": input_dim,
@@ -373,6 +373,11 @@ class GANModel(AdversarialModel):
                 "`y` must hold the targets, beside the conditions in `x`. "
                 "Received: y=None. A model without conditions is made with "
                 "`conditional=False`."
+            )
+        elif isinstance(y, dict):
+            raise TypeError(
+                "`y` must be the targets alone, of a model whose modalities "
+                f"have no names. Received: y with keys {list(y)}"
             )
 
     def _arrange(self, x, y, sample_weight, inputs):
@@ -692,11 +697,18 @@ def _generate_from_seed(model, x, seed):
 
 def _row_seeds(num_rows, seed):
     """One seed for each row, of one for all or of as many."""
-    if not tf.is_tensor(seed) and not np.ndim(seed):
-        seed = resolve_seed(seed)
+    if not tf.is_tensor(seed):
+        seed = checks.array("seed", seed)
+        if not seed.ndim:
+            seed = resolve_seed(seed.item())
     if not ops.ndim(seed):
-        seed = fold_in(seed, ops.arange(num_rows, dtype="int32"))
-    return checks.tensor("seed", seed, dtype="int32")
+        return fold_in(seed, ops.arange(num_rows, dtype="int32"))
+    seed = checks.tensor("seed", seed, ("examples",), dtype=None)
+    if "int" not in keras.backend.standardize_dtype(seed.dtype):
+        raise TypeError(
+            f"`seed` must be integers. Received: seed of dtype {seed.dtype}"
+        )
+    return ops.cast(seed, "int32")
 
 
 def _roll(value):

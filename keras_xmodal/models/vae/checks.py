@@ -78,8 +78,8 @@ def check_complete(sizes):
 
 def check_modality_weights(weights, modalities):
     """Check the weights of the modalities and fill in ones."""
-    weights = weights or {}
-    if weights:
+    weights = {} if weights is None else weights
+    if not isinstance(weights, dict) or weights:
         checks.modalities("modality_weights", weights, modalities)
     for name, weight in weights.items():
         checks.not_negative(f"modality_weights[{name!r}]", weight)

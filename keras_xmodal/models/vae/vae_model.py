@@ -572,6 +572,7 @@ class VAEModel(MultimodalModel):
         """
         z = checks.finite("z", checks.real_numbers("z", z)).astype("float32")
         checks.shape("z", z.shape, (None, self.latent_dim))
+        checks.same_length("z", {"z": len(z)}, least=1)
         outputs = {
             name: inference.generate(
                 self, name, z, output, seed, given, batch_size
@@ -680,6 +681,7 @@ class VAEModel(MultimodalModel):
         num_components = checks.positive_integer(
             "num_components", num_components
         )
+        seed = checks.seed(seed)
         z = self.encode(x, output="sample", seed=seed)
         mixture = fit_mixture(z, num_components, seed)
         object.__setattr__(self, "sampler", mixture)
@@ -694,7 +696,7 @@ class VAEModel(MultimodalModel):
         Returns:
             NumPy array of shape `(num_examples, latent_dim)`.
         """
-        checks.positive_integer("num_examples", num_examples)
+        num_examples = checks.positive_integer("num_examples", num_examples)
         random = np.random.default_rng(resolve_seed(seed))
         noise = random.standard_normal((num_examples, self.latent_dim))
         if self.sampler:
@@ -767,7 +769,7 @@ class VAEModel(MultimodalModel):
         Reference:
             - Burda et al., 2016, https://arxiv.org/abs/1509.00519, eq. 8
         """
-        checks.positive_integer("num_samples", num_samples)
+        num_samples = checks.positive_integer("num_samples", num_samples)
         if given is not None:
             vae_checks.check_disjoint(x, given, self.names)
             options = {

@@ -62,9 +62,11 @@ def lsa_embeddings(
           https://doi.org/10.1002/(SICI)1097-4571(199009)41:6<391::AID-ASI1>3.0.CO;2-9
     """
     translations = checks.items("translations", translations, "a sequence")
-    texts = [checks.array("tokens", t) for t in (tokens, *translations)]
-    checks.integer("vocabulary_size", vocabulary_size, least=3)
-    checks.positive_integer("embedding_dim", embedding_dim)
+    texts = [checks.real_numbers("tokens", t) for t in (tokens, *translations)]
+    vocabulary_size = checks.integer(
+        "vocabulary_size", vocabulary_size, least=3
+    )
+    embedding_dim = checks.positive_integer("embedding_dim", embedding_dim)
     checks.positive("penalty", penalty)
     num_items = len(texts[0]) if texts[0].ndim else 0
     if num_items == 0 or any(t.ndim != 2 or len(t) != num_items for t in texts):
@@ -73,6 +75,8 @@ def lsa_embeddings(
             "sequence) with equally many items, at least one. "
             f"Received: shapes {[t.shape for t in texts]}"
         )
+    for text in texts:
+        checks.values("tokens", text, 0, vocabulary_size - 1)
     counts = _count(np.concatenate(_pad(texts)), vocabulary_size)
     num_texts = counts.shape[0]
     document_count = np.bincount(counts.indices, minlength=vocabulary_size)

@@ -69,3 +69,8 @@ def test_wrong_arguments(kwargs, match):
     defaults = {"tokens": TOKENS, "vocabulary_size": 30, "embedding_dim": 4}
     with pytest.raises(ValueError, match=match):
         lsa_embeddings(**{**defaults, **kwargs})
+
+
+def test_tokens_beyond_the_vocabulary_are_refused():
+    with pytest.raises(ValueError, match=r"from 0 to 4. Received: .* to 5"):
+        lsa_embeddings(np.array([[2, 5]]), 5, 2)
