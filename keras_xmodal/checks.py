@@ -8,6 +8,7 @@ ValueError. A bool is no number, and 2.0 no integer. With `optional=True`,
 None is allowed and returned.
 """
 
+import inspect
 import math
 import numbers
 import operator
@@ -214,6 +215,19 @@ def instance_of(argument, value, kinds, rule, optional=False):
     if not isinstance(value, kinds) and not (optional and value is None):
         raise _type_error(argument, _or_none(rule, optional), value)
     return value
+
+
+def keyword_arguments(owner, received, known=("name", "trainable")):
+    """Keyword arguments for a base class which would lose others silently."""
+    unknown = [name for name in received if name not in known]
+    if unknown:
+        parameters = inspect.signature(type(owner).__init__).parameters
+        own = [*parameters][1:-1]  # without `self` and `kwargs`
+        raise TypeError(
+            f"The arguments of `{type(owner).__name__}` must be of "
+            f"{[*own, *known]}. Received: {', '.join(unknown)}"
+        )
+    return received
 
 
 # Modalities

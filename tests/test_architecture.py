@@ -2,6 +2,7 @@
 
 import ast
 import collections
+import doctest
 import importlib
 import inspect
 import pathlib
@@ -285,7 +286,20 @@ def test_examples_of_the_docstrings_run(subpackage, tmp_path, monkeypatch):
                 exec(compile(block, f"{name} example", "exec"), {})
         except Exception:
             failures.append(traceback.format_exc())
+        prompts = doctest.DocTestParser().get_doctest(
+            inspect.getdoc(obj), public_names(subpackage), name, None, 0
+        )
+        doctest.DocTestRunner().run(prompts, out=failures.append)
     check(failures)
+
+
+def public_names(subpackage):
+    """All that examples after `>>>` may use without an import."""
+    return {
+        name.rpartition(".")[2]: obj
+        for name, obj in PUBLIC.items()
+        if name.startswith(f"{subpackage}.")
+    }
 
 
 def test_models_are_at_the_top_level():

@@ -442,6 +442,34 @@ def test_bad_ids(ids, error, match):
         checks.ids("ids", ids)
 
 
+# What a constructor needs.
+_NEEDED = {
+    "vocabulary_size": 5,
+    "sequence_length": 4,
+    "output_dim": 2,
+    "output_shape": (8, 8, 3),
+    "layer": LAYER,
+    "preprocessor": kx.networks.SpeechPreprocessor(),
+}
+LAYERS = [
+    getattr(room, name)
+    for room in (kx.layers, kx.networks)
+    for name in room.__all__
+    if inspect.isclass(getattr(room, name))
+]
+
+
+@pytest.mark.parametrize("cls", LAYERS, ids=lambda cls: cls.__name__)
+def test_layers_take_no_unknown_arguments(cls):
+    needed = {
+        name: _NEEDED[name]
+        for name, parameter in inspect.signature(cls).parameters.items()
+        if parameter.default is parameter.empty and name != "kwargs"
+    }
+    with pytest.raises((TypeError, ValueError), match="output_sequence"):
+        cls(**needed, output_sequence_length=4)
+
+
 def test_ids_of_another_length():
     with pytest.raises(ValueError, match=r"shape \(3,\).*y.shape=\(2,\)"):
         checks.ids("y", [1, 2], 3)

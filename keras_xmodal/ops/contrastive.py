@@ -146,6 +146,8 @@ def sigmoid_contrastive(
     """
     positives, negatives, logits = _prepare(positives, logits, mask)
     valid = ops.logical_or(positives, negatives)
+    # Before the maths: a gradient of NaN stays NaN where nothing uses it.
+    logits = ops.where(valid, logits, 0.0)
     losses = ops.softplus(logits) - ops.where(positives, logits, 0.0)
     losses = ops.where(valid, losses, 0.0)
     if mask is not None:

@@ -34,7 +34,7 @@ def alignment(x: TensorLike, y: TensorLike, exponent: float = 2.0) -> Tensor:
     x, y = _embeddings(x, "x"), _embeddings(y, "y")
     checks.same_shape(x=x.shape, y=y.shape)
     square = ops.sum(ops.square(x - y), axis=-1)  # (items,)
-    return ops.mean(ops.power(square, exponent / 2.0))
+    return ops.mean(_power(square, exponent / 2.0))
 
 
 def uniformity(x: TensorLike, t: float = 2.0, chunk_size: int = 1024) -> Tensor:
@@ -124,7 +124,16 @@ def modality_gap(x: TensorLike, y: TensorLike) -> Tensor:
     """
     x, y = _embeddings(x, "x"), _embeddings(y, "y")
     checks.same_dim(x=x.shape, y=y.shape)
-    return ops.norm(ops.mean(x, axis=0) - ops.mean(y, axis=0))
+    difference = ops.mean(x, axis=0) - ops.mean(y, axis=0)
+    return _power(ops.sum(ops.square(difference)), 0.5)
+
+
+def _power(x, exponent):
+    """A positive power of what is not negative; of 0, the gradient is 0."""
+    positive = x > 0
+    return ops.where(
+        positive, ops.power(ops.where(positive, x, 1.0), exponent), 0.0
+    )
 
 
 def _embeddings(x, argument):

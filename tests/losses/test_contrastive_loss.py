@@ -1,6 +1,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import keras_xmodal as kx
 from keras_xmodal import losses
@@ -122,6 +123,27 @@ def test_targets_of_another_length_are_refused():
         losses.InfoNCE()(np.arange(6), LOGITS, sample_weight=np.ones(5))
     with pytest.raises(ValueError, match=r"`y_pred` must have shape.*\(6,\)"):
         losses.InfoNCE()(np.arange(6), LOGITS[0])
+
+
+@each_loss
+@pytest.mark.parametrize("of", ["examples", "pairs"])
+def test_what_has_weight_0_may_be_nan(cls, of):
+    """It changes neither the value nor the gradient of the others."""
+    logits = LOGITS[:3, :3].copy()
+    weights = np.ones((3, 3) if of == "pairs" else 3, "float32")
+    weights[2] = 0
+    logits[2] = np.nan
+    if of == "examples":
+        logits[:, 2] = np.nan
+    found = []
+    for nothing in (np.nan, 0.0):
+        z = tf.constant(np.nan_to_num(logits, nan=nothing))
+        with tf.GradientTape() as tape:
+            tape.watch(z)
+            value = cls()(np.arange(3), z, weights)
+        found.append((value, tape.gradient(value, z)))
+    np.testing.assert_allclose(found[0][0], found[1][0])
+    np.testing.assert_allclose(found[0][1], found[1][1])
 
 
 # Positives .5, .9, .4; of rows, with a margin of .3.

@@ -86,6 +86,21 @@ def test_compiled_equals_eager(jit_compile):
     np.testing.assert_allclose(compiled(x, y), expected, rtol=1e-5)
 
 
+def test_gradients_where_embeddings_are_equal():
+    x = tf.constant(unit(3, 4))
+    y = tf.concat([x[:2], -x[2:]], axis=0)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(x)
+        distance = diagnostics.alignment(x, y, exponent=1.0)
+        gap = diagnostics.modality_gap(x, x[::-1])
+    gradient = tape.gradient(distance, x)
+    # Of the mean distance, the pair that is apart has |gradient| 1/3.
+    np.testing.assert_allclose(
+        np.linalg.norm(gradient, axis=1), [0, 0, 1 / 3], atol=1e-6
+    )
+    assert np.isfinite(tape.gradient(gap, x)).all()
+
+
 def test_bad_input():
     x = unit(4, 3)
     with pytest.raises(ValueError, match=r"`x` and `y` .* x.shape=\(4, 3\)"):

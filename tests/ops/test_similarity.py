@@ -67,6 +67,15 @@ def test_relative_representation_is_a_distribution_over_anchors():
     np.testing.assert_allclose(outputs**2, shares, rtol=1e-5)
 
 
+def test_relative_representation_has_a_gradient_at_low_temperatures():
+    x = tf.constant([[1.0, 0.0], [0.6, 0.8]])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = ops.relative_representation(x, -np.eye(2), temperature=1e-3)
+        total = tf.reduce_sum(tf.abs(y))
+    assert np.isfinite(tape.gradient(total, x)).all()
+
+
 def test_relative_representation_joins_what_each_has_of_its_own():
     rng = np.random.default_rng(0)
     texts = np.eye(40)[:20]

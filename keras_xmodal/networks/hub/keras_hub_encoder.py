@@ -5,6 +5,7 @@ import re
 import keras
 from keras import ops
 
+from keras_xmodal import checks
 from keras_xmodal.saving import (
     deserialize_config,
     layer_states,
@@ -34,6 +35,7 @@ class KerasHubEncoder(keras.Model):
         padding_id=0,
         **kwargs,
     ):
+        checks.keyword_arguments(self, kwargs)
         network, main = _used_part(backbone, modality, pooling)
         declared = network.input[main]
         if rescaling is not None and "int" in declared.dtype:

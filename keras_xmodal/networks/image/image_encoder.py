@@ -84,6 +84,7 @@ class ImageEncoder(keras.Model):
         dtype: str | keras.DTypePolicy | None = None,
         **kwargs,
     ):
+        checks.keyword_arguments(self, kwargs)
         image_size = checks.image_size("image_size", image_size)
         linear_path = checks.boolean("linear_path", linear_path)
         filters = blocks.check_filters(filters, linear_path)

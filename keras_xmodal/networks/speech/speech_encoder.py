@@ -129,6 +129,7 @@ class SpeechEncoder(keras.Model):
         dtype: str | keras.DTypePolicy | None = None,
         **kwargs,
     ):
+        checks.keyword_arguments(self, kwargs)
         num_frames = checks.positive_integer("num_frames", num_frames)
         num_mel_bins = checks.positive_integer("num_mel_bins", num_mel_bins)
         filters = checks.positive_integers("filters", filters)

@@ -73,6 +73,7 @@ class TextEncoder(keras.Model):
         dtype: str | keras.DTypePolicy | None = None,
         **kwargs,
     ):
+        checks.keyword_arguments(self, kwargs)
         vocabulary_size = checks.integer(
             "vocabulary_size", vocabulary_size, least=2
         )

@@ -11,6 +11,9 @@ from keras_xmodal import checks
 from keras_xmodal.networks.text.strings import to_one_text_each, to_strings
 from keras_xmodal.saving import register
 
+# Those of its base are others than `**kwargs` are said to be.
+_LAYER_ARGUMENTS = ("name", "trainable", "dtype", "autocast")
+_LAYER_ARGUMENTS += ("activity_regularizer",)
 _START, _END = "<", ">"  # no text holds them, once standardized
 
 
@@ -112,6 +115,7 @@ class TextPreprocessor(keras.layers.TextVectorization):
         keep_symbols: bool = False,
         **kwargs,
     ):
+        checks.keyword_arguments(self, kwargs, _LAYER_ARGUMENTS)
         # Two ids are those of padding and of unknown tokens.
         max_tokens = checks.integer(
             "max_tokens", max_tokens, least=3, optional=True
@@ -302,6 +306,7 @@ class TextPreprocessor(keras.layers.TextVectorization):
             "sparse",
             "ragged",
             "encoding",
+            "vocabulary_size",
         ):
             del config[key]
         config["max_tokens"] = self.max_tokens
@@ -335,6 +340,7 @@ class TextPreprocessor(keras.layers.TextVectorization):
         widths = self.ngrams
         if isinstance(widths, int):
             widths = tuple(range(1, widths + 1))
+        widths = tuple(dict.fromkeys(widths))
         return tf.strings.ngrams(
             tokens,
             ngram_width=widths,

@@ -68,6 +68,7 @@ class TransformerTextEncoder(keras.Model):
         dtype: str | keras.DTypePolicy | None = None,
         **kwargs,
     ):
+        checks.keyword_arguments(self, kwargs)
         vocabulary_size = checks.integer(
             "vocabulary_size", vocabulary_size, least=2
         )

@@ -96,6 +96,7 @@ class VideoEncoder(keras.Model):
         dtype: str | keras.DTypePolicy | None = None,
         **kwargs,
     ):
+        checks.keyword_arguments(self, kwargs)
         num_frames = checks.positive_integer("num_frames", num_frames)
         image_size = checks.image_size("image_size", image_size)
         filters = checks.positive_integers("filters", filters)

@@ -272,6 +272,13 @@ def test_word_ngrams():
     assert sorted(pairs.get_vocabulary()[2:]) == ["apple pie", "red apple"]
 
 
+def test_each_width_of_ngrams_counts_once():
+    preprocessor = TextPreprocessor(ngrams=(2, 1, 2))
+    preprocessor.adapt(["a b"])
+    assert preprocessor(["a b"]).shape == (1, 3)
+    assert preprocessor.get_config()["ngrams"] == (2, 1, 2)
+
+
 def test_characters_know_the_edges_of_words():
     preprocessor = adapted(["Ab b"], split="character")
     assert tokens_of(preprocessor, "AB, b") == list("<ab b>")
@@ -406,10 +413,13 @@ def test_without_a_vocabulary():
         ({"ngrams": (1, -2)}, "`ngrams` must be"),
         ({"ngrams": ()}, "`ngrams` must be"),
         ({"sequence_length": 0}, "`sequence_length` must be"),
+        ({"output_sequence_length": 4}, "'sequence_length'.*: output_seq"),
+        ({"encoding": "latin-1"}, "Received: encoding"),
+        ({"ragged": True, "standardize": None}, "ragged, standardize"),
     ],
 )
 def test_wrong_arguments(kwargs, match):
-    with pytest.raises(ValueError, match=match):
+    with pytest.raises((TypeError, ValueError), match=match):
         TextPreprocessor(**kwargs)
 
 
