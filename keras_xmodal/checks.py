@@ -8,6 +8,7 @@ ValueError. A bool is no number, and 2.0 no integer. With `optional=True`,
 None is allowed and returned.
 """
 
+import datetime
 import inspect
 import math
 import numbers
@@ -26,8 +27,15 @@ _LARGEST_FLOAT = float(np.finfo(np.float32).max)
 # Kinds of NumPy dtypes whose values can be equal to each other.
 ID_FAMILIES = ("biu", "f", "c", "U", "S", "M", "m")
 _MODALITY_NAME = re.compile("[A-Za-z][A-Za-z0-9_]*")
-# What a plain sequence must hold throughout, or NumPy has converted it.
-_PYTHON_TYPES = {"U": str, "S": bytes, "f": float}
+# Kinds of objects that ids may be, and their dtypes; None for NumPy's choice.
+_ID_TYPES = (
+    ((str, bytes), object),
+    ((bool, np.bool_), bool),
+    (numbers.Integral, None),
+    ((float, np.floating), None),
+    ((datetime.date, np.datetime64), "datetime64"),
+    ((datetime.timedelta, np.timedelta64), "timedelta64"),
+)
 
 
 # Numbers
@@ -523,22 +531,36 @@ def same_dim(**shapes):
 
 
 def embeddings(argument, value, dtype="float32") -> np.ndarray:
-    """Finite vectors of shape `(examples, dim)`, as floats of this dtype."""
+    """Finite vectors of shape `(examples, dim)`, as floats of this dtype.
+
+    With `dtype=None`, float32 or what they have that is more exact.
+    """
     value = real_numbers(argument, value)
     if value.ndim != 2 or 0 in value.shape:
         raise ValueError(
             f"`{argument}` must have shape (examples, dim), neither being 0. "
             f"Received: {argument}.shape={value.shape}"
         )
-    return finite(argument, value.astype(dtype))
+    finite(argument, value)
+    with np.errstate(over="ignore"):
+        floats = value.astype(dtype or np.result_type(value, "float32"))
+    if not np.isfinite(floats).all():
+        raise ValueError(
+            f"`{argument}` must be numbers that {floats.dtype} holds, up to "
+            f"{np.finfo(floats.dtype).max:g}. "
+            f"Received: {argument} from {value.min():g} to {value.max():g}"
+        )
+    return floats
 
 
 def ids(argument, value, length=None) -> np.ndarray:
     """Ids of shape `(examples,)`, of any dtype whose values can be equal.
 
-    Objects that are all strings, or bytes of UTF-8, become a string array.
+    Strings and bytes of UTF-8 are of one kind, a string array.
     """
     array = _numpy(argument, value)
+    if array.dtype.kind in "fU" and not hasattr(value, "dtype"):
+        array = _numpy(argument, value, object)  # which are not converted
     if array.ndim != 1 or length not in (None, len(array)):
         expected = "examples" if length is None else length
         raise ValueError(
@@ -546,22 +568,13 @@ def ids(argument, value, length=None) -> np.ndarray:
             f"Received: {argument}.shape={array.shape}"
         )
     kind = array.dtype.kind
-    if kind == "O":
-        array = _string_array(argument, array)
-    elif kind == "T":
-        array = array.astype(str)
+    if kind in "OST":
+        array = _id_array(argument, array.astype(object))
     elif not any(kind in family for family in ID_FAMILIES):
         raise TypeError(
             f"`{argument}` must be numbers, strings or dates. "
             f"Received: {argument} of dtype {array.dtype}"
         )
-    elif kind in _PYTHON_TYPES and not hasattr(value, "dtype"):
-        allowed = (_PYTHON_TYPES[kind], np.generic)
-        if not all(isinstance(item, allowed) for item in value):
-            raise TypeError(
-                f"`{argument}` must be of one type. "
-                f"Received: types {_type_names(value)}"
-            )
     missing = array != array
     if missing.any():
         raise ValueError(
@@ -751,19 +764,52 @@ def _shape_rule(expected):
     return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
 
 
-def _string_array(argument, array):
-    if all(isinstance(value, bytes) for value in array):
-        array = np.array([value.decode("utf-8") for value in array])
-    if all(isinstance(value, str) for value in array):
-        return array.astype(str)
-    raise TypeError(
-        f"`{argument}` must be of a NumPy dtype with equality, or all strings. "
-        f"Received: objects of types {_type_names(array)}"
-    )
+def _id_array(argument, objects):
+    """Objects of one kind as an array that has no objects."""
+    fitting = [
+        pair
+        for pair in _ID_TYPES
+        if all(isinstance(value, pair[0]) for value in objects)
+    ]
+    if not fitting:
+        names = sorted({type(value).__name__ for value in objects})
+        raise TypeError(
+            f"`{argument}` must be numbers, strings or dates, of one type. "
+            f"Received: objects of types {names}"
+        )
+    kinds, dtype = fitting[0]
+    if dtype is object:
+        return _id_strings(argument, objects)
+    if kinds is numbers.Integral and len(objects):
+        low, high = min(objects), max(objects)
+        if not -(2**63) <= low <= high < 2 ** (63 if low < 0 else 64):
+            raise ValueError(
+                f"`{argument}` must fit one integer dtype of 64 bits. "
+                f"Received: ids from {low} to {high}"
+            )
+        dtype = "int64" if high < 2**63 else "uint64"
+    return np.array(objects.tolist(), dtype)
 
 
-def _type_names(values):
-    return sorted({type(value).__name__ for value in values})
+def _id_strings(argument, objects):
+    try:
+        strings = [
+            value.decode() if isinstance(value, bytes) else value
+            for value in objects
+        ]
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"`{argument}` must be strings or bytes of UTF-8. "
+            f"Received: {error.object!r}"
+        ) from error
+    # NumPy takes them for the end.
+    padded = [string for string in strings if string.endswith("\0")]
+    if padded:
+        raise ValueError(
+            f"`{argument}` must not end in a null character. "
+            f"Received: {padded[0]!r}"
+        )
+    return np.array(strings, str)
 
 
 def _type_error(argument, rule, value):

@@ -1,5 +1,6 @@
 """The rules of arguments: what is allowed, what it becomes, what is refused."""
 
+import datetime
 import inspect
 import json
 import pathlib
@@ -395,6 +396,7 @@ def test_embeddings_become_float32():
         (np.ones((3, 0)), ValueError, r"`x` must have shape .*\(3, 0\)"),
         ([[1.0], [np.nan]], ValueError, r"NaN or .* in 1 of 2 .* example 1"),
         ([[np.inf], [1.0]], ValueError, r"NaN or .* in 1 of 2 .* example 0"),
+        ([[1e300, 0.0]], ValueError, "float32 holds.*from 0 to 1e.300"),
         ([["a"]], TypeError, "`x` must be real numbers.*<U1"),
     ],
 )
@@ -409,7 +411,20 @@ def test_bad_embeddings(value, error, match):
         ([1, 2], "int64"),
         (np.array([1, 2], "uint8"), "uint8"),
         (["a", "été"], "<U3"),
-        ([b"a", b"bc"], "S2"),
+        ([b"a", b"bc"], "<U2"),
+        (np.array(["été".encode(), b"a"]), "<U3"),
+        ([b"a", "été"], "<U3"),
+        (np.array(["a", "bc"], np.dtypes.StringDType()), "<U2"),
+        (["a\0b"], "<U3"),
+        (np.array([1, 2], object), "int64"),
+        (np.array([0.5, 2.0], object), "float64"),
+        ([2**63, 1], "uint64"),
+        ([datetime.date(2024, 1, 1)], "datetime64[D]"),
+        (
+            [datetime.date(2024, 1, 1), datetime.datetime(2024, 1, 1, 12)],
+            "datetime64[us]",
+        ),
+        ([datetime.timedelta(1)], "timedelta64[us]"),
         (np.array(["a", "bc"], object), "<U2"),
         (tf.constant(["a", "été"]), "<U3"),
         (np.array(["2024-01-01"], "datetime64[D]"), "datetime64[D]"),
@@ -429,8 +444,11 @@ def test_ids_of_any_type(ids, dtype):
         ([[1]], ValueError, r"`ids` must have shape .*\(1, 1\)"),
         ([1, "a"], TypeError, r"one type.*\['int', 'str'\]"),
         ([1, 0.5], TypeError, r"one type.*\['float', 'int'\]"),
-        ([2**63, -1], TypeError, "`ids` must be"),
-        ([2**80], TypeError, "`ids` must be of a NumPy dtype.*int"),
+        ([2**63, -1], ValueError, "64 bits.*from -1 to 9223"),
+        ([2**80], ValueError, "64 bits.*1208925819614629174706176"),
+        (["a\0", "a"], ValueError, r"end in a null .*'a\\x00'"),
+        ([b"\xff", b"a"], ValueError, r"UTF-8.*xff"),
+        ([object()], TypeError, "numbers, strings or dates.*object"),
         ([None, "a"], TypeError, r"NoneType', 'str"),
         (np.array([1.0, np.nan]), ValueError, "not be NaN.*1 of 2"),
         (np.array(["NaT"], "datetime64[D]"), ValueError, "not be NaN or NaT"),

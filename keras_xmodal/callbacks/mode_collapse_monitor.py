@@ -209,14 +209,13 @@ class ModeCollapseMonitor(GenerationCallback):
 
 def _ids(conditions):
     """Integers of shape `(examples,)`, equal where conditions are."""
-    columns = [
-        np.unique(
-            # Of objects, bytes would be addresses.
-            value.astype(str) if value.dtype.kind == "O" else value,
-            axis=0,
-            return_inverse=True,
-        )[1].reshape(-1)
-        for value in keras.tree.flatten(conditions)
-    ]
-    rows = np.stack(columns, axis=1)
+    columns = map(_codes, keras.tree.flatten(conditions))
+    return _codes(np.stack(list(columns), axis=1))
+
+
+def _codes(rows):
+    if rows.dtype.kind == "O":  # Strings, or files: NumPy cuts their zeros.
+        known = {}
+        keys = map(tuple, rows.reshape(len(rows), -1).tolist())
+        return np.array([known.setdefault(key, len(known)) for key in keys])
     return np.unique(rows, axis=0, return_inverse=True)[1].reshape(-1)

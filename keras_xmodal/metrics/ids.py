@@ -17,7 +17,7 @@ def concatenate_ids(arrays, argument="ids"):
 
     Raises:
         TypeError: If they are of different kinds, such as numbers and strings.
-        ValueError: If no integer dtype holds all of them.
+        ValueError: If no integer dtype, or unit of time, holds all of them.
     """
     families = {
         family
@@ -42,7 +42,28 @@ def concatenate_ids(arrays, argument="ids"):
                 f"Received: ids from {low} to {high}"
             )
         arrays = [array.astype(dtype) for array in arrays]
+    if families <= {"M", "m"}:
+        arrays = _of_one_unit(arrays, argument)
     return np.concatenate(arrays)
+
+
+def _of_one_unit(arrays, argument):
+    """Dates or durations of several units, none of which may overflow."""
+    try:
+        dtype = np.result_type(*arrays)
+        joined = [array.astype(dtype) for array in arrays]
+        exact = all(
+            (one.astype(array.dtype) == array).all()
+            for one, array in zip(joined, arrays, strict=True)
+        )
+    except (TypeError, OverflowError):
+        exact = False
+    if not exact:
+        raise ValueError(
+            f"`{argument}` must fit one unit of time. Received: dtypes "
+            f"{[str(array.dtype) for array in arrays]}"
+        )
+    return joined
 
 
 def match_ids(*arrays, argument="ids"):
@@ -57,7 +78,7 @@ def match_ids(*arrays, argument="ids"):
 
     Raises:
         TypeError: If they are of different kinds.
-        ValueError: If no integer dtype holds all of them.
+        ValueError: If no integer dtype, or unit of time, holds all of them.
     """
     merged = concatenate_ids(arrays, argument)
     _, codes = np.unique(merged, return_inverse=True)

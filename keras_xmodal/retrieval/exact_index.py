@@ -68,7 +68,15 @@ class ExactIndex:
 
     def __contains__(self, item_id):
         """Whether any modality has a row of this id."""
-        return any(bool(np.any(r.ids == item_id)) for r in self._rows.values())
+        try:
+            item = checks.ids("item_id", [item_id])
+            known = [
+                concatenate_ids([rows.ids, item])
+                for rows in self._rows.values()
+            ]
+        except (TypeError, ValueError):  # Of another kind or size.
+            return False
+        return any(bool(np.any(ids[:-1] == ids[-1])) for ids in known)
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -93,8 +101,8 @@ class ExactIndex:
                 the same length: row `i` of each modality has id `i`. Or
                 embeddings of shape `(rows, dim)`, of any length.
             ids: Array of shape `(rows,)`: numbers, strings or dates, of one
-                kind in the whole index. None: integers that follow the
-                largest so far, from 0.
+                kind in the whole index; bytes are strings in UTF-8. None:
+                integers that follow the largest so far, from 0.
             modality: Name of the modality of embeddings.
 
         Raises:
@@ -116,7 +124,7 @@ class ExactIndex:
                 + (f", index of dim {known.pop()}" if known else "")
             )
         if ids is None:
-            ids = np.arange(self._next_id, self._next_id + num_rows)
+            ids = self._next_ids(num_rows)
         ids = checks.ids("ids", ids, num_rows)
         kinds = [np.empty(0, rows.dtype) for rows in self._rows.values()]
         concatenate_ids([*kinds, ids])  # raises if they do not fit
@@ -127,6 +135,17 @@ class ExactIndex:
         self._rows = {**self._rows, **extended}
         if ids.dtype.kind in "iu":
             self._next_id = max(self._next_id, int(ids.max()) + 1)
+
+    def _next_ids(self, num_rows):
+        last = self._next_id + num_rows - 1
+        if last >= 2**64:
+            raise ValueError(
+                "`ids` must be given where none of 64 bits is left after the "
+                f"largest. Received: ids=None, largest id {self._next_id - 1}"
+            )
+        dtype = "int64" if last < 2**63 else "uint64"
+        first = np.array(self._next_id, dtype)
+        return first + np.arange(num_rows, dtype=dtype)
 
     def remove(
         self, ids: Sequence | np.ndarray, modality: str | None = None

@@ -18,13 +18,19 @@ def check_encodes(model):
 def unit_embeddings(model, x, modality, argument) -> dict[str, np.ndarray]:
     """Encode raw examples, or take embeddings, and normalise them."""
     if not isinstance(x, dict):
+        if not _is_array(x):
+            raise TypeError(
+                f"`{argument}` must be a dict {{modality: raw examples}}, or "
+                "an array of embeddings of shape (rows, dim). "
+                f"Received: {argument} of type {type(x).__name__}"
+            )
         if not isinstance(modality, str):
             raise TypeError(
                 f"`modality` must name the modality of `{argument}`, unless "
                 "that is a dict {modality: raw examples}. "
                 f"Received: modality={modality!r}"
             )
-        return {modality: _normalize(checks.embeddings(argument, x))}
+        return {modality: _normalize(checks.embeddings(argument, x, None))}
     if modality is not None:
         raise ValueError(
             f"`modality` must be left out where `{argument}` is a dict. "
@@ -45,10 +51,15 @@ def unit_embeddings(model, x, modality, argument) -> dict[str, np.ndarray]:
             checks.embeddings(
                 f"model.encode({argument}[{name!r}])",
                 model.encode(value, modality=name),
+                None,
             )
         )
         for name, value in x.items()
     }
+
+
+def _is_array(x):
+    return isinstance(x, (list, tuple)) or hasattr(x, "__array__")
 
 
 def _normalize(embeddings):
@@ -57,4 +68,4 @@ def _normalize(embeddings):
     largest = np.abs(embeddings).max(axis=1, keepdims=True)
     embeddings = embeddings / np.where(largest > 0, largest, 1)
     norm = np.sqrt(np.sum(np.square(embeddings), axis=1, keepdims=True))
-    return embeddings / np.where(norm > 0, norm, 1)
+    return (embeddings / np.where(norm > 0, norm, 1)).astype("float32")

@@ -179,11 +179,10 @@ class ZeroShotClassifier:
         return next(iter(embeddings.values()))
 
     def _class_numbers(self, y, num_examples):
-        y = np.asarray(y)
-        if y.dtype.kind in "UO":
-            checks.shape("y", y.shape, (num_examples,))
+        y = checks.ids("y", y, num_examples)
+        if y.dtype.kind == "U":
             numbers = {name: i for i, name in enumerate(self.class_names)}
-            unknown = [name for name in y if name not in numbers]
+            unknown = [name for name in y.tolist() if name not in numbers]
             if unknown:
                 raise ValueError(
                     "`y` must hold class names or numbers. "

@@ -20,6 +20,24 @@ def test_concatenation_keeps_every_id():
         join([np.array([1]), np.array(["1"])])
 
 
+def test_dates_of_several_units():
+    days = np.array(["2020-01-01", "2020-01-02"], "datetime64[D]")
+    exact = np.array(["2020-01-01"], "datetime64[ns]")
+    assert [codes.tolist() for codes in ids.match_ids(days, exact)] == [
+        [0, 1],
+        [0],
+    ]
+    for dates in (["3000-01-01"], ["1000-01-01"]):
+        far = np.array(dates, "datetime64[D]")
+        for arrays in ((far, exact), (exact, far)):
+            with pytest.raises(ValueError, match=r"one unit of time.*64.ns"):
+                ids.concatenate_ids(arrays)
+    with pytest.raises(ValueError, match="one unit of time"):
+        ids.concatenate_ids(
+            [np.array([2**62], "m8[h]"), np.array([1], "m8[s]")]
+        )
+
+
 def test_matched_ids_are_equal_where_the_ids_are():
     a, b = ids.match_ids(np.array(["x", "y"]), np.array(["yy", "y", "x"]))
     assert (a[:, None] == b[None, :]).tolist() == [

@@ -159,6 +159,41 @@ def test_ids_keep_every_digit_and_letter():
     assert ids[:, 0].tolist() == ["a", "much longer"]
     assert "much" not in index
     assert 5 not in index
+    assert b"much longer" in index
+    assert None not in index
+
+
+def test_bytes_and_strings_are_one_kind():
+    index = ExactIndex()
+    index.add(unit(1), ids=[b"a"], modality="image")
+    index.add(unit(1), ids=np.array([b"bc"], object), modality="image")
+    index.add(unit(1), ids=np.array(["d"]), modality="image")
+    assert index.search(unit(1), 3)[0].tolist() == [["a", "bc", "d"]]
+    assert index.remove(np.array([b"a"])) == 1
+
+
+def test_dates_far_apart_stay_what_they_are():
+    index = ExactIndex()
+    far = np.array(["3000-01-01"], "datetime64[D]")
+    index.add(unit(1), ids=far, modality="image")
+    near = np.array(["2020-01-01"], "datetime64[ns]")
+    with pytest.raises(ValueError, match="one unit of time"):
+        index.add(unit(1), ids=near, modality="image")
+    assert far[0] in index
+    assert near[0] not in index
+    assert index.search(unit(1), 1)[0] == far
+
+
+def test_default_ids_up_to_the_last():
+    index = ExactIndex()
+    index.add(unit(1), ids=[2**63 - 1], modality="image")
+    index.add(unit(1), modality="image")
+    assert 2**63 in index
+    index.add(unit(1), ids=[2**64 - 2], modality="image")
+    with pytest.raises(ValueError, match=r"`ids` must be given.*184467"):
+        index.add(unit(2), modality="image")
+    index.add(unit(1), modality="image")
+    assert 2**64 - 1 in index
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,10 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_xmodal.retrieval.queries import unit_embeddings
+
+DATA = tf.data.Dataset.from_tensor_slices({"image": [[1.0]]})
 
 
 class Model:
@@ -19,7 +22,7 @@ def test_raw_examples_are_encoded():
 
 def test_rows_have_length_one_whatever_their_scale():
     rng = np.random.default_rng(0)
-    x = rng.normal(size=(5, 8)) * np.array([[1e-30, 1e-3, 1, 1e3, 1e30]]).T
+    x = rng.normal(size=(5, 8)) * np.array([[1e-300, 1e-3, 1, 1e3, 1e300]]).T
     found = unit_embeddings(None, x, "image", "x")["image"]
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, rtol=1e-6)
 
@@ -37,6 +40,8 @@ def test_zero_rows_stay_zero():
         (Model(), {1: [1]}, None, ValueError, r"by name.*keys \[1\]"),
         (Model(), {"image": [[1]]}, "image", ValueError, "must be left out"),
         (None, [[1.0]], None, TypeError, "`modality` must name"),
+        (None, DATA, None, TypeError, "`x` must be a dict.*TensorSlice"),
+        (None, DATA, "image", TypeError, "`x` must be a dict.*TensorSlice"),
         (Model(), {"text": [[np.nan]]}, None, ValueError, r"encode\(x\['te"),
         (None, [1.0], "image", ValueError, "`x` must have shape"),
     ],

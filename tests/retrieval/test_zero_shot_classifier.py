@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from keras_xmodal.retrieval import ZeroShotClassifier
 
@@ -110,11 +111,13 @@ def test_evaluation_matches_scikit_learn():
 def test_names_are_labels_too():
     classifier = ZeroShotClassifier(Model(), NAMES)
     x, y = pictures([0, 1, 2, 3], noise=0.4), np.array([0, 1, 2, 2])
-    by_number, by_name = (
-        classifier.evaluate(x, labels) for labels in (y, [NAMES[i] for i in y])
-    )
-    for key in by_number:
-        np.testing.assert_array_equal(by_number[key], by_name[key])
+    by_number = classifier.evaluate(x, y)
+    names = [NAMES[i] for i in y]
+    content = [name.encode() for name in names]
+    for labels in (names, np.array(names), content, tf.constant(names)):
+        by_name = classifier.evaluate(x, labels)
+        for key in by_number:
+            np.testing.assert_array_equal(by_number[key], by_name[key])
 
 
 def test_collapsed_model_is_at_chance():
