@@ -477,6 +477,16 @@ def broadcast(**shapes):
             )
 
 
+def left_out(rule, **arguments):
+    """Refuse arguments, by their names, that are given and say nothing."""
+    for argument, value in arguments.items():
+        if value is not None and value != [] and value != {}:
+            raise ValueError(
+                f"{rule}: leave `{argument}` out. "
+                f"Received: {argument}={value!r}"
+            )
+
+
 def boolean(argument, value):
     """True or False."""
     if isinstance(value, (bool, np.bool_)):

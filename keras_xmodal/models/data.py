@@ -305,6 +305,20 @@ def assert_usable(x, sample_weight):
         tf.debugging.assert_non_negative(value, rule)
 
 
+def check_target(y, dim):
+    """Check targets that are vectors; numbers where their size is 1."""
+    shape = getattr(y, "shape", None)
+    if getattr(shape, "rank", 0) is None:
+        return
+    also = [(None,)] if dim == 1 else []
+    checks.shape("y", np.shape(y), (None, dim), *also)
+
+
+def as_vectors(y):
+    """Targets of shape `(examples, 1)` where they are numbers."""
+    return y[:, None] if y is not None and len(y.shape) == 1 else y
+
+
 def check_some_weight(sample_weight):
     """Check that weights leave something to learn or to evaluate."""
     leaves = keras.tree.flatten(sample_weight)

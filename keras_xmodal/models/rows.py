@@ -16,7 +16,16 @@ _TRACING = threading.RLock()
 
 
 def apply_to_rows(
-    model, key, function, x, rows=(), present=None, *, batch_size, seed=None
+    model,
+    key,
+    function,
+    x,
+    rows=(),
+    present=None,
+    *,
+    batch_size,
+    seed=None,
+    check=None,
 ):
     """Apply a function to examples, batch by batch, preprocessing included.
 
@@ -33,6 +42,8 @@ def apply_to_rows(
         present: Dict `{modality: boolean (examples,)}`, or None.
         batch_size: Positive integer.
         seed: Integer of the noise, or None for a random one.
+        check: Function of NumPy arrays, prepared `x` and `present`, that
+            raises where they are wrong; or None.
 
     Returns:
         NumPy arrays, in the structure of what `function` returns.
@@ -40,7 +51,7 @@ def apply_to_rows(
     checks.positive_integer("batch_size", batch_size)
     seed = resolve_seed(seed)
     data = x, present or {}, rows
-    compiled = _compiled(model, key, function, data)
+    compiled = _compiled(model, key, function, data, check)
     count = len(keras.tree.flatten(data)[0])
     outputs = []
     for start in range(0, count, batch_size):
@@ -52,7 +63,7 @@ def apply_to_rows(
         try:
             output = compiled(*_plain(batch), *noise)
         except tf.errors.InvalidArgumentError:
-            _prepare(model, *batch[:2])  # Raises what a user can read.
+            _prepare(model, *batch[:2], check)  # Raises what can be read.
             raise
         outputs.append(keras.tree.map_structure(lambda y: y.numpy(), output))
     return keras.tree.map_structure(
@@ -60,7 +71,7 @@ def apply_to_rows(
     )
 
 
-def _compiled(model, key, function, data):
+def _compiled(model, key, function, data, check):
     """The function of a model for a kind of data, traced for any size."""
     x = data[0]
     is_prepared = isinstance(x, Preprocessed)
@@ -71,10 +82,10 @@ def _compiled(model, key, function, data):
     if kind in model._functions:
         return model._functions[kind]
     with _TRACING:
-        return _trace(model, key, kind, function, data, specs)
+        return _trace(model, key, kind, function, data, specs, check)
 
 
-def _trace(model, key, kind, function, data, specs):
+def _trace(model, key, kind, function, data, specs, check):
     """Build the model where it is not yet, and trace for a kind of data."""
     is_prepared = isinstance(data[0], Preprocessed)
     _look(model, *data[:2])
@@ -85,7 +96,7 @@ def _trace(model, key, kind, function, data, specs):
             num_rows = tf.shape(keras.tree.flatten((x, present, rows))[0])[0]
             if is_prepared:
                 x = Preprocessed(x)
-            x = _prepare(model, x, present)
+            x = _prepare(model, x, present, check)
             first_row = tf.cast(first_row, "int32")
             noise = Noise(seed).latents(num_rows, first_row)
             return function(x, rows, noise)
@@ -97,13 +108,18 @@ def _trace(model, key, kind, function, data, specs):
     return model._functions[kind]
 
 
-def _prepare(model, x, present):
+def _prepare(model, x, present, check=None):
     """What a call takes."""
     if not keras.tree.flatten(x):
         return x
     if present:
         x = data_lib.fill_missing(x, present)
-    return model._prepare((x,), inputs=True)[0]
+    x = model._prepare((x,), inputs=True)[0]
+    if check is not None and tf.is_symbolic_tensor(keras.tree.flatten(x)[0]):
+        data_lib.check_in_graph(check, x, present)
+    elif check is not None:
+        check(*keras.tree.map_structure(np.asarray, (x, present)))
+    return x
 
 
 def _look(model, x, present):

@@ -649,6 +649,13 @@ def test_scores_of_a_gan_are_weighted():
 
 
 @each_model
+def test_arguments_of_compile_that_say_nothing_are_refused(make):
+    for argument in ("loss_weights", "weighted_metrics"):
+        with pytest.raises(ValueError, match=f"leave `{argument}` out"):
+            make().compile(**{argument: ["mse"]})
+
+
+@each_model
 def test_steps_per_epoch_goes_on_through_the_data(make):
     model = make()
     history = model.fit(

@@ -671,3 +671,22 @@ def test_pairs_whose_joined_names_are_equal(tmp_path):
     for name, layer in model.logit_scales.items():
         found = loaded.logit_scales[name].log_scale
         assert float(found) == float(layer.log_scale)
+
+
+@pytest.mark.parametrize("loss", ["mse", keras.losses.MeanSquaredError()])
+def test_targets_of_a_vector_are_vectors(loss):
+    x = np.random.default_rng(0).normal(size=(8, 3)).astype("float32")
+    y = x[:, 0]
+
+    def evaluate(size, y, loss=loss):
+        keras.utils.set_random_seed(0)
+        model = kx.EmbeddingModel(3, size)
+        model.compile(loss=loss, run_eagerly=True)
+        return model.evaluate(x, y, verbose=0)
+
+    assert evaluate(1, y) == evaluate(1, y[:, None])
+    for wrong in (y, y[:, None]):
+        with pytest.raises(ValueError, match=r"`y` must have shape \(None, 8"):
+            evaluate(8, wrong)
+    classes = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    evaluate(8, np.arange(8), classes)

@@ -730,3 +730,44 @@ def test_predict_does_not_depend_on_its_batches():
     )
     np.testing.assert_allclose(gan.predict_on_batch(x), one, rtol=1e-5)
     np.testing.assert_allclose(gan(x), one, rtol=1e-5)
+
+
+@pytest.mark.parametrize("target", [None, "y"])
+def test_without_conditions_there_are_no_targets_beside_the_input(target):
+    y = np.random.default_rng(0).random((8, 2), "float32")
+    ids, weights = np.arange(8), np.ones(8)
+
+    def losses(*data, **kwargs):
+        gan = kx.GANModel(
+            generator=kx.networks.DenseGenerator(2),
+            discriminator=kx.networks.DenseDiscriminator(),
+            conditional=False,
+            target=target,
+            seed=0,
+        )
+        gan.compile(run_eagerly=True)
+        return gan.evaluate(*data, verbose=0, **kwargs)
+
+    def dataset(*parts):
+        return tf.data.Dataset.from_tensor_slices(parts).batch(4)
+
+    losses(y)
+    losses(y, ids)
+    losses(y, sample_weight=weights)
+    losses(dataset(y, ids, weights))
+    for wrong in ((y, y), (y, y[:, :1]), (dataset(y, y),)):
+        with pytest.raises(ValueError, match="`input_dim`"):
+            losses(*wrong)
+
+
+def test_a_number_of_examples_is_no_condition():
+    with pytest.raises(ValueError, match="num_examples=3"):
+        kx.GANModel(output_dim=2).generate(3)
+
+
+def test_scaling_of_the_loss_may_be_left_out(tmp_path):
+    gan = kx.GANModel(3, 2, dtype="mixed_float16")
+    gan.compile(auto_scale_loss=False)
+    gan.save(tmp_path / "gan.keras")
+    for model in (gan, keras.saving.load_model(tmp_path / "gan.keras")):
+        assert type(model.generator_optimizer) is keras.optimizers.Adam

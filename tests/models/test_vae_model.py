@@ -620,3 +620,124 @@ def test_joint_encoders_need_all_modalities_once():
     )
     with pytest.raises(ValueError, match=r"without \['image', 'speech'\]"):
         model({"text": DATA["text"]})
+
+
+# Targets and samples.
+
+
+def vectors(output_dim):
+    keras.utils.set_random_seed(0)
+    model = kx.VAEModel(6, 2, output_dim, seed=0)
+    model.compile(run_eagerly=True)
+    return model
+
+
+def as_dataset(*parts):
+    return tf.data.Dataset.from_tensor_slices(parts).batch(16)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        lambda model, x, y: model.evaluate(x, y, verbose=0, batch_size=16),
+        lambda model, x, y: model.evaluate(as_dataset(x, y), verbose=0),
+        lambda model, x, y: model.test_on_batch(x, y),
+        lambda model, x, y: model.compute_loss(x, y),
+    ],
+    ids=["arrays", "tf_data", "batch", "compute_loss"],
+)
+def test_numbers_are_targets_of_size_1_alone(entry):
+    x, y = DATA["image"], DATA["text"][:, 0]
+    np.testing.assert_array_equal(
+        entry(vectors(1), x, y), entry(vectors(1), x, y[:, None])
+    )
+    for size in (2, 16, 32):  # Of the size of a batch, they would broadcast.
+        for target in (y, y[:, None]):
+            with pytest.raises(ValueError, match=r"`y` must have shape \(None"):
+                entry(vectors(size), x, target)
+
+
+def test_sizes_that_differ_need_targets():
+    model = vectors(4)
+    with pytest.raises(ValueError, match="`y` must hold targets"):
+        model.fit(DATA["image"], verbose=0)
+    with pytest.raises(ValueError, match="`log_likelihood` is of a model"):
+        model.log_likelihood(DATA["image"])
+    assert model.encode(DATA["image"]).shape == (32, 2)
+
+
+def test_modalities_have_noise_of_their_own():
+    """Of one probability, two coins fall alike by half."""
+
+    def coin():
+        return keras.layers.Dense(3, kernel_initializer="zeros")
+
+    model = kx.VAEModel(
+        encoders={"a": keras.layers.Dense(3), "b": keras.layers.Dense(3)},
+        decoders={"a": coin(), "b": coin()},
+        likelihoods={"a": "bernoulli", "b": "bernoulli"},
+        latent_dim=2,
+    )
+    model({"a": np.zeros((2, 3)), "b": np.zeros((2, 3))})
+    z = np.zeros((400, 2))
+    for sample in (
+        model.generate(400, "sample", seed=0),
+        model.generate(400, "sample"),
+        model.decode(z, "sample", seed=0),
+    ):
+        assert (sample["a"] == sample["b"]).mean() == pytest.approx(
+            0.5, abs=0.1
+        )
+
+
+@pytest.mark.parametrize("objective", ["mopoe", "cvae", "mmvae_plus"])
+@pytest.mark.parametrize("latent", ["mean", "sample"])
+def test_the_seed_decides_samples(objective, latent):
+    model = make_model(objective)
+    model(DATA)
+    x = {"text": DATA["text"]}
+    a, b, c = (
+        model.translate(x, "image", latent, "sample", seed=seed)
+        for seed in (0, 0, 1)
+    )
+    np.testing.assert_array_equal(a, b)
+    assert np.abs(a - c).max() > 0.1
+
+
+def test_log_likelihood_is_of_what_the_likelihoods_describe():
+    likelihoods = {"image": "bernoulli"}
+    model = kx.VAEModel({"image": 6, "text": 4}, 2, likelihoods=likelihoods)
+    text = {"text": DATA["text"]}
+    wrong = {**text, "image": DATA["image"]}
+    with pytest.raises(ValueError, match=r"`x\['image'\]` must be 0 or 1"):
+        model.log_likelihood(wrong, 2)
+    with pytest.raises(ValueError, match=r"`x\['image'\]` must be 0 or 1"):
+        model.log_likelihood(text, 2, given={"image": DATA["image"]})
+    missing = {"image": np.ones(32, "bool")}
+    assert np.isfinite(model.log_likelihood(wrong, 2, missing=missing)).all()
+    # Behind the first 32, and of what a preprocessor makes.
+    model = kx.VAEModel(
+        {"image": 6},
+        2,
+        likelihoods=likelihoods,
+        preprocessors={"image": keras.layers.Rescaling(1 / 255)},
+    )
+    raw = np.full((40, 6), 255, "uint8")
+    assert np.isfinite(model.log_likelihood({"image": raw}, 2)).all()
+    raw[39, 0] = 7
+    with pytest.raises(ValueError, match=r"`x\['image'\]` must be 0 or 1"):
+        model.log_likelihood({"image": raw}, 2)
+
+
+def test_a_conditional_likelihood_needs_its_target():
+    model = make_model("cvae")
+    model(DATA)
+    with pytest.raises(ValueError, match=r"must hold what.*\['image'\]"):
+        model.log_likelihood({"text": DATA["text"]})
+    with pytest.raises(ValueError, match="'image' missing in 1 examples"):
+        model.log_likelihood(DATA, missing={"image": np.arange(32) == 3})
+    given = {n: v for n, v in DATA.items() if n != "image"}
+    np.testing.assert_array_equal(
+        model.log_likelihood({"image": DATA["image"]}, 3, given, seed=0),
+        model.log_likelihood(DATA, 3, seed=0),
+    )

@@ -8,13 +8,29 @@ from keras import ops
 from keras_xmodal import checks, losses, saving
 from keras_xmodal.layers.logit_scale import LogitScale
 from keras_xmodal.models.base import MultimodalModel
-from keras_xmodal.models.data import is_array_data
+from keras_xmodal.models.data import (
+    as_vectors,
+    check_target,
+    is_array_data,
+)
 from keras_xmodal.models.embedding.weight_decay import exclude_from_weight_decay
 from keras_xmodal.models.encoders import check_input, feature_shape, symbolic
 from keras_xmodal.models.endpoint import Endpoint, named
 from keras_xmodal.models.rows import apply_to_rows
 from keras_xmodal.ops.replicas import gather_rows, num_replicas
 from keras_xmodal.ops.similarity import dot_similarity, l2_normalize
+
+# The losses of Keras whose targets have another shape than the outputs.
+_OF_CLASSES = (
+    keras.losses.SparseCategoricalCrossentropy,
+    keras.losses.sparse_categorical_crossentropy,
+    keras.losses.CategoricalGeneralizedCrossEntropy,
+    keras.losses.categorical_generalized_cross_entropy,
+    keras.losses.Circle,
+    keras.losses.circle,
+    keras.losses.CTC,
+    keras.losses.ctc,
+)
 
 
 @saving.register
@@ -220,20 +236,22 @@ class EmbeddingModel(MultimodalModel):
 
         Raises:
             TypeError: If the loss does not compare two modalities.
-            ValueError: If `metrics` are given: within a batch, they would
-                depend on the batch size.
+            ValueError: If `metrics` are given, which within a batch would
+                depend on the batch size, or `loss_weights`.
         """
         if not self.modalities:
             super().compile(optimizer=optimizer, loss=loss, **kwargs)
             return
-        if kwargs.get("metrics") or kwargs.get("weighted_metrics"):
-            raise ValueError(
-                "Retrieval within a batch depends on the batch size: evaluate "
-                "the whole data set with "
-                "`kx.callbacks.RetrievalEvaluation(data)`, and leave "
-                f"`metrics` out. Received: metrics={kwargs.get('metrics')}, "
-                f"weighted_metrics={kwargs.get('weighted_metrics')}"
-            )
+        checks.left_out(
+            "Retrieval within a batch depends on the batch size; evaluate the "
+            "whole data set with `kx.callbacks.RetrievalEvaluation(data)`",
+            metrics=kwargs.get("metrics"),
+            weighted_metrics=kwargs.get("weighted_metrics"),
+        )
+        checks.left_out(
+            "The loss is the mean over `pairs`",
+            loss_weights=kwargs.get("loss_weights"),
+        )
         loss = saving.resolve(
             "loss",
             "info_nce" if loss is None else loss,
@@ -287,6 +305,25 @@ class EmbeddingModel(MultimodalModel):
                 of unknown modalities.
         """
         return super().fit(x, y, batch_size, epochs, *args, **kwargs)
+
+    def _check_structure(self, x, y=None, sample_weight=None, inputs=False):
+        super()._check_structure(x, y, sample_weight, inputs)
+        if self._compares_vectors and y is not None:
+            check_target(y, self.embedding_dim)
+
+    def _arrange(self, x, y, sample_weight, inputs):
+        x, y, sample_weight = super()._arrange(x, y, sample_weight, inputs)
+        return x, as_vectors(y) if self._compares_vectors else y, sample_weight
+
+    @property
+    def _compares_vectors(self):
+        """Whether targets are vectors, and neither ids nor classes."""
+        if self.modalities or not self.compiled:
+            return False
+        (loss,) = keras.tree.flatten(self.loss)[:1] or (None,)
+        loss = keras.losses.get(loss) if isinstance(loss, str) else loss
+        kind = loss if loss in vars(keras.losses).values() else type(loss)
+        return kind in vars(keras.losses).values() and kind not in _OF_CLASSES
 
     def _check_values(self, x, y=None, sample_weight=None):
         self._check_specs(x, y)

@@ -86,6 +86,12 @@ class AdversarialModel(MultimodalModel):
             ValueError: If an argument does not fit.
             TypeError: If `loss` or a penalty is something else.
         """
+        checks.left_out(
+            "Penalties have weights of their own, and `metrics` are weighted "
+            "by `sample_weight`",
+            loss_weights=kwargs.get("loss_weights"),
+            weighted_metrics=kwargs.get("weighted_metrics"),
+        )
         loss = saving.resolve("loss", loss, adversarial.AdversarialLoss)
         penalties = () if penalties is None else penalties
         penalty_list = [
@@ -114,7 +120,8 @@ class AdversarialModel(MultimodalModel):
         gan_checks.check_two_optimizers(*optimizers)
         # Keras would make and save an optimizer of its own for the two.
         super().compile(optimizer=None, **kwargs)
-        if self.dtype_policy.name == "mixed_float16":
+        scales = kwargs.get("auto_scale_loss", True)
+        if scales and self.dtype_policy.name == "mixed_float16":
             optimizers = [_with_loss_scale(o) for o in optimizers]
         self.generator_optimizer, self.discriminator_optimizer = optimizers
         self.adversarial_loss = loss
@@ -270,6 +277,9 @@ class AdversarialModel(MultimodalModel):
             "run_eagerly": self.run_eagerly,
             "steps_per_execution": self.steps_per_execution,
             "jit_compile": self.jit_compile,
+            "auto_scale_loss": isinstance(
+                self.generator_optimizer, keras.optimizers.LossScaleOptimizer
+            ),
         }
 
 

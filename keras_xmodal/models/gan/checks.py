@@ -207,6 +207,28 @@ def check_named(model, x, names=None):
         )
 
 
+def are_ids(y):
+    """Whether targets, arrays or specs, are integers, one for each example."""
+    if isinstance(y, (list, tuple)):
+        y = np.asarray(checks.array("y", y))
+    dtype = getattr(y, "dtype", None)
+    name = str(getattr(dtype, "name", dtype))
+    return name.startswith(("int", "uint")) and len(y.shape) == 1
+
+
+def check_no_targets(model, y):
+    """Check that `y` holds ids, if anything, where `x` holds the targets."""
+    if y is None or are_ids(y):
+        return
+    where = "in its dict" if model.modalities else "alone"
+    raise ValueError(
+        f"`x` must hold the targets, {where}, and `y` None or integer ids: a "
+        "model of `y` given `x` has an `input_dim`, or networks with "
+        "`conditional=True`. Received: y of "
+        + (f"shape {tuple(y.shape)}" if hasattr(y, "shape") else f"{type(y)}")
+    )
+
+
 def check_range(generator, target, argument="Targets"):
     """Check that a generator can make the targets."""
     target = np.asarray(target)
@@ -289,10 +311,15 @@ def check_last_batch(networks, size, replicas=1):
 def check_generate(model, condition, z, seed, num_examples):
     """Check the arguments of `generate`; return the number of examples."""
     if model.conditional != (condition is not None):
+        hint = (
+            ""
+            if model.conditional
+            else (". Without conditions, it is `generate(num_examples=3)`")
+        )
         raise ValueError(
             "`condition` must be given exactly where the model takes "
             f"conditions. Received: condition of type "
-            f"{type(condition).__name__}, conditional={model.conditional}"
+            f"{type(condition).__name__}, conditional={model.conditional}{hint}"
         )
     if z is not None and seed is not None:
         raise ValueError(

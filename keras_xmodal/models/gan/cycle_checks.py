@@ -1,7 +1,6 @@
 """Checks of what a user passes to a `CycleGANModel`."""
 
 import keras
-import numpy as np
 
 from keras_xmodal import checks
 from keras_xmodal.models.data import check_arrays
@@ -93,15 +92,6 @@ def check_metrics(metrics, names):
             "give each a `name`. "
             f"Received: {sorted(n for n in names if names.count(n) > 1)}"
         )
-
-
-def are_ids(y):
-    """Whether targets, arrays or specs, are integers, one for each example."""
-    if isinstance(y, (list, tuple)):
-        y = np.asarray(checks.array("y", y))
-    dtype = getattr(y, "dtype", None)
-    name = str(getattr(dtype, "name", dtype))
-    return name.startswith(("int", "uint")) and len(y.shape) == 1
 
 
 def check_unpaired(**options):

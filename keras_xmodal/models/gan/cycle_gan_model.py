@@ -310,7 +310,7 @@ class CycleGANModel(AdversarialModel):
     # Data.
 
     def _check_structure(self, x, y=None, sample_weight=None, inputs=False):
-        if not cycle_checks.are_ids(y):
+        if not gan_checks.are_ids(y):
             cycle_checks.check_unpaired(y=y)
         cycle_checks.check_unpaired(sample_weight=sample_weight)
         names = () if inputs else None

@@ -328,7 +328,8 @@ class GANModel(AdversarialModel):
                 sample_weight)`. Where modalities have names, the examples are
                 raw: the model's preprocessors are applied, with augmentation;
                 `Preprocessed` is taken as it is.
-            y: Array of targets.
+            y: Array of targets, with conditions. Ids of data that other
+                models pair are left aside.
             batch_size: Positive integer, for arrays. Defaults to 32.
             epochs: Positive integer.
             *args: Further arguments of `keras.Model.fit`, in its order.
@@ -356,19 +357,23 @@ class GANModel(AdversarialModel):
             return x, None, None
         whole = y is not None or not self.conditional
         if self.modalities and whole and not isinstance(x, dict):
-            pair = (x, y) if self.conditional else (x if y is None else y,)
-            names = self.modalities
-            x, y = dict(zip(names, pair, strict=True)), None
+            values = x
+            x = {self.target: values}
+            if self.conditional:
+                x, y = {self.condition: values, self.target: y}, None
         return x, y, sample_weight
 
     def _check_structure(self, x, y=None, sample_weight=None, inputs=False):
         if inputs:
             if self.condition:
                 gan_checks.check_named(self, x, [self.condition])
-        elif self.modalities:
+            return
+        if self.modalities:
             super()._check_structure(x, None, sample_weight)
             gan_checks.check_named(self, x)
-        elif self.conditional and y is None:
+        if self.modalities or not self.conditional:
+            gan_checks.check_no_targets(self, y)
+        elif y is None:
             raise ValueError(
                 "`y` must hold the targets, beside the conditions in `x`. "
                 "Received: y=None. A model without conditions is made with "
@@ -390,8 +395,7 @@ class GANModel(AdversarialModel):
             target = x[self.target]
             x = x[self.condition] if self.conditional else target
             return x, target, sample_weight
-        target = x if y is None else y
-        return (x if self.conditional else target), target, sample_weight
+        return x, y if self.conditional else x, sample_weight
 
     def _check_values(self, x, y=None, sample_weight=None):
         self._check_specs(x, y)
@@ -585,7 +589,7 @@ class GANModel(AdversarialModel):
             ValueError: If sizes do not fit, or both or neither of noise and
                 number are given.
         """
-        if condition is not None:
+        if condition is not None and self.conditional:
             condition, _, _ = self._check_given(condition, inputs=True)
         num_examples = gan_checks.check_generate(
             self, condition, z, seed, num_examples

@@ -6,6 +6,7 @@ import numbers
 import numpy as np
 
 from keras_xmodal import checks
+from keras_xmodal.models.data import check_target as check_vectors
 from keras_xmodal.models.data import presence
 
 
@@ -100,6 +101,46 @@ def check_parameter_shape(name, received, expected):
             f"likelihood, of shape {(None, *expected)}. "
             f"Received: output shape {tuple(received)}"
         )
+
+
+def check_target(y, input_dim, output_dim):
+    """Check the targets of a model of tensors; without, it is the input."""
+    if y is not None:
+        check_vectors(y, output_dim)
+    elif input_dim != output_dim:
+        raise ValueError(
+            f"`y` must hold targets of shape (None, {output_dim}), as the "
+            "sizes of input and output differ. Received: y=None, "
+            f"input_dim={input_dim}, output_dim={output_dim}"
+        )
+
+
+def check_likelihood(model, x, present):
+    """Check that `log_likelihood` is asked of what the model generates."""
+    if model.input_dim is not None and not model.modalities:
+        if model.input_dim != model.output_dim:
+            raise ValueError(
+                "`log_likelihood` is of a model whose output is its input. "
+                f"Received: input_dim={model.input_dim}, "
+                f"output_dim={model.output_dim}"
+            )
+        return
+    if len(model.generated) == len(model.names):
+        return
+    targets = list(model.generated)
+    if not set(targets) <= set(x):
+        raise ValueError(
+            f"`x` must hold what the objective generates, {targets}. "
+            f"Received: x with keys {list(x)}"
+        )
+    for name in targets:
+        lacking = np.flatnonzero(~np.asarray(present.get(name, True)))
+        if len(lacking):
+            raise ValueError(
+                f"`x` must hold what the objective generates, {targets}, in "
+                f"each example. Received: {name!r} missing in {len(lacking)} "
+                f"examples, first in example {lacking[0]}"
+            )
 
 
 def check_support(x, likelihoods, sample_weight):

@@ -11,15 +11,20 @@ from keras_xmodal.models.vae import checks as vae_checks
 from keras_xmodal.models.vae import networks
 from keras_xmodal.networks.text.text_decoder import TextDecoder
 
+# Encoding draws from streams 1 and 2, each modality from one after these.
+_FIRST_STREAM = 3
 
-def generate(model, name, z, output, seed, given, batch_size):
+
+def generate(model, name, z, output, seed, given, batch_size, private=False):
     """One modality from latents, private ones from the seed or 0."""
     checks.one_of("output", output, ("mean", "mode", "sample"))
+    place = model.names.index(name)
+    stream = _FIRST_STREAM + place
     private_dim = model.objective.private_dim
     if private_dim:
-        private = np.zeros((len(z), private_dim), "float32")
-        if seed is not None:
-            random = np.random.default_rng((seed, model.names.index(name)))
+        draws, private = private, np.zeros((len(z), private_dim), "float32")
+        if draws:
+            random = np.random.default_rng((seed, place))
             private = random.standard_normal(private.shape, "float32")
         z = np.concatenate([z, private], axis=-1)
     conditions = {}
@@ -40,13 +45,13 @@ def generate(model, name, z, output, seed, given, batch_size):
             return decoder.generate(
                 ops.concatenate(latents, axis=-1),
                 temperature=None if output == "mode" else 1.0,
-                seed=noise.stream(1).seed,
+                seed=noise.stream(stream).seed,
             )
         parameters = networks.decode(model, name, z, context)
         if output == "sample":
             return tf.map_fn(  # Each row by its own seed.
                 lambda row: likelihood.sample(row[0][None], seed=row[1])[0],
-                (parameters, noise.stream(1).seed),
+                (parameters, noise.stream(stream).seed),
                 fn_output_signature=likelihood.data_dtype,
             )
         return getattr(likelihood, output)(parameters)
@@ -74,7 +79,7 @@ def examples(model, x, missing=None):
     if data_lib.is_batch_source(x):
         x = data_lib.read_inputs(x)
     x = data_lib.to_arrays(x)
-    model._check_structure(x)
+    model._check_structure(x, inputs=True)
     data_lib.check_arrays(x, None, weights)
     if weights:
         vae_checks.check_any(x, weights)

@@ -305,18 +305,25 @@ class VAEModel(MultimodalModel):
         Args:
             optimizer: Keras optimizer or its name.
             **kwargs: Further arguments of `keras.Model.compile`, but no
-                `loss`, which is the model's `objective`, and no `metrics`.
+                `loss`, which is the model's `objective`, no `loss_weights`
+                and no metrics.
 
         Raises:
-            ValueError: If `loss` or metrics are given.
+            ValueError: If one of these is given.
         """
-        for argument in ("loss", "metrics", "weighted_metrics"):
-            if kwargs.get(argument):
-                raise ValueError(
-                    "The loss is the model's `objective`, and its terms are "
-                    f"the metrics; leave `{argument}` out. "
-                    f"Received: {argument}={kwargs[argument]!r}"
+        checks.left_out(
+            "The loss is the model's `objective` with its `modality_weights`, "
+            "and its terms are the metrics",
+            **{
+                name: kwargs.get(name)
+                for name in (
+                    "loss",
+                    "loss_weights",
+                    "metrics",
+                    "weighted_metrics",
                 )
+            },
+        )
         super().compile(optimizer=optimizer, **kwargs)
 
     def fit(self, x=None, y=None, batch_size=None, epochs=1, *args, **kwargs):
@@ -331,7 +338,8 @@ class VAEModel(MultimodalModel):
                 are applied, with augmentation; `Preprocessed` is taken as it
                 is.
             y: Targets of shape `(examples, output_dim)`, for a model of
-                tensors. Ids of a data set of dicts are left aside.
+                tensors; where `output_dim` is 1, also `(examples,)`. Ids of a
+                data set of dicts are left aside.
             batch_size: Positive integer, for arrays. Defaults to 32.
             epochs: Positive integer.
             *args: Further arguments of `keras.Model.fit`, in its order.
@@ -351,6 +359,19 @@ class VAEModel(MultimodalModel):
                 an example has no modality.
         """
         return super().fit(x, y, batch_size, epochs, *args, **kwargs)
+
+    def _check_structure(self, x, y=None, sample_weight=None, inputs=False):
+        super()._check_structure(x, y, sample_weight, inputs)
+        if not (self.modalities or inputs):
+            vae_checks.check_target(y, self.input_dim, self.output_dim)
+
+    def _arrange(self, x, y, sample_weight, inputs):
+        x, y, sample_weight = super()._arrange(x, y, sample_weight, inputs)
+        return (
+            x,
+            y if self.modalities else data_lib.as_vectors(y),
+            sample_weight,
+        )
 
     def _check_values(self, x, y=None, sample_weight=None):
         self._check_specs(x, y)
@@ -473,7 +494,9 @@ class VAEModel(MultimodalModel):
             self._build_on(x)
         weights = sample_weight if isinstance(sample_weight, dict) else {}
         if not self.modalities:
-            x, targets = {"x": x}, {"x": x if y is None else y}
+            vae_checks.check_target(y, self.input_dim, self.output_dim)
+            y = x if y is None else data_lib.as_vectors(y)
+            x, targets = {"x": x}, {"x": y}
         else:
             if weights:
                 checks.modalities("sample_weight", weights, self.names)
@@ -575,7 +598,14 @@ class VAEModel(MultimodalModel):
         checks.same_length("z", {"z": len(z)}, least=1)
         outputs = {
             name: inference.generate(
-                self, name, z, output, seed, given, batch_size
+                self,
+                name,
+                z,
+                output,
+                seed,
+                given,
+                batch_size,
+                private=seed is not None,
             )
             for name in self.generated
         }
@@ -614,8 +644,7 @@ class VAEModel(MultimodalModel):
         """
         checks.one_of("to", to, self.generated)
         checks.one_of("latent", latent, ("mean", "sample"))
-        if latent == "sample" and seed is None:
-            seed = resolve_seed(None)
+        seed = resolve_seed(seed)
         z = self.encode(
             x,
             output=latent,
@@ -623,9 +652,15 @@ class VAEModel(MultimodalModel):
             seed=seed,
             batch_size=batch_size,
         )
-        private_seed = seed if latent == "sample" else None
         return inference.generate(
-            self, to, z, output, private_seed, x, batch_size
+            self,
+            to,
+            z,
+            output,
+            seed,
+            x,
+            batch_size,
+            private=latent == "sample",
         )
 
     def generate(
@@ -764,7 +799,9 @@ class VAEModel(MultimodalModel):
             NumPy array of shape `(examples,)`, in nats.
 
         Raises:
-            ValueError: If the data does not fit, or `num_samples` is below 1.
+            ValueError: If the data does not fit or is outside the support of
+                a likelihood, nothing that the objective generates is given,
+                sizes of input and output differ, or `num_samples` is below 1.
 
         Reference:
             - Burda et al., 2016, https://arxiv.org/abs/1509.00519, eq. 8
@@ -779,6 +816,8 @@ class VAEModel(MultimodalModel):
                 "batch_size": batch_size,
             }
             joint = self.log_likelihood({**x, **given}, **options)
+            if not set(given) & set(self.generated):
+                return joint  # Given conditions alone.
             return joint - self.log_likelihood(given, **options)
 
         def estimate(x, present, noise):
@@ -797,6 +836,7 @@ class VAEModel(MultimodalModel):
             )
 
         x, present = inference.examples(self, x, missing)
+        vae_checks.check_likelihood(self, x, present)
         return apply_to_rows(
             self,
             ("log_likelihood", num_samples),
@@ -806,6 +846,9 @@ class VAEModel(MultimodalModel):
             present,
             batch_size=batch_size,
             seed=seed,
+            check=lambda x, present: vae_checks.check_support(
+                x, self.likelihoods, present
+            ),
         )
 
     def endpoints(self, sampling="seed"):
