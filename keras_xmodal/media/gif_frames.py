@@ -56,7 +56,7 @@ def decode_gif(content, max_pixels, name, choose, finish, dtype=tf.uint8):
     Raises:
         tf.errors.InvalidArgumentError: If the file is not whole, or too large.
     """
-    kind, height, width, _ = read_header(content)
+    kind, height, width, *_ = read_header(content)
     table, whole = _traced_table()(content)
     count = tf.shape(table)[0]
     pixels = tf.reduce_max(

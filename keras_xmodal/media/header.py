@@ -9,7 +9,8 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-KINDS = ("none", "jpeg", "png", "gif", "bmp", "webp", "animated webp")
+KINDS = ("none", "jpeg", "png", "gif", "bmp", "webp")
+KINDS += ("animated png", "animated webp")
 # How files begin, "?" being any byte; where height and width are, the last
 # byte of an integer first if it is big-endian; what the integers are divided
 # by, taken modulo, and have added to them.
@@ -28,26 +29,27 @@ _FORMATS = (
 )
 _HEAD = 32
 _EXTENDED = 5  # its position in the table
-_MAY_HAVE_EXIF = r"\C*(?:Exif|eXIf|EXIF)\C*"
+_MAY_NEED_WALK = r"\C*(?:Exif|eXIf|EXIF|tRNS|acTL)\C*"
 _MAX_PARTS = 10_000  # of a file, before its pixels
 _MAX_TAGS = 200
 _ORIENTATION = 0x112
 
 
 def read_header(content):
-    """Read kind, height, width and EXIF orientation of a picture file.
+    """Read kind, height, width and more of the header of a picture file.
 
     Args:
         content: Scalar string tensor.
 
     Returns:
         Tuple of int64 scalars: position in `KINDS`; height and width as they
-        are stored, 0 where the header does not say them; 1 to 8.
+        are stored, 0 where the header does not say them; EXIF orientation, 1
+        to 8; 1 where a PNG file may name a clear colour, and 0.
 
     Raises:
         tf.errors.InvalidArgumentError: If a JPEG file has no size.
     """
-    return tf.unstack(_traced()(content), num=4)
+    return tf.unstack(_traced()(content), num=5)
 
 
 @functools.cache
@@ -130,14 +132,18 @@ def _read(content):
         lambda: sizes,
     )
     # Only few files of the others need a walk through their parts.
-    orientation = tf.cond(
-        tf.strings.regex_full_match(content, _MAY_HAVE_EXIF),
-        lambda: _traced_walk()(content, kind),
-        lambda: tf.constant(1, tf.int64),
+    orientation, has_key, moves = tf.unstack(
+        tf.cond(
+            tf.strings.regex_full_match(content, _MAY_NEED_WALK),
+            lambda: _traced_walk()(content, kind),
+            lambda: tf.constant([1, 0, 0], tf.int64),
+        ),
+        num=3,
     )
+    kind = where(moves > 0, KINDS.index("animated png"), kind)
     moves = (row == _EXTENDED) & (head[20] // 2 % 2 == 1)
     kind = where(moves, KINDS.index("animated webp"), kind)
-    return tf.concat([[kind], sizes, [orientation]], axis=0)
+    return tf.concat([[kind], sizes, [orientation, has_key]], axis=0)
 
 
 @functools.cache
@@ -155,18 +161,19 @@ def _traced_walk():
 
 
 def _walk(content, kind):
-    """Go from part to part, in search of the orientation."""
+    """Go from part to part, for what the beginning does not say."""
     end = length(content)
-    exif, upper, png_exif, data = (
+    exif, upper, png_exif, data, clear, control = (
         int.from_bytes(name, "little")
-        for name in (b"Exif", b"EXIF", b"eXIf", b"IDAT")
+        for name in (b"Exif", b"EXIF", b"eXIf", b"IDAT", b"tRNS", b"acTL")
     )
     of_kind = tf.maximum(kind - 1, 0)
+    is_png = kind == KINDS.index("png")
 
-    def go_on(at, exif_at):
-        return (exif_at == 0) & (at + 4 <= end)
+    def go_on(at, exif_at, has_key, moves):
+        return (at + 4 <= end) & (is_png | (exif_at == 0))
 
-    def step(at, exif_at):
+    def step(at, exif_at, has_key, moves):
         part = octets_at(content, at, 8)
         first, marker, jpeg_size, png_size, size, name, name_after = integers(
             part, (0, 1), (1, 2), (4, 2), (4, 0), (4, 8), (0, 4), (4, 8)
@@ -197,17 +204,23 @@ def _walk(content, kind):
             ]
         )[of_kind]
         place = tf.constant([4, 8, 8, 8, 8], tf.int64)[of_kind]
-        return after, where(found, at + place, 0)
+        return (
+            after,
+            where(found, at + place, exif_at),
+            where(is_png & (name_after == clear), 1, has_key),
+            where(is_png & (name_after == control), 1, moves),
+        )
 
+    zero = tf.constant(0, tf.int64)
     start = tf.constant([2, 8, 0, 0, 12], tf.int64)[of_kind]
-    _, exif_at = tf.while_loop(
+    _, exif_at, has_key, moves = tf.while_loop(
         go_on,
         step,
-        (start, tf.constant(0, tf.int64)),
+        (start, zero, zero, zero),
         maximum_iterations=_MAX_PARTS,
     )
     orientation = _read_orientation(content, exif_at)
-    return where(exif_at > 0, orientation, 1)
+    return tf.stack([where(exif_at > 0, orientation, 1), has_key, moves])
 
 
 def _read_orientation(content, at):

@@ -15,7 +15,13 @@ MAX_PIXELS = 2**30 // 12
 _RULE = "a JPEG, PNG, GIF, BMP or still WebP image"
 
 
-def decode_image(content, channels=0, max_pixels=MAX_PIXELS, name="`contents`"):
+def decode_image(
+    content,
+    channels=0,
+    max_pixels=MAX_PIXELS,
+    name="`contents`",
+    animated_png=True,
+):
     """Decode a JPEG, PNG, GIF, BMP or still WebP file; of a GIF, one frame.
 
     It stands upright, as its orientation tag says. Its size is checked before
@@ -27,6 +33,8 @@ def decode_image(content, channels=0, max_pixels=MAX_PIXELS, name="`contents`"):
             is not opaque is laid over white.
         max_pixels: Positive integer, the largest number of pixels.
         name: How errors call the content.
+        animated_png: Whether to take the picture that stands for an animated
+            PNG file, which is refused if not.
 
     Returns:
         uint8 tensor of shape `(height, width, channels)`: grey, grey and
@@ -37,35 +45,40 @@ def decode_image(content, channels=0, max_pixels=MAX_PIXELS, name="`contents`"):
     """
     content = tf.convert_to_tensor(content, tf.string)
     if not tf.executing_eagerly():
-        return _traced(channels, max_pixels)(content)
-    return _decode(content, channels, max_pixels, name)
+        return _traced(channels, max_pixels, animated_png)(content)
+    return _decode(content, channels, max_pixels, name, animated_png)
 
 
 @functools.cache
-def _traced(channels, max_pixels):
+def _traced(channels, max_pixels, animated_png):
     """One graph for all that need it: its operations are many."""
     return tf.function(
-        lambda content: _decode(content, channels, max_pixels, "`contents`"),
+        lambda content: _decode(
+            content, channels, max_pixels, "`contents`", animated_png
+        ),
         input_signature=[tf.TensorSpec((), tf.string)],
         autograph=False,
     )
 
 
-def _decode(content, channels, max_pixels, name):
+def _decode(content, channels, max_pixels, name, animated_png):
     try:
         header = tf.stack(read_header(content))
     except tf.errors.InvalidArgumentError as error:
         raise refusal(name, _RULE, content) from error
-    kind, height, width, orientation = tf.unstack(header)
+    kind, height, width, orientation, has_key = tf.unstack(header)
     fits = (kind > 0) & (kind != KINDS.index("animated webp"))
+    if not animated_png:
+        fits &= kind != KINDS.index("animated png")
     fits &= (height > 0) & (width > 0) & (height * width <= max_pixels)
     rare = (kind == KINDS.index("gif")) | (kind == KINDS.index("bmp"))
+    rare |= has_key > 0
     options = max_pixels, name
     try:
         content = tf.cond(
             fits,
             lambda: tf.identity(content),
-            lambda: _apart(_check, *options)(content, header),
+            lambda: _apart(_check, *options, animated_png)(content, header),
         )
         image = tf.cond(
             rare,
@@ -96,7 +109,7 @@ def _apart(function, *options):
 
 @functools.cache
 def _traced_apart(function, *options):
-    content, header = tf.TensorSpec((), tf.string), tf.TensorSpec(4, tf.int64)
+    content, header = tf.TensorSpec((), tf.string), tf.TensorSpec(5, tf.int64)
     return tf.function(
         functools.partial(function, *options),
         input_signature=[content, header],
@@ -106,11 +119,16 @@ def _traced_apart(function, *options):
 
 
 def _decode_rare(max_pixels, name, content, header):
-    kind, height, width, _ = tf.unstack(header)
-    image = tf.cond(
-        kind == KINDS.index("gif"),
-        lambda: _first_frame(content, max_pixels, name),
-        lambda: decode_bmp(content, height, width, name),
+    kind, height, width, *_ = tf.unstack(header)
+    kinds = tf.constant([KINDS.index("gif"), KINDS.index("bmp")], tf.int64)
+    image = tf.switch_case(
+        tf.reduce_sum(tf.cast(kind == kinds, tf.int32) * [1, 2]),
+        [
+            # With opacity, which a clear colour takes away.
+            lambda: tf.io.decode_png(content, channels=4),
+            lambda: _first_frame(content, max_pixels, name),
+            lambda: decode_bmp(content, height, width, name),
+        ],
     )
     image.set_shape((None, None, None))
     return image
@@ -130,9 +148,9 @@ def is_whole_image(content: bytes) -> bool:
     return True
 
 
-def _check(max_pixels, name, content, header):
+def _check(max_pixels, name, animated_png, content, header):
     """The content, checked by its header."""
-    kind, height, width, _ = tf.unstack(header)
+    kind, height, width, *_ = tf.unstack(header)
     rule = f"{name} must be {_RULE}"
     known = (kind > 0) & (height > 0) & (width > 0)
     return after(
@@ -151,6 +169,13 @@ def _check(max_pixels, name, content, header):
                 kind != KINDS.index("animated webp"),
                 f"{rule}. A picture must be a still one",
                 "an animated WebP file",
+                error=invalid,
+            ),
+            check(
+                (kind != KINDS.index("animated png")) | animated_png,
+                f"{rule}. A clip must be a GIF file, or be read by "
+                "`keras_xmodal.datasets.read_video`",
+                "an animated PNG file",
                 error=invalid,
             ),
             check(

@@ -107,12 +107,10 @@ def _frames(content: bytes, max_pixels: int) -> Iterator[np.ndarray]:
         header = read_header(tf.constant(content))
     except tf.errors.InvalidArgumentError as error:
         raise _no_clip(content) from error
-    kind, height, width, _ = map(int, header)
+    kind, height, width, *_ = map(int, header)
     name = KINDS[kind]
     _check_size(content, height, width, max_pixels)
-    animated = name == "animated webp" or (
-        name == "png" and b"acTL" in content.partition(b"IDAT")[0]
-    )
+    animated = name.startswith("animated")
     # Pillow takes the end of the file for that of the animation.
     if animated and not _is_complete(content, name):
         raise _no_clip(content)
@@ -138,7 +136,7 @@ def _frames(content: bytes, max_pixels: int) -> Iterator[np.ndarray]:
 
 
 def _is_complete(content, name):
-    if name == "png":
+    if name == "animated png":
         return b"IEND\xae\x42\x60\x82" in content
     return int.from_bytes(content[4:8], "little") + 8 <= len(content)
 

@@ -38,6 +38,7 @@ def decode_wav(
         scaled to [-1, 1); floats are what the file says.
 
     Raises:
+        TypeError: If the content is no string.
         ValueError: If the content is no WAV file, is cut short, holds no
             samples or has another format.
         tf.errors.InvalidArgumentError: The same, inside a graph.
@@ -57,11 +58,11 @@ def decode_wav(
         - RFC 2361, WAVE and AVI codec registries
         - ITU-T G.711 (A-law and mu-law)
     """
-    content = tf.convert_to_tensor(content)
-    if content.dtype != tf.string or content.shape.rank not in (0, None):
+    content = checks.string_array(name, content)
+    content = tf.convert_to_tensor(content, tf.string)
+    if content.shape.rank not in (0, None):
         raise ValueError(
-            f"`{name}` must be a scalar string. Received: "
-            f"dtype={content.dtype.name}, shape={content.shape}"
+            f"`{name}` must be a scalar string. Received: shape={content.shape}"
         )
     octets = tf.io.decode_raw(content, tf.uint8)  # (bytes,)
     length = tf.size(octets, tf.int64)
@@ -169,6 +170,7 @@ def write_wav(
         sampling_rate: Integer from 1 to 384,000, in Hz.
 
     Raises:
+        TypeError: If the waveform is not of floats.
         ValueError: If the waveform has another rank, no samples or values
             that are not finite, or the sampling rate is out of range.
 
@@ -187,7 +189,13 @@ def write_wav(
 
 def encode_wav(waveform: np.ndarray, sampling_rate: int) -> bytes:
     """Make the content of a WAV file, as `write_wav` writes it."""
-    waveform = np.asarray(waveform, "float32")
+    waveform = checks.real_numbers("waveform", waveform)
+    if waveform.dtype.kind in "iu":  # As samples they would all be clipped.
+        raise TypeError(
+            "`waveform` must be floats in [-1, 1]: divide 16-bit integers by "
+            f"32768. Received: waveform of dtype {waveform.dtype}"
+        )
+    waveform = waveform.astype("float32")
     checks.shape("waveform", waveform.shape, ("samples",))
     if not len(waveform):
         raise ValueError(

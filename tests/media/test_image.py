@@ -4,6 +4,7 @@ import io
 import struct
 import subprocess
 import sys
+import zlib
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from PIL import Image, ImageOps
 
 from keras_xmodal.media.header import read_header
 from keras_xmodal.media.image import decode_image, is_whole_image
+from keras_xmodal.media.video import read_video
+from keras_xmodal.networks import ImagePreprocessor, VideoPreprocessor
 
 
 def write(kind, num_frames=1):
@@ -209,6 +212,98 @@ def test_orientation_behind_other_parts(order):
     np.testing.assert_array_equal(decode_image(content), expected)
     content = plain[:2] + comment + plain[2:]
     np.testing.assert_array_equal(decode_image(content), decode_image(plain))
+
+
+def png(color, bits, row, key):
+    """A PNG file of one row of numbers, one of which is clear."""
+
+    def chunk(name, data):
+        checksum = struct.pack(">I", zlib.crc32(name + data))
+        return struct.pack(">I", len(data)) + name + data + checksum
+
+    row = np.array(row)
+    pixels = row.astype(">u2" if bits == 16 else "u1").tobytes()
+    if bits < 8:
+        shifts = range(8 - bits, -1, -bits)
+        pixels = bytes([int(np.sum(row << np.array(shifts)))])
+    header = struct.pack(">IIBBBBB", len(row), 1, bits, color, 0, 0, 0)
+    return b"".join(
+        [
+            b"\x89PNG\r\n\x1a\n",
+            chunk(b"IHDR", header),
+            chunk(b"tEXt", b"tRNS\0acTL"),
+            chunk(b"tRNS", np.array(key, ">u2").tobytes()),
+            chunk(b"IDAT", zlib.compress(b"\0" + pixels)),
+            chunk(b"IEND", b""),
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("color", "bits", "row", "key", "expected"),
+    [
+        (0, 2, [0, 1, 2, 3], [2], [0, 85, 255, 255]),
+        (0, 8, [0, 7, 2], [7], [0, 255, 2]),
+        (0, 16, [0x0702, 0x0703], [0x0703], [7, 255]),
+        (2, 8, [[0, 7, 9], [7, 7, 7]], [7, 7, 7], [[0, 7, 9], 3 * [255]]),
+        (
+            2,
+            16,
+            [[0x100, 0x207, 0x309], [0x100, 0x207, 0x308]],
+            [0x100, 0x207, 0x308],
+            [[1, 2, 3], 3 * [255]],
+        ),
+    ],
+)
+def test_a_colour_that_a_png_file_calls_clear_is_white(
+    color, bits, row, key, expected
+):
+    content = png(color, bits, row, key)
+    expected = np.array(expected).reshape(1, len(row), -1)
+    expected = np.broadcast_to(expected, (1, len(row), 3))
+    for decode in (decode_image, tf.function(decode_image)):
+        found = decode(tf.constant(content), 3)
+        np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(read_video(content)[0], expected)
+    for layer in (
+        ImagePreprocessor((1, len(row))),
+        VideoPreprocessor(1, (1, len(row))),
+    ):
+        output = np.reshape(layer([content]), expected.shape)
+        np.testing.assert_allclose(output, expected / 255.0, atol=1e-6)
+    assert is_whole_image(content)
+    assert not is_whole_image(content[:-20])
+
+
+def test_the_name_of_a_part_elsewhere_means_nothing():
+    """Behind the pixels, in a text, in a file of another kind."""
+    content = png(0, 8, [0, 7, 2], [7])
+    at = content.index(b"tRNS\0\7")
+    text = b"tEXt\0\7"
+    text += struct.pack(">I", zlib.crc32(text))
+    plain = content[:at] + text + content[at + 10 :]
+    assert decode_image(plain).shape == (1, 3, 1)
+    assert decode_image(plain + content[at - 4 : at + 10]).shape[-1] == 1
+    jpeg = save(photo(), "JPEG", comment=b"tRNS acTL")
+    np.testing.assert_array_equal(
+        decode_image(jpeg), decode_image(save(photo(), "JPEG"))
+    )
+
+
+def test_a_clip_is_no_animated_png():
+    frames = [photo(), photo().rotate(180)]
+    content = save(
+        frames[0], "PNG", save_all=True, append_images=frames[1:], duration=9
+    )
+    np.testing.assert_array_equal(decode_image(content), frames[0])
+    assert ImagePreprocessor((7, 11))([content]).shape == (1, 7, 11, 3)
+    assert read_video(content).shape == (2, 7, 11, 3)
+    layer = VideoPreprocessor(2, (7, 11))
+    for decode in (layer, tf.function(layer)):
+        with pytest.raises(
+            tf.errors.InvalidArgumentError, match="an animated PNG file"
+        ):
+            decode(tf.constant([content]))
 
 
 def test_graph_is_small():

@@ -205,9 +205,9 @@ def test_the_name_of_the_content_is_in_the_error():
         decode_wav(b"", "files[3]")
 
 
-@pytest.mark.parametrize("content", [np.zeros(3), tf.constant(["a", "b"])])
+@pytest.mark.parametrize("content", [None, 1.0, np.zeros(3), ["a", "b"]])
 def test_content_is_one_string(content):
-    with pytest.raises(ValueError, match="`content` must be a scalar string"):
+    with pytest.raises((TypeError, ValueError), match="`content` must"):
         decode_wav(content)
 
 
@@ -256,13 +256,16 @@ def test_a_file_is_replaced_and_nothing_lies_beside_it(tmp_path):
     [
         (0.0, 8000, "`waveform` must have shape"),
         (np.zeros((2, 5)), 8000, "`waveform` must have shape"),
+        (np.zeros(5, "int16"), 8000, "`waveform` must be floats.*int16"),
+        ([0, 1], 8000, "`waveform` must be floats.*int64"),
+        (np.zeros(5, bool), 8000, "`waveform` must be real numbers.*bool"),
         ([], 8000, "`waveform` must have at least one sample"),
         ([0.0, np.nan], 8000, r"finite\. .* in 1 of 2"),
         ([0.0], 0, "`sampling_rate` must be an integer"),
     ],
 )
 def test_nothing_wrong_is_written(waveform, rate, match, tmp_path):
-    with pytest.raises(ValueError, match=match):
+    with pytest.raises((TypeError, ValueError), match=match):
         write_wav(tmp_path / "a.wav", waveform, rate)
     assert not list(tmp_path.iterdir())
 

@@ -123,7 +123,8 @@ class ImagePreprocessor(keras.layers.Layer):
         Args:
             contents: String tensor or list of bytes of shape `(batch,)`, or
                 `()` for one picture: the content of JPEG, PNG, GIF, BMP or
-                still WebP files. Of a GIF the first frame is taken.
+                still WebP files. Of a GIF the first frame is taken, of an
+                animated PNG the picture that stands for it.
 
         Returns:
             Float32 tensor of shape `(batch, *image_size, 3)`, or
@@ -141,9 +142,9 @@ class ImagePreprocessor(keras.layers.Layer):
         shape = (*self.image_size, 3)
         return decode_each(contents, self.decode_one, shape)
 
-    def decode_one(self, content, name="`contents`"):
+    def decode_one(self, content, name="`contents`", animated_png=True):
         """Decode one picture; `name` is how errors call it."""
-        image = decode_image(content, max_pixels=self.max_pixels, name=name)
+        image = decode_image(content, 0, self.max_pixels, name, animated_png)
         # Grey, grey and opacity, RGB, or RGB and opacity: known only now.
         image = tf.cond(
             tf.shape(image)[-1] % 2 == 0,

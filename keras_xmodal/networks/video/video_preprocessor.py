@@ -137,8 +137,8 @@ class VideoPreprocessor(keras.layers.Layer):
         All of it is TensorFlow graph operations, so that an exported model
         takes the bytes of files. Frames are drawn as browsers do, over white
         where they are clear. A JPEG, PNG, BMP or WebP picture is a clip of one
-        frame. Other formats are read before the graph, by
-        `keras_xmodal.datasets.read_video`.
+        frame. Other formats, animated PNG and WebP files too, are read before
+        the graph, by `keras_xmodal.datasets.read_video`.
 
         Args:
             contents: String tensor or list of bytes of shape `(batch,)`, or
@@ -174,7 +174,7 @@ class VideoPreprocessor(keras.layers.Layer):
             )
 
         def stand_still():
-            picture = preprocessor.decode_one(content, name)
+            picture = preprocessor.decode_one(content, name, False)
             return tf.repeat(picture[tf.newaxis], self.num_frames, axis=0)
 
         clip = tf.cond(
