@@ -395,6 +395,24 @@ def values(argument, tensor, low, high, rule="", tolerance=0):
     return tensor
 
 
+def known_values(argument, tensor, low, high, rule=""):
+    """As `values`, where the numbers are known: in no graph."""
+    if isinstance(tensor, keras.KerasTensor) or tf.is_symbolic_tensor(tensor):
+        return tensor
+    return values(argument, tensor, low, high, rule)
+
+
+def floats(argument, tensor, rule):
+    """A tensor of floats, which `rule` describes."""
+    dtype = keras.backend.standardize_dtype(tensor.dtype)
+    if not dtype.startswith(("float", "bfloat")):
+        raise TypeError(
+            f"`{argument}` must be {rule}. "
+            f"Received: {argument} of dtype {dtype}"
+        )
+    return tensor
+
+
 def real_numbers(argument, value):
     """Integers or floats, as a NumPy array."""
     value = _numpy(argument, value)

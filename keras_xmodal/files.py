@@ -29,6 +29,10 @@ _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # of Linux
 
 def write(path: pathlib.Path, content: bytes) -> None:
     """Write a file; one of its name is replaced. Its folder must exist."""
+    if path.is_dir():
+        raise IsADirectoryError(
+            f"`path` must be that of a file. Received: {path}, a folder"
+        )
     with beside(path) as partial:
         partial.write_bytes(content)
         os.replace(partial, path)

@@ -7,8 +7,10 @@ import signal
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
+import keras_xmodal as kx
 from keras_xmodal import files
 
 
@@ -354,3 +356,14 @@ def test_killed(tmp_path, when):
     else:
         assert os.listdir(path) == ["new" if when == "exchanged" else "old"]
     assert os.listdir(tmp_path) == ["a"]
+
+
+def test_a_folder_is_no_file(tmp_path):
+    for write in (
+        lambda: files.write(tmp_path, b""),
+        lambda: kx.datasets.write_wav(tmp_path, [0.0], 8000),
+        lambda: kx.datasets.write_gif(tmp_path, np.zeros((1, 2, 2, 3))),
+    ):
+        with pytest.raises(IsADirectoryError, match="`path` must be that of a"):
+            write()
+    assert not list(tmp_path.iterdir())

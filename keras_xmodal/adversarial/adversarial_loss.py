@@ -1,5 +1,6 @@
 """What losses of a discriminator and a generator share."""
 
+import keras
 from keras import ops
 
 from keras_xmodal import checks, saving
@@ -43,7 +44,7 @@ class AdversarialLoss:
         Returns:
             Float32 tensor of shape `(batch,)`.
         """
-        return self.call(*_vectors(real=real, fake=fake))[0]
+        return self._losses(real, fake)[0]
 
     def generator_loss(self, real, fake):
         """What the generator minimises.
@@ -57,7 +58,19 @@ class AdversarialLoss:
             Float32 tensor of shape `(batch,)`.
         """
         real = fake if real is None else real
-        return self.call(*_vectors(real=real, fake=fake))[1]
+        return self._losses(real, fake)[1]
+
+    def _losses(self, real, fake):
+        real, fake = _vectors(real=real, fake=fake)
+        losses = self.call(real, fake)
+        shapes = [tuple(ops.shape(x)) for x in keras.tree.flatten(losses)]
+        if len(shapes) != 2 or any(len(shape) != 1 for shape in shapes):
+            raise ValueError(
+                f"`{type(self).__name__}.call` must return two tensors of "
+                "shape (batch,), the losses of the discriminator and the "
+                f"generator. Received: shapes {shapes}"
+            )
+        return losses
 
 
 def _vectors(**logits):

@@ -205,12 +205,12 @@ def to_paths(path, cells, numbers, root=None):
 def _inside(path, paths, numbers, root):
     """Paths without links, checked to lie in a folder."""
     root = os.path.realpath(root)
-    real = {file: os.path.realpath(file) for file in set(paths) - {None}}
-    for number, file in zip(numbers, paths, strict=True):
+    real = real_paths(paths)
+    for number, file, place in zip(numbers, paths, real, strict=True):
         if file is None:
             continue
         try:
-            outside = os.path.commonpath([root, real[file]]) != root
+            outside = os.path.commonpath([root, place]) != root
         except ValueError:  # another drive
             outside = True
         if outside:
@@ -218,6 +218,12 @@ def _inside(path, paths, numbers, root):
                 f"The files of a CSV file must lie in `root`, {root!r}. "
                 f"Received: {path}, row {number} with {file!r}"
             )
+    return real
+
+
+def real_paths(paths):
+    """Paths with their links followed; None stays None."""
+    real = {file: os.path.realpath(file) for file in set(paths) - {None}}
     return [real.get(file) for file in paths]
 
 
@@ -249,6 +255,7 @@ def to_numbers(path, columns, numbers):
 
 def to_ids(cells):
     """Turn strings into ids, the same ones in every file."""
+    cells = [cell.strip() for cell in cells]
     ids = tf.strings.to_hash_bucket_fast(cells, NUM_HASHES).numpy()
     for i, cell in enumerate(cells):
         try:
@@ -265,6 +272,7 @@ def number_items(columns):
 
     An empty cell, None, is shared with none.
     """
+    columns = list(columns)
     parents = list(range(len(columns[0])))
 
     def first_row(row):

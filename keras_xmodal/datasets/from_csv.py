@@ -41,10 +41,12 @@ def from_csv(
 
     Equal ids say that two examples show the same item: they are positives of
     each other. In the column `ids`, an integer is its own id, and any other
-    text is hashed, the same in every file. Without `ids`, rows that share a
-    file are one item, such as a picture with several captions; where there
-    are no files, each row is one. The id is then the position of the item's
-    first row, from 0: name a column before you join several CSV files.
+    text is hashed, the same in every file; spaces around it do not count, but
+    `"007"` and `"7.0"` are other items than `"7"`. Without `ids`, rows that
+    share a file, links followed, are one item, such as a picture with several
+    captions; where there are no files, each row is one. The id is then the
+    position of the item's first row, from 0: name a column before you join
+    several CSV files.
 
     An empty cell says that its modality is missing in this row. Where there is
     one, examples have a third part, `sample_weight`: `({modality: value}, id,
@@ -74,7 +76,8 @@ def from_csv(
         ids: Column that says which item a row shows, or `None`.
         files: Names of the modalities whose column names files. Relative
             paths are relative to the folder of the CSV file.
-        delimiter: What stands between two cells: `","`, `";"` or `"\\t"`.
+        delimiter: What stands between two cells, a single character such as
+            `","`, `";"` or `"\\t"`.
         root: Folder that all files must lie in, links followed, or None for
             any. Paths stay relative to the folder of the CSV file.
         split: How to split the rows, no item being in two parts: a number, the
@@ -160,7 +163,7 @@ def from_csv(
     if ids is not None:
         items = csv_rows.to_ids(table[ids])
     elif paths:
-        items = csv_rows.number_items(list(paths.values()))
+        items = csv_rows.number_items(map(csv_rows.real_paths, paths.values()))
     else:
         items = np.arange(len(numbers))
     readers = {
@@ -186,7 +189,7 @@ def from_csv(
     if split is None:
         return all_rows.subset(np.ones(len(items), bool))
     if isinstance(split, str):
-        parts = table[split]
+        parts = [part.strip() for part in table[split]]
         csv_rows.check_parts(path, parts, items, numbers)
         return {
             part: all_rows.subset(np.array(parts) == part)
@@ -242,6 +245,11 @@ def _check_arguments(modalities, ids, files, delimiter):
                 "`modalities` must name a column for each modality, or a list "
                 f"of columns of numbers. Received: {name!r}: {columns!r}"
             )
+        if not one and len(set(columns)) < len(columns):
+            raise ValueError(
+                "`modalities` must name each column of a list once. "
+                f"Received: {name!r}: {columns!r}"
+            )
         if not one and name in files:
             raise ValueError(
                 "`files` must hold modalities of a single column, not of a "
@@ -250,8 +258,9 @@ def _check_arguments(modalities, ids, files, delimiter):
     if isinstance(files, str) or files:
         checks.some_of("files", files, tuple(modalities))
     checks.string("ids", ids, optional=True)
-    if len(checks.string("delimiter", delimiter)) != 1:
+    delimiter = checks.string("delimiter", delimiter)
+    if len(delimiter) != 1 or delimiter in '"\r\n\0':
         raise ValueError(
-            "`delimiter` must be a single character. "
-            f"Received: delimiter={delimiter!r}"
+            "`delimiter` must be a single character, no quote or end "
+            f"of a line. Received: delimiter={delimiter!r}"
         )

@@ -24,7 +24,8 @@ class BigramCounts(keras.layers.Layer):
 
     Call arguments:
         tokens: Integer tensor of shape `(batch, length)`, padded with 0 at the
-            end.
+            end. In a graph of your own, ids beyond the vocabulary count for
+            nothing; elsewhere they are an error.
 
     Returns:
         Float32 tensor of shape `(batch, vocabulary_size ** 2)`; the count of
@@ -32,8 +33,8 @@ class BigramCounts(keras.layers.Layer):
         start and the end of a text.
 
     Raises:
-        ValueError: If `vocabulary_size` is out of range, or the tokens have
-            another rank.
+        ValueError: If `vocabulary_size` or a token is out of range, or the
+            tokens have another rank.
 
     Example:
         ```python
@@ -56,9 +57,12 @@ class BigramCounts(keras.layers.Layer):
         self.vocabulary_size = checks.integer(
             "vocabulary_size", vocabulary_size, least=2
         )
+        # What models check before their data goes into a graph.
+        self.input_range = (0, self.vocabulary_size - 1)
 
     def call(self, tokens):
         checks.shape("tokens", tokens.shape, ("batch", "length"))
+        checks.known_values("tokens", tokens, *self.input_range)
         counts = bigram_counts(tokens, self.vocabulary_size)
         return ops.reshape(counts, (-1, self.vocabulary_size**2))
 

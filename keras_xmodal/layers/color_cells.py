@@ -29,6 +29,7 @@ class ColorCells(keras.layers.Layer):
         quotients rounded up, values from 0 to 1.
 
     Raises:
+        TypeError: If the images are not of floats.
         ValueError: If `cell_size` is not positive or the images have another
             shape.
     """
@@ -46,6 +47,7 @@ class ColorCells(keras.layers.Layer):
         self.built = True
 
     def call(self, images):
+        checks.floats("images", images, "floats in [0, 1]")
         ink = 1.0 - images
         x = ops.relu(ops.matmul(ink, ops.cast(self._colors, ink.dtype)))
         x = ops.average_pool(

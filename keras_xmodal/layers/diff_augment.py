@@ -56,8 +56,8 @@ class DiffAugment(keras.layers.Layer):
         Tensor of the shape and dtype of `x`.
 
     Raises:
-        ValueError: If an argument is out of range, or the input has another
-            rank.
+        ValueError: If an argument is out of range, the input has another
+            rank, or there is not one seed for each example.
 
     Example:
         ```python
@@ -103,6 +103,7 @@ class DiffAugment(keras.layers.Layer):
     def call(self, x, seed=None):
         if seed is None:
             return x
+        seed = checks.tensor("seed", seed, (x.shape[0],), dtype=None)
         shape = ops.shape(x)
         dtype = keras.backend.result_type(x.dtype, "float32")
         draws = Noise(seed).uniform((shape[0], 7))

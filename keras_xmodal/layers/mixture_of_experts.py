@@ -60,6 +60,8 @@ class MixtureOfExperts(SavedSeedGenerator, keras.layers.Layer):
         self.seed = checks.seed(seed, optional=True)
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.built = True
+        # Keras warns where a layer ends a mask that it does not know.
+        self.supports_masking = True
 
     def call(self, means, log_variances, mask=None):
         means, log_variances = stack(means), stack(log_variances)
@@ -67,6 +69,10 @@ class MixtureOfExperts(SavedSeedGenerator, keras.layers.Layer):
             (ops.shape(means)[1],), dtype="float32", seed=self.seed_generator
         )
         return select_component(uniform, means, log_variances, stack(mask))
+
+    def compute_mask(self, means, previous_mask):
+        """None: what is joint is there."""
+        return
 
     def compute_output_spec(self, means, log_variances, mask=None):
         return joint_spec(means)

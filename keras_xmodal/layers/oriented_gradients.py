@@ -42,6 +42,7 @@ class OrientedGradients(keras.layers.Layer):
         3 * num_orientations)`, quotients rounded up, values from 0 to 1.
 
     Raises:
+        TypeError: If the images are not of floats.
         ValueError: If an argument is out of range or the images have another
             shape.
 
@@ -90,6 +91,7 @@ class OrientedGradients(keras.layers.Layer):
         self.built = True
 
     def call(self, images):
+        checks.floats("images", images, "floats in [0, 1]")
         # A border of zeros is then a border of the background.
         x = images - self.fill_value
         x = ops.conv(

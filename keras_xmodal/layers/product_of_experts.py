@@ -64,11 +64,17 @@ class ProductOfExperts(keras.layers.Layer):
         super().__init__(autocast=False, **kwargs)
         self.prior = prior
         self.built = True
+        # Keras warns where a layer ends a mask that it does not know.
+        self.supports_masking = True
 
     def call(self, means, log_variances, mask=None):
         return product_of_experts(
             stack(means), stack(log_variances), stack(mask), self.prior
         )
+
+    def compute_mask(self, means, previous_mask):
+        """None: what is joint is there."""
+        return
 
     def compute_output_spec(self, means, log_variances, mask=None):
         return joint_spec(means)

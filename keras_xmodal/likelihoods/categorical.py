@@ -57,6 +57,7 @@ class Categorical(Likelihood):
         return import_tfd().Categorical(logits=float32(parameters))
 
     def element_log_prob(self, x, parameters):
+        checks.known_values("x", x, 0, self.num_classes - 1)
         ids = tf.broadcast_to(x, tf.shape(parameters)[:-1])
         chosen = tf.gather(
             parameters, ids, batch_dims=parameters.shape.rank - 1

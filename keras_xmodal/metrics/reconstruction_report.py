@@ -12,21 +12,24 @@ _WINDOW = 11
 def reconstruction_report(
     x: np.ndarray,
     reconstruction: np.ndarray,
-    value_range: float = 1.0,
+    value_range: float | None = None,
     padding_id: int | None = None,
 ) -> dict[str, float]:
     """Compare one modality with its reconstruction or translation.
 
-    Integers on both sides are ids, such as tokens, and are counted; all else
-    is compared by squares, images by their structure, too.
+    Integers on both sides are ids, such as tokens, and are counted, unless
+    they have the shape of images; all else is compared by squares, images by
+    their structure, too.
 
     Args:
         x: Array of shape `(examples, ...)`; images have shape
             `(examples, height, width, channels)` with 1 or 3 channels.
         reconstruction: Array of the shape of `x`.
         value_range: Positive float, the difference between the largest and
-            the smallest value that a pixel may have.
-        padding_id: Integer id whose positions in `x` do not count, or None.
+            the smallest value that a pixel may have. Defaults to 255 where
+            one side is of integers, and else to 1. Of images only.
+        padding_id: Integer id whose positions in `x` do not count, or None. Of
+            ids only.
 
     Returns:
         Dict of Python numbers. Of ids: `"token_accuracy"`, and
@@ -38,7 +41,8 @@ def reconstruction_report(
     Raises:
         TypeError: If the values are not real numbers.
         ValueError: If shapes differ, values are not finite, all is padding, or
-            `value_range` is not positive.
+            `value_range` is not positive, or what it or `padding_id` is about
+            is not there.
 
     Example:
         ```python
@@ -64,9 +68,23 @@ def reconstruction_report(
             f"Received: x.shape={x.shape}, "
             f"reconstruction.shape={reconstruction.shape}"
         )
-    value_range = checks.positive("value_range", value_range)
-    if x.dtype.kind in "iu" and reconstruction.dtype.kind in "iu":
+    value_range = checks.positive("value_range", value_range, optional=True)
+    padding_id = checks.integer("padding_id", padding_id, optional=True)
+    integers = [a.dtype.kind in "iu" for a in (x, reconstruction)]
+    are_images = x.ndim == 4 and x.shape[-1] in (1, 3)
+    are_ids = all(integers) and not are_images
+    for argument, value, fits, kind in (
+        ("value_range", value_range, are_images, "images"),
+        ("padding_id", padding_id, are_ids, "ids"),
+    ):
+        if value is not None and not fits:
+            raise ValueError(
+                f"`{argument}` must be None where `x` are no {kind}. Received: "
+                f"{argument}={value}, x of dtype {x.dtype} and shape {x.shape}"
+            )
+    if are_ids:
         return _compare_ids(x, reconstruction, padding_id)
+    value_range = value_range or (255.0 if any(integers) else 1.0)
     x, reconstruction = x.astype("float64"), reconstruction.astype("float64")
     checks.finite("x", x)
     checks.finite("reconstruction", reconstruction)
@@ -74,7 +92,7 @@ def reconstruction_report(
         "mse": float(np.mean((x - reconstruction) ** 2)),
         "mse_of_mean": float(np.mean((x - x.mean(axis=0)) ** 2)),
     }
-    if x.ndim == 4 and x.shape[-1] in (1, 3):
+    if are_images:
         ssim = tf.image.ssim(
             tf.cast(x, "float32"),
             tf.cast(reconstruction, "float32"),

@@ -1,5 +1,6 @@
 """Which frames of a clip stand for all of it."""
 
+import keras
 from keras import ops
 
 from keras_xmodal import checks
@@ -22,8 +23,9 @@ def sample_frames(length: TensorLike | int, num_frames: int) -> Tensor:
         Int32 tensor of shape `(*length.shape, num_frames)`, ascending.
 
     Raises:
-        TypeError: If `num_frames` is no integer, or `length` no real number.
-        ValueError: If `num_frames` is not positive.
+        TypeError: If `num_frames` or a length is no integer.
+        ValueError: If one is not positive.
+        tf.errors.InvalidArgumentError: If a length is not, in a graph.
 
     Example:
         >>> sample_frames(10, 4).numpy().tolist()
@@ -34,7 +36,14 @@ def sample_frames(length: TensorLike | int, num_frames: int) -> Tensor:
           (one from each of several segments of equal durations)
     """
     num_frames = checks.positive_integer("num_frames", num_frames)
-    length = checks.tensor("length", length, dtype="int32")
-    length = ops.expand_dims(length, -1)
-    odd = 2 * ops.arange(num_frames, dtype="int32") + 1
-    return ops.floor_divide(odd * length, 2 * num_frames)
+    lengths = checks.tensor("length", length, dtype=None)
+    if "int" not in keras.backend.standardize_dtype(lengths.dtype):
+        raise TypeError(
+            "`length` must be integers, numbers of frames. "
+            f"Received: length of dtype {lengths.dtype}"
+        )
+    lengths = checks.values("length", lengths, 1, 2**31 - 1)
+    # Products of 32 bits would overflow.
+    lengths = ops.expand_dims(ops.cast(lengths, "int64"), -1)
+    odd = 2 * ops.arange(num_frames, dtype="int64") + 1
+    return ops.cast(ops.floor_divide(odd * lengths, 2 * num_frames), "int32")

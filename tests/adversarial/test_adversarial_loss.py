@@ -84,3 +84,13 @@ def test_only_the_difference_of_a_pair_counts():
         rtol=1e-5,
     )
     assert loss.compares
+
+
+@pytest.mark.parametrize("losses", [0, lambda x: (x[0], x[0]), lambda x: (x,)])
+def test_losses_are_a_pair_of_examples(losses):
+    class Own(kx.adversarial.AdversarialLoss):
+        def call(self, real, fake):
+            return losses(real) if losses else tf.reduce_mean(real)
+
+    with pytest.raises(ValueError, match=r"`Own.call` must return two tensors"):
+        Own().generator_loss(None, np.zeros(4))

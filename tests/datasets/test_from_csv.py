@@ -100,6 +100,23 @@ def test_ids_of_a_column_are_the_same_in_every_file(folder):
     assert len(set(found[0])) == 5
 
 
+def test_spaces_around_ids_and_parts_do_not_count(folder):
+    write(folder, "5,a,x\n 5,b, x\nred ,c,y \nred,d,y\n", "item,caption,part\n")
+    parts = read(folder, {"text": "caption"}, (), ids="item", split="part")
+    assert list(parts) == ["x", "y"]
+    assert [int(item) for _, item in parts["x"]] == [5, 5]
+    (red,) = parts["y"].items
+    assert len(parts["y"].items[red]) == 2
+
+
+def test_links_are_what_they_lead_to(folder):
+    (folder / "link.png").symlink_to("a.png")
+    write(folder, "a.png,red\nlink.png,rouge\nc.png,blue\n")
+    for root in (None, folder):
+        data = read(folder, root=root)
+        assert [int(item) for _, item in data] == [0, 0, 2]
+
+
 def test_rows_that_share_any_file_are_one_item(folder):
     write(
         folder,
@@ -194,6 +211,9 @@ def test_missing_files(folder):
         ({"files": ["video"]}, ValueError, "`files` must be one or several"),
         ({"ids": 3}, TypeError, "`ids` must be a string"),
         ({"delimiter": ", "}, ValueError, "`delimiter` must be a single"),
+        ({"delimiter": '"'}, ValueError, "`delimiter` must be a single"),
+        ({"delimiter": "\n"}, ValueError, "`delimiter` must be a single"),
+        ({"modalities": {"n": ["m", "n", "m"]}}, ValueError, "list once"),
         ({"root": 3}, TypeError, "`root` must be a string or path"),
         ({"split": 1.0}, ValueError, "`split` must be in"),
         ({"split": 0}, ValueError, "`split` must be in"),

@@ -44,3 +44,8 @@ def test_wrong_arguments():
 def test_wrong_shape():
     with pytest.raises(ValueError, match=r"\(2, 8, 8, 1\)"):
         ColorCells()(np.ones((2, 8, 8, 1)))
+
+
+def test_integers_are_no_floats():
+    with pytest.raises(TypeError, match=r"`images` must be floats.*uint8"):
+        ColorCells()(np.zeros((1, 8, 8, 3), "uint8"))

@@ -216,3 +216,10 @@ def test_wrong_shape():
         DiffAugment()(IMAGES[0])
     with pytest.raises(ValueError, match="`x` must have shape"):
         DiffAugment()(keras.Input((None, 8, 3)))
+
+
+@pytest.mark.parametrize("seed", [5, [1], [1, 2, 3], [[1, 2]]])
+def test_one_seed_for_each_example(seed):
+    layer = DiffAugment()
+    with pytest.raises(ValueError, match=r"`seed` must have shape \(2,\)"):
+        layer(np.zeros((2, 8, 8, 3)), seed=seed)

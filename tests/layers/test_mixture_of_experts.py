@@ -14,7 +14,8 @@ def test_available_experts_are_chosen_equally_often():
     mask = np.ones((3, BATCH), bool)
     mask[1] = False
     means = np.where(mask[..., None], MEANS, np.nan)
-    mean, log_variance = MixtureOfExperts(seed=1)(means, LOG_VARIANCES, mask)
+    layer = MixtureOfExperts(seed=1)
+    mean, log_variance = layer(means, LOG_VARIANCES, mask=mask)
     mean = mean.numpy()
     np.testing.assert_array_equal(log_variance, -mean)
     np.testing.assert_array_equal(mean[:, 0], mean[:, 1])

@@ -116,3 +116,8 @@ def test_wrong_arguments(kwargs, match):
 def test_wrong_shape(shape):
     with pytest.raises(ValueError, match="`images` must have shape"):
         OrientedGradients()(np.zeros(shape, "float32"))
+
+
+def test_integers_are_no_floats():
+    with pytest.raises(TypeError, match=r"`images` must be floats.*uint8"):
+        OrientedGradients()(np.zeros((1, 8, 8, 3), "uint8"))

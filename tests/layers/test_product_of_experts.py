@@ -16,7 +16,7 @@ def test_precisions_add_up(prior):
     check_config(ProductOfExperts, {"prior": prior})
     means = np.where(MASK[..., None], MEANS, np.nan)
     mean, log_variance = ProductOfExperts(prior=prior)(
-        list(means), list(LOG_VARIANCES), list(MASK)
+        list(means), list(LOG_VARIANCES), mask=list(MASK)
     )
     precisions = np.exp(-LOG_VARIANCES) * MASK[..., None]
     precision = precisions.sum(0) + prior

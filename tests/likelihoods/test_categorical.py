@@ -76,3 +76,12 @@ def test_values_that_are_no_ids_are_refused(value):
 def test_number_of_classes_is_positive(num_classes):
     with pytest.raises(ValueError, match=f"num_classes={num_classes}"):
         likelihoods.Categorical(num_classes)
+
+
+@pytest.mark.parametrize("wrong", [3, -1])
+def test_ids_are_those_of_the_classes(wrong):
+    logits = np.zeros((2, 3), "float32")
+    with pytest.raises(ValueError, match="`x` must be from 0 to 2"):
+        likelihoods.Categorical(3).log_prob(np.array([0, wrong]), logits)
+    missing = np.array([False, True])
+    likelihoods.Categorical(3).log_prob(np.array([0, wrong]), logits, missing)

@@ -65,6 +65,16 @@ def test_bytes_against_floats_are_compared_by_squares():
     assert report["mse"] == 255**2
 
 
+def test_images_of_bytes():
+    x, y = ((255 * images(seed=seed)).astype("uint8") for seed in (0, 1))
+    expected = reconstruction_report(
+        x.astype("float64"), y.astype("float64"), value_range=255
+    )
+    assert "ssim" in expected
+    assert reconstruction_report(x, y) == expected
+    assert reconstruction_report(x, y.astype("float64")) == expected
+
+
 def test_tokens():
     x = np.array([[5, 6, 0, 0], [5, 5, 7, 0]])
     y = np.array([[5, 5, 0, 0], [5, 5, 9, 1]])
@@ -94,6 +104,9 @@ def test_values_are_python_numbers():
         (["a"], ["a"], {}, TypeError, "`x` must be real numbers"),
         ([1.0], [1.0], {"value_range": 0}, ValueError, "`value_range` must"),
         ([0, 0], [1, 2], {"padding_id": 0}, ValueError, "2 ids, all of them"),
+        ([1.0], [2.0], {"padding_id": 0}, ValueError, "no ids.*padding_id=0"),
+        ([0, 0], [1, 2], {"value_range": 255}, ValueError, "are no images"),
+        ([1.0], [2.0], {"value_range": 255}, ValueError, "are no images"),
     ],
 )
 def test_bad_input(x, y, options, error, match):

@@ -36,3 +36,20 @@ def test_all_lengths_stay_inside_and_are_evenly_spread():
 def test_length_of_a_graph():
     function = tf.function(lambda n: sample_frames(n, 3), jit_compile=True)
     np.testing.assert_array_equal(function(tf.constant(9)), [1, 4, 7])
+
+
+def test_long_clips():
+    frames = np.asarray(sample_frames(10**9, 8), "int64")
+    np.testing.assert_array_equal(frames, (2 * np.arange(8) + 1) * 10**9 // 16)
+
+
+@pytest.mark.parametrize("length", [0, -5, [3, 0], 2**31, 2.0, "3"])
+def test_wrong_lengths(length):
+    with pytest.raises((TypeError, ValueError), match="`length` must be"):
+        sample_frames(length, 8)
+
+
+def test_wrong_length_of_a_graph():
+    function = tf.function(lambda n: sample_frames(n, 3))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="`length` must"):
+        function(tf.constant(0))

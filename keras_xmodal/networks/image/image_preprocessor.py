@@ -157,6 +157,11 @@ class ImagePreprocessor(keras.layers.Layer):
     def _standardize(self, images, white=1.0):
         sizes = ("height", "width", "channels")
         checks.shape("images", images.shape, ("batch", *sizes), sizes)
+        if 0 in images.shape[-3:]:
+            raise ValueError(
+                "`images` must have a pixel at least. "
+                f"Received: shape={images.shape}"
+            )
         channels = images.shape[-1]
         if channels not in (1, 3, 4):
             raise ValueError(

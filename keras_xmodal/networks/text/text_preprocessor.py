@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Sequence
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_xmodal import checks
@@ -233,6 +234,7 @@ class TextPreprocessor(keras.layers.TextVectorization):
             List of texts, one for each row.
 
         Raises:
+            TypeError: If `ids` are no integers.
             ValueError: If there are `ngrams`, `ids` has another shape, or one
                 is outside the vocabulary.
         """
@@ -241,7 +243,12 @@ class TextPreprocessor(keras.layers.TextVectorization):
                 "`ngrams` must be None to turn ids into texts. Received: "
                 f"ngrams={self.ngrams}"
             )
-        ids = keras.ops.convert_to_numpy(ids)
+        ids = np.asarray(checks.array("ids", ids))
+        if ids.dtype.kind not in "iu":
+            raise TypeError(
+                "`ids` must be integers, the ids of tokens. "
+                f"Received: ids of dtype {ids.dtype}"
+            )
         checks.shape("ids", ids.shape, ("batch", "sequence"))
         vocabulary = self.get_vocabulary()
         if ids.size and not 0 <= ids.min() <= ids.max() < len(vocabulary):

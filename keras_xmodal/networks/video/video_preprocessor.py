@@ -52,7 +52,8 @@ class VideoPreprocessor(keras.layers.Layer):
             string tensor of shape `(batch,)` or `()`.
         lengths: Integer tensor of shape `(batch,)`, or `()` for a single
             clip: how many frames of each are no padding, 1 to `time`. `None`
-            for all of them. A ragged tensor knows its own.
+            for all of them, and for a ragged tensor or files, which know their
+            own.
         training: Boolean, whether to augment.
 
     Returns:
@@ -108,10 +109,17 @@ class VideoPreprocessor(keras.layers.Layer):
         self.built = True  # a layer in `augmentation` builds itself
 
     def call(self, videos, lengths=None, training=False):
-        if isinstance(videos, tf.RaggedTensor):
+        known = lengths is not None
+        is_ragged = isinstance(videos, tf.RaggedTensor)
+        if is_ragged:
             lengths, videos = videos.row_lengths(), videos.to_tensor()
         videos = ops.convert_to_tensor(checks.array("videos", videos))
         dtype = keras.backend.standardize_dtype(videos.dtype)
+        if known and (is_ragged or dtype == "string"):
+            raise ValueError(
+                "`lengths` must be None where `videos` are files or ragged, "
+                f"which have their own. Received: lengths={lengths}"
+            )
         if dtype == "string":
             single = len(videos.shape) == 0
             videos = self._decode(videos)
@@ -194,8 +202,9 @@ class VideoPreprocessor(keras.layers.Layer):
                 f"shape={videos.shape}"
             )
         if lengths is not None:
+            lengths = checks.tensor("lengths", lengths, dtype=None)
             lengths = ops.reshape(ops.cast(lengths, "int32"), (-1,))
-            lengths = _check_lengths(lengths, ops.shape(videos)[1])
+            lengths = _check_lengths(lengths, *ops.shape(videos)[:2])
             indices = sample_frames(lengths, self.num_frames)
             videos = tf.gather(videos, indices, batch_dims=1)
         elif videos.shape[1] != self.num_frames:
@@ -223,15 +232,20 @@ class VideoPreprocessor(keras.layers.Layer):
         return (*batch_shape, self.num_frames, *self.image_size, 3)
 
 
-def _check_lengths(lengths, time):
-    rule = "`lengths` must be from 1 to the number of frames. Received:"
+def _check_lengths(lengths, batch, time):
+    rule = (
+        "`lengths` must be from 1 to the number of frames, one for each clip. "
+        "Received:"
+    )
     right = tf.reduce_all((lengths >= 1) & (lengths <= time))
+    right &= tf.size(lengths) == batch
     if not tf.executing_eagerly():
         check = tf.debugging.Assert(right, [rule, lengths, "of", time])
         with tf.control_dependencies([check]):
             return tf.identity(lengths)
     if not right:
         raise ValueError(
-            f"{rule} lengths={lengths.numpy().tolist()} of {int(time)} frames"
+            f"{rule} lengths={lengths.numpy().tolist()} of {int(batch)} clips "
+            f"of {int(time)} frames"
         )
     return lengths

@@ -281,3 +281,9 @@ def test_wrong_channels(channels):
 def test_wrong_dtype(dtype):
     with pytest.raises(TypeError, match="integers from 0 to 255"):
         ImagePreprocessor()(np.zeros((1, 4, 4, 3), dtype))
+
+
+@pytest.mark.parametrize("shape", [(2, 0, 5, 3), (5, 0, 3)])
+def test_pictures_have_a_pixel(shape):
+    with pytest.raises(ValueError, match="must have a pixel"):
+        ImagePreprocessor((4, 4))(np.zeros(shape))

@@ -259,6 +259,12 @@ def test_wrong_ids():
         adapted(["a b"], ngrams=2).detokenize([[2]])
 
 
+def test_ids_are_integers():
+    preprocessor = TextPreprocessor(vocabulary=["a"])
+    with pytest.raises(TypeError, match=r"`ids` must be integers.*float64"):
+        preprocessor.detokenize([[2.0]])
+
+
 def test_max_tokens_keeps_the_most_frequent():
     preprocessor = adapted(["a a a b b c"], max_tokens=4)
     assert preprocessor.get_vocabulary() == ["", "[UNK]", "a", "b"]

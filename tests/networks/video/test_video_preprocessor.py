@@ -251,7 +251,15 @@ def test_wrong_input(clips):
         layer(clips > 7)
 
 
-@pytest.mark.parametrize("lengths", [[0, 3], [2, 7]])
+def test_lengths_of_what_knows_its_own(clips):
+    layer = VideoPreprocessor(2, (8, 8))
+    gif = encode(moving_square(2))
+    for videos in (tf.RaggedTensor.from_tensor(clips), [gif, gif]):
+        with pytest.raises(ValueError, match=r"`lengths` must be None.*files"):
+            layer(videos, lengths=[1, 1])
+
+
+@pytest.mark.parametrize("lengths", [[0, 3], [2, 7], [3], [1, 1, 1]])
 def test_wrong_lengths(clips, lengths):
     layer = VideoPreprocessor()
     with pytest.raises(
