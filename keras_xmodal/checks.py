@@ -10,6 +10,7 @@ None is allowed and returned.
 
 import datetime
 import inspect
+import keyword
 import math
 import numbers
 import operator
@@ -265,11 +266,13 @@ def modality_names(argument, names):
     """Names of modalities, as a tuple.
 
     They become names of layers, metrics, files, signatures and their inputs.
+    Of the latter, TensorFlow makes arguments of Python functions.
     """
     names = tuple(names)
     rule = (
         "names of modalities must be strings of ASCII letters, digits and "
-        "underscores, which start with a letter"
+        "underscores, which start with a letter, and neither 'self' nor a "
+        "keyword of Python, such as 'class'"
     )
     for name in names:
         if not isinstance(name, str):
@@ -277,7 +280,8 @@ def modality_names(argument, names):
                 f"`{argument}`: {rule}. Received: {name!r} of type "
                 f"{type(name).__name__}"
             )
-        if not _MODALITY_NAME.fullmatch(name):
+        is_reserved = keyword.iskeyword(name) or name == "self"
+        if is_reserved or not _MODALITY_NAME.fullmatch(name):
             raise ValueError(f"`{argument}`: {rule}. Received: {name!r}")
     return names
 

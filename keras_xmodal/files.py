@@ -52,7 +52,7 @@ def new_folder(
     recover(checks.path("path", path))
     path = check_replaceable(path) if replace else check_new(path)
     created = [p for p in path.parents if not p.exists()]  # innermost first
-    path.parent.mkdir(parents=True, exist_ok=True)
+    _make(path.parent, path, parents=True, exist_ok=True)
     try:
         with beside(path) as partial:
             partial.mkdir()
@@ -79,7 +79,7 @@ def beside(path: pathlib.Path) -> Iterator[pathlib.Path]:
         )
     recover(path)
     for hidden in _hidden(path):
-        lock = _own(hidden)
+        lock = _own(hidden, path)
         if lock is None:
             continue
         try:
@@ -236,10 +236,23 @@ def _hidden(path):
     ]
 
 
-def _own(hidden):
+def _make(folder, path, **options):
+    """Make a folder on the way to a path."""
+    try:
+        folder.mkdir(**options)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise type(error)(
+            "`path` must lie in a folder that can be written to. "
+            f"Received: path={str(path)!r}, {error.strerror or error}"
+        ) from error
+
+
+def _own(hidden, path):
     """Make a hidden folder and lock it; None if another process has it."""
     try:
-        hidden.mkdir()
+        _make(hidden, path)
     except FileExistsError:
         return None
     return _lock(hidden, created=True)

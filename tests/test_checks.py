@@ -692,3 +692,14 @@ def test_no_public_number_may_be_nan_or_infinite(member, tmp_path, monkeypatch):
         for value in (np.nan, np.inf, -np.inf):
             with pytest.raises((ValueError, TypeError), match=f"`{name}"):
                 member(**{**required, name: value})
+
+
+@pytest.mark.parametrize("name", ["class", "from", "None", "self", "a b", ""])
+def test_reserved_names_of_modalities(name):
+    for make in (
+        lambda: kx.EmbeddingModel({name: 3, "text": 4}, 2),
+        lambda: kx.VAEModel({name: 3, "text": 4}, 2),
+    ):
+        with pytest.raises(ValueError, match=r"keyword of Python.*Received: '"):
+            make()
+    assert checks.modality_names("x", ["label", "cls"]) == ("label", "cls")

@@ -367,3 +367,12 @@ def test_a_folder_is_no_file(tmp_path):
         with pytest.raises(IsADirectoryError, match="`path` must be that of a"):
             write()
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("path", ["/proc/x", "/proc/x/y"])
+def test_where_no_folder_can_be_made(path):
+    if not os.path.isdir("/proc/self"):
+        pytest.skip("needs a file system that takes no folders")
+    error = pytest.raises(OSError, match=r"must .*Received: path='/proc/x")
+    with error, files.new_folder(path):
+        pass

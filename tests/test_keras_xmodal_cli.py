@@ -118,6 +118,19 @@ def test_queries_of_any_length_are_words(query, monkeypatch, capsys):
     assert capsys.readouterr().out.splitlines() == [" 0.577  a", " 0.577  b"]
 
 
+@pytest.mark.parametrize("query", ["🦖", "?!", "unknown"])
+def test_what_the_model_cannot_read_is_said(query, monkeypatch, capsys):
+    model = WordsAlone()
+    preprocessor = kx.networks.TextPreprocessor(vocabulary=["known"])
+    model.preprocessors = {"text": preprocessor}
+    index = kx.retrieval.ExactIndex(model)
+    index.add(np.eye(3), ids=["a", "b", "c"], modality="image")
+    monkeypatch.setattr(kx.retrieval.ExactIndex, "load", lambda folder: index)
+    assert main(["search", "run", query]) == 1
+    assert "that the model knows" in capsys.readouterr().err
+    assert main(["search", "run", "known"]) == 0
+
+
 @pytest.mark.parametrize(
     ("output", "arguments", "match"),
     [

@@ -3,6 +3,7 @@
 import os
 import pathlib
 
+import numpy as np
 import tensorflow as tf
 
 from keras_xmodal.media.image import decode_image
@@ -25,7 +26,8 @@ def run(folder: str, query: str, k: int = 5) -> dict:
         of `id` and `score`, best first.
 
     Raises:
-        ValueError: If the query is empty or the picture cannot be read.
+        ValueError: If the query is empty, or has nothing that the model knows,
+            or the picture cannot be read.
         OSError: If the run folder or the picture does not exist.
     """
     if not query.strip():
@@ -43,6 +45,7 @@ def run(folder: str, query: str, k: int = 5) -> dict:
     if is_picture:
         found = index.search({"image": picture[None]}, k=k, modality="text")
     else:
+        _check_words(index.model, query)
         found = index.search({"text": [query]}, k=k, modality="image")
     ids, scores = found
     return {
@@ -53,6 +56,16 @@ def run(folder: str, query: str, k: int = 5) -> dict:
             for hit, score in zip(ids[0], scores[0], strict=True)
         ],
     }
+
+
+def _check_words(model, query):
+    """Check that a query is more than padding, which is near to anything."""
+    read = getattr(model, "preprocessors", {}).get("text")
+    if read is not None and not np.any(read(np.array([query]))):
+        raise ValueError(
+            "the query must hold letters or digits that the model knows. "
+            f"Received: {query!r}"
+        )
 
 
 def read_picture(path: pathlib.Path):
