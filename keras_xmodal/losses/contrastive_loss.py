@@ -93,6 +93,31 @@ class ContrastiveLoss(keras.losses.Loss):
         )
         return 0.5 * (loss + backward)
 
+    def total_weight(self, y_true, y_pred, sample_weight=None):
+        """Weight of a batch among others: the sum of those of its anchors.
+
+        Args:
+            y_true: As for the call.
+            y_pred: As for the call.
+            sample_weight: As for the call.
+
+        Returns:
+            Scalar, the mean of both directions; without weights the number of
+            anchors that have a positive.
+        """
+        logits = checks.tensor("y_pred", y_pred, dtype=None)
+        positives = self._positives(y_true, logits)
+        own = len(np.shape(y_true)) == 1
+        weights = None
+        if sample_weight is not None:
+            weights = self._pair_weights(sample_weight, logits)
+        total = ops.sum(self._row_weights(positives, weights, own))
+        if weights is not None and len(np.shape(sample_weight)) == 2:
+            weights = ops.transpose(weights)
+        positives = ops.transpose(positives)
+        columns = ops.sum(self._row_weights(positives, weights, own))
+        return 0.5 * (total + columns)
+
     def _direction(self, positives, logits, weights, own):
         """Loss of the rows; with `own`, the pair of an anchor is in its row."""
         y_true = {"positives": positives}

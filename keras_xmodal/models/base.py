@@ -184,7 +184,8 @@ class MultimodalModel(keras.Model):
 
         Args:
             x: Raw input of a call, or `Preprocessed`, in any form that `fit`
-                takes; ids, targets and weights in a data set are left aside.
+                takes; ids and targets in a data set are left aside. Weights
+                in it that are 0 say what is missing, as in `fit`.
             batch_size: Positive integer, for arrays. Defaults to 32.
             verbose: As for `keras.Model.predict`.
             **kwargs: Further arguments of `keras.Model.predict`.
@@ -224,7 +225,7 @@ class MultimodalModel(keras.Model):
         self._check_class_weight(class_weight)
         data_lib.check_some_weight(sample_weight)
         batch = self._prepare_checked((x, y, sample_weight), training=True)
-        return super().train_on_batch(*unpack(batch), **kwargs)
+        return self._logs_of(super().train_on_batch, batch, **kwargs)
 
     def test_on_batch(self, x, y=None, sample_weight=None, **kwargs):
         """Evaluate one batch.
@@ -244,7 +245,13 @@ class MultimodalModel(keras.Model):
         """
         data_lib.check_some_weight(sample_weight)
         batch = self._prepare_checked((x, y, sample_weight))
-        return super().test_on_batch(*unpack(batch), **kwargs)
+        return self._logs_of(super().test_on_batch, batch, **kwargs)
+
+    def _logs_of(self, on_batch, batch, return_dict=False):
+        logs = self._of_what_was_there(
+            on_batch(*unpack(batch), return_dict=True)
+        )
+        return logs if return_dict else self._flatten_metrics_in_order(logs)
 
     def predict_on_batch(self, x):
         """What the model makes of one raw batch, in inference mode.
@@ -393,7 +400,7 @@ class MultimodalModel(keras.Model):
                 dataset = dataset.repeat()
             return self._map(dataset, options)
         data_lib.check_source(x, y, sample_weight)
-        same = data_lib.SameModalities()
+        same = data_lib.SameParts()
 
         def prepare(batch):
             return self._prepare_checked(same(batch), **options)
@@ -406,8 +413,7 @@ class MultimodalModel(keras.Model):
         named = self._name(*unpack(x.element_spec), inputs)
         self._check_structure(*named, inputs)
         data_lib.check_batched(named[0])
-        if not inputs:
-            data_lib.check_weights(named[2])
+        data_lib.check_weights(named[2])
         dataset = self._map(x, {**options, "checked": False})
         specs = unpack(dataset.element_spec)
         if inputs:
@@ -429,8 +435,7 @@ class MultimodalModel(keras.Model):
         """Make a batch what the steps take, in graphs too."""
         x, y, sample_weight = self._name(*unpack(batch), inputs)
         sample_weight = data_lib.flat_weights(sample_weight)
-        if self.modalities and isinstance(x, dict):
-            x = data_lib.fill_missing(x, sample_weight)
+        x = data_lib.fill_missing(x, sample_weight)
         if not checked:
             data_lib.assert_usable(x, sample_weight)
         if self.modalities and isinstance(x, dict):
@@ -478,7 +483,7 @@ class MultimodalModel(keras.Model):
         else:
             self._check_values(*arranged)
         if y is None and sample_weight is not None:
-            y = self._default_targets(x)
+            y = _row_numbers(x) if inputs else self._default_targets(x)
         return pack(x, y, sample_weight)
 
     def _check_given(self, x, y=None, sample_weight=None, inputs=False):
@@ -519,8 +524,20 @@ class MultimodalModel(keras.Model):
         if isinstance(logs, dict):
             results = self.get_metrics_result()
             if set(logs) <= set(results):
-                return {name: results[name] for name in logs}
+                logs = {name: results[name] for name in logs}
+                return self._of_what_was_there(logs)
         return super()._get_metrics_result_or_logs(logs)
+
+    def _of_what_was_there(self, logs):
+        """Logs without the means of what no example had."""
+        unseen = {
+            metric.name
+            for metric in self.metrics
+            if isinstance(metric, keras.metrics.Mean)
+            and metric.name != "loss"
+            and not np.any(metric.count)
+        }
+        return {k: v for k, v in logs.items() if k not in unseen}
 
     # What a subclass says of its batches.
 
@@ -539,19 +556,27 @@ class MultimodalModel(keras.Model):
     def _name(self, x, y=None, sample_weight=None, inputs=False):
         """Give modalities their names, where a user need not.
 
-        With `inputs`, only the input of a call is kept.
+        With `inputs`, there are no targets.
         """
-        return (x, None, None) if inputs else (x, y, sample_weight)
+        return x, None if inputs else y, sample_weight
 
     def _arrange(self, x, y, sample_weight, inputs):
-        """Arrange a batch as the steps take it, or the input of a call."""
+        """Arrange a batch as the steps take it, or the input of a call.
+
+        After the input comes what is there of it, if weights say so.
+        """
+        if inputs:
+            if sample_weight is None or not self.modalities:
+                return x, None, None
+            there = data_lib.presence(x, sample_weight)
+            return x, _row_numbers(x), there
         if y is None and sample_weight is not None:
             # Without targets, Keras drops the weights in silence.
             y = self._default_targets(x)
         return x, y, sample_weight
 
     def _default_targets(self, x):
-        return tf.range(tf.shape(keras.tree.flatten(x)[0])[0])
+        return _row_numbers(x)
 
     def _check_values(self, x, y=None, sample_weight=None):
         """Check arranged arrays by their values."""
@@ -654,6 +679,10 @@ class MultimodalModel(keras.Model):
         if config:
             self._input_dtype = config.get("input_dtype")
             self.build(config["input_shape"])
+
+
+def _row_numbers(x):
+    return tf.range(tf.shape(keras.tree.flatten(x)[0])[0])
 
 
 def _readers_last(callbacks):

@@ -107,16 +107,32 @@ def map_batches(dataset, prepare, parallel=True):
 
 
 def read_inputs(source):
-    """The inputs of all batches in memory, as one structure of arrays."""
+    """Inputs and weights of all batches in memory, as structures of arrays."""
     if isinstance(source, keras.utils.PyDataset):
         source = map(source.__getitem__, range(source.num_batches))
-    inputs = [unpack(batch)[0] for batch in source]
-    if not inputs:
+    same = SameParts()
+    batches = [unpack(same(batch)) for batch in source]
+    if not batches:
         raise ValueError("`x` must hold at least one batch. Received: none")
     return keras.tree.map_structure(
-        lambda *parts: np.concatenate([np.asarray(part) for part in parts]),
-        *inputs,
+        lambda *parts: (
+            None
+            if parts[0] is None
+            else np.concatenate([np.asarray(part) for part in parts])
+        ),
+        *((x, sample_weight) for x, _, sample_weight in batches),
     )
+
+
+def of_modality(x, modality):
+    """A dict of the examples of one modality, which may be in a dict."""
+    if not isinstance(x, dict):
+        return {modality: x}
+    if modality not in x:
+        raise ValueError(
+            f"`x` must hold {modality!r}. Received: x with keys {list(x)}"
+        )
+    return type(x)({modality: x[modality]})
 
 
 def without_autotuner(dataset):
@@ -209,25 +225,43 @@ def check_batched(x):
         )
 
 
-class SameModalities:
-    """A check that batches hold the same modalities, one after the other."""
+class SameParts:
+    """A check that batches hold the same parts, one after the other."""
 
     def __init__(self):
         self._first = None
 
     def __call__(self, batch):
         """Return the batch."""
-        x, _, _ = unpack(batch)
-        names = sorted(x) if isinstance(x, dict) else None
-        self._first = names if self._first is None else self._first
-        if names != self._first:
+        x, y, sample_weight = unpack(batch)
+        given = {"x": x, "y": y, "sample_weight": sample_weight}
+        parts = {
+            name: sorted(part) if isinstance(part, dict) else True
+            for name, part in given.items()
+            if part is not None
+        }
+        self._first = self._first or parts
+        if parts.get("x") != self._first.get("x"):
             raise ValueError(
                 "Every batch of a `PyDataset` or generator must hold the same "
                 "modalities: where one is missing, give zeros with "
                 "`sample_weight` 0. Received: a batch of "
-                f"{names} after one of {self._first}"
+                f"{parts.get('x')} after one of {self._first.get('x')}"
+            )
+        if parts != self._first:
+            raise ValueError(
+                "Every batch of a `PyDataset` or generator must hold the same "
+                "parts of `(x, y, sample_weight)`: give weights of 1, and None "
+                "for no targets, in all of them. Received: a batch of "
+                f"{_said(parts)} after one of {_said(self._first)}"
             )
         return batch
+
+
+def _said(parts):
+    weights = parts.get("sample_weight")
+    of = f" of {weights}" if isinstance(weights, list) else ""
+    return f"({', '.join(parts)}{of})"
 
 
 def has_rows(x):
@@ -360,6 +394,8 @@ def presence(x, sample_weight):
 
 def fill_missing(x, sample_weight):
     """Zeros where `sample_weight` says that a modality is missing."""
+    if not isinstance(x, dict):
+        return fill_missing({"x": x}, sample_weight)["x"]
     filled = dict(x)
     for name, there in presence(x, sample_weight).items():
         filled[name] = keras.tree.map_structure(

@@ -1060,3 +1060,197 @@ def test_allowed_names_go_through_saving_and_exports(tmp_path):
         model.save(path)
         loaded = keras.saving.load_model(path)
         kx.export.saved_model(loaded, tmp_path / cls.__name__)
+
+
+# What is missing in use.
+
+
+def weighted_source(source, x, weight):
+    if source is as_generator:
+        return (batch for batch in batches(x, IDS, weight))
+    return source(x, IDS, weight)
+
+
+@each_source
+def test_weights_of_data_say_what_is_missing_to_a_vae(source):
+    model = vae()
+    x, filled, weight = missing_data()
+    model(filled)
+    missing = {"text": weight["text"] == 0}
+
+    def data():
+        return weighted_source(source, x, weight)
+
+    z = model.encode(x, missing=missing)
+    assert np.abs(z - model.encode(filled)).max() > 1e-3
+    image = model.decode(z)["image"]
+    np.testing.assert_allclose(model.encode(data()), z, atol=1e-6)
+    np.testing.assert_allclose(
+        model.predict(data(), verbose=0, steps=2)["image"], image, atol=1e-6
+    )
+    np.testing.assert_allclose(
+        model.translate(data(), "image"), image, atol=1e-6
+    )
+    np.testing.assert_allclose(
+        model.log_likelihood(data(), 3, seed=0),
+        model.log_likelihood(x, 3, missing=missing, seed=0),
+        atol=1e-5,
+    )
+    model.fit_sampler(data(), 1)
+    np.testing.assert_allclose(
+        model.encode(data(), "image"), model.encode(IMAGE, "image"), atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("objective", ["mopoe", "jmvae", "mmvae_plus"])
+def test_an_example_of_weight_0_is_the_prior_to_a_vae(objective):
+    objective = {"mmvae_plus": kx.objectives.MMVAEPlus(2)}.get(
+        objective, objective
+    )
+    model = vae(objective=objective)
+    model(VECTORS)
+    x = {name: value.copy() for name, value in VECTORS.items()}
+    for value in x.values():
+        value[HALF == 0] = np.nan
+    data = as_tf_data(x, IDS, HALF)
+    z = model.encode(data)
+    np.testing.assert_array_equal(z[HALF == 0], 0.0)
+    assert np.isfinite(z).all()
+    found = model.log_likelihood(data, 2)
+    np.testing.assert_array_equal(found[HALF == 0], 0.0)
+    assert np.isfinite(found).all()
+    for value in model.predict(data, verbose=0).values():
+        assert np.isfinite(value).all()
+
+
+@each_source
+def test_what_is_missing_has_no_direction(source):
+    model = embedding()
+    x, filled, weight = missing_data()
+    expected = model.encode(filled)
+    expected["text"] *= HALF[:, None]
+    for found in (
+        model.predict(weighted_source(source, x, weight), verbose=0, steps=2),
+        model.encode(weighted_source(as_tf_data, x, weight)),
+    ):
+        for name, value in expected.items():
+            np.testing.assert_allclose(found[name], value, atol=1e-6)
+    found = model.encode(as_tf_data(x, IDS, weight), "text")
+    np.testing.assert_allclose(found, expected["text"], atol=1e-6)
+
+
+def test_vectors_of_weight_0_may_hold_nan():
+    x = IMAGE.copy()
+    x[HALF == 0] = np.nan
+    model = kx.EmbeddingModel(8, 5)
+    model.compile(loss="mse", run_eagerly=True)
+    data = as_tf_data(x, TEXT, HALF)
+    assert np.isfinite(model.evaluate(data, verbose=0))
+    assert np.isfinite(model.predict(data, verbose=0)).all()
+    model.fit(x, TEXT, sample_weight=HALF, verbose=0)
+    assert all(np.isfinite(value).all() for value in model.get_weights())
+
+
+def test_conditions_that_are_missing_are_no_zeros():
+    model = kx.VAEModel(
+        {"image": 8, "text": 5, "sound": 2},
+        3,
+        objective=kx.objectives.CVAE("image"),
+    )
+    x = {**VECTORS, "sound": TEXT[:, :2]}
+    model(x)
+    del x["image"]
+    x["text"] = np.where(HALF[:, None] == 0, np.nan, TEXT)
+    found = model.translate(x, "image", missing={"text": HALF == 0})
+    alone = model.translate({"sound": x["sound"]}, "image")
+    np.testing.assert_allclose(found[HALF == 0], alone[HALF == 0], atol=1e-6)
+
+
+@pytest.mark.parametrize("make", [embedding, vae])
+def test_a_dict_may_come_with_the_name_of_its_modality(make):
+    model = make()
+    np.testing.assert_array_equal(
+        keras.tree.flatten(model.encode(VECTORS, "image")),
+        keras.tree.flatten(model.encode(IMAGE, "image")),
+    )
+    with pytest.raises(ValueError, match="`x` must hold 'image'"):
+        model.encode({"text": TEXT}, "image")
+
+
+# Means are over what was there.
+
+
+def three_pairs():
+    keras.utils.set_random_seed(0)
+    model = kx.EmbeddingModel({"a": 8, "b": 8, "c": 8}, 4)
+    model.compile(run_eagerly=True)
+    return model
+
+
+def test_pairs_that_are_not_there_do_not_count():
+    model = three_pairs()
+    x = {"a": IMAGE, "b": IMAGE[::-1], "c": IMAGE[[3, 2, 5, 4, 0, 1]]}
+    options = {"batch_size": 3, "verbose": 0, "return_dict": True}
+    there = np.array([1, 1, 1, 0, 0, 0], "float32")
+    first = model.evaluate({n: v[:3] for n, v in x.items()}, **options)
+    found = model.evaluate(x, sample_weight={"b": there}, **options)
+    for name in ("a_b_loss", "b_c_loss"):
+        assert found[name] == pytest.approx(first[name], rel=1e-5)
+    without = {"a": x["a"], "c": x["c"]}
+    expected = model.evaluate(without, **options)
+    assert expected.keys() == {"loss", "a_c_loss"}
+    data = as_tf_data(x, IDS, {"b": there * 0})
+    left_out = as_tf_data(without, IDS)
+    assert_same(
+        model.evaluate(data, verbose=0, return_dict=True),
+        model.evaluate(left_out, verbose=0, return_dict=True),
+    )
+
+
+def test_batches_without_a_pair_do_not_count():
+    model = embedding()
+    there = np.array([1, 1, 1, 0, 0, 0], "float32")
+    options = {"batch_size": 3, "verbose": 0}
+    found = model.evaluate(VECTORS, sample_weight={"text": there}, **options)
+    first = {name: value[:3] for name, value in VECTORS.items()}
+    assert found == pytest.approx(model.evaluate(first, **options), rel=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:Gradients do not exist")
+@pytest.mark.parametrize("make", [three_pairs, vae])
+def test_what_is_not_there_has_no_metric(make):
+    names = {three_pairs: ("a", "c"), vae: ("image",)}[make]
+    absent = {three_pairs: "b", vae: "text"}[make]
+    model, x = make(), dict.fromkeys(names, IMAGE)
+    logs = results(model.fit(x, validation_data=(x,), verbose=0))
+    logs |= model.train_on_batch(x, return_dict=True)
+    logs |= model.test_on_batch(x, return_dict=True)
+    words = {word for name in logs for word in name.split("_")}
+    assert absent not in words
+    assert {"loss", "val_loss"} <= logs.keys()
+    assert len(model.test_on_batch(x)) == len(model.evaluate(x, verbose=0))
+
+
+@each_model
+@pytest.mark.parametrize("source", [as_generator, as_py_dataset])
+def test_batches_hold_the_same_parts(make, source):
+    if make is cycle_gan:
+        return  # It takes no weights.
+    first, second = batches(VECTORS, IDS, HALF)
+    gains = [(first[0], first[1]), second]
+    loses = [first, (second[0], None, second[2])]
+    for data in (gains, loses):
+        data = Batches(data) if source is as_py_dataset else iter(data)
+        if source is as_generator:
+            data = (batch for batch in data)
+        with pytest.raises(ValueError, match="must hold the same parts"):
+            make().fit(data, verbose=0)
+
+
+def test_weights_of_batches_have_an_anchor():
+    loss = kx.losses.InfoNCE()
+    logits = np.zeros((3, 3), "float32")
+    assert loss.total_weight(np.arange(3), logits) == 3.0
+    assert loss.total_weight(np.arange(3), logits, np.array([2, 0, 1])) == 3.0
+    pairs = np.eye(3) * [[0.5], [0.0], [0.0]]
+    assert loss.total_weight(np.arange(3), logits, pairs) == 0.5

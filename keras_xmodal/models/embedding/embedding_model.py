@@ -12,6 +12,7 @@ from keras_xmodal.models.data import (
     as_vectors,
     check_target,
     is_array_data,
+    of_modality,
 )
 from keras_xmodal.models.embedding.weight_decay import exclude_from_weight_decay
 from keras_xmodal.models.encoders import check_input, feature_shape, symbolic
@@ -164,6 +165,9 @@ class EmbeddingModel(MultimodalModel):
             for name in self._pair_names.values()
             if len(self.pairs) > 1
         }
+        if self.modalities:
+            # That of Keras counts batches without any pair as 0.
+            self._mean_loss = keras.metrics.Mean("loss")
 
     # Forward pass.
 
@@ -333,6 +337,15 @@ class EmbeddingModel(MultimodalModel):
         if self.modalities and y is not None:
             checks.integer_ids("y", y)
 
+    def predict_step(self, data):
+        x, _, there = keras.utils.unpack_x_y_sample_weight(data)
+        embeddings = self(x, training=False)
+        for name in there or ():  # No direction, where there is nothing.
+            embeddings[name] = ops.where(
+                ops.expand_dims(there[name], 1), embeddings[name], 0.0
+            )
+        return embeddings
+
     def _default_targets(self, x):
         if self.modalities:
             return super()._default_targets(x)
@@ -344,7 +357,7 @@ class EmbeddingModel(MultimodalModel):
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
     ):
-        """Mean of the loss over the pairs of modalities in the batch.
+        """Mean of the loss over the pairs of modalities that are there.
 
         Args:
             x: Not used: the embeddings are in `y_pred`.
@@ -373,19 +386,33 @@ class EmbeddingModel(MultimodalModel):
         y_pred, y, sample_weight = gather_rows((y_pred, y, sample_weight))
         if y is None:
             y = ops.arange(ops.shape(y_pred[pairs[0][0]])[0])
-        values = []
+        values, weights = [], []
         for pair in pairs:
-            value = self._pair_loss(pair, y, y_pred, sample_weight)
+            value, weight = self._pair_loss(pair, y, y_pred, sample_weight)
+            weight = weight / num_replicas()
             if self._pair_trackers:
-                # As the loss is tracked: by the rows of the batch.
-                rows = ops.shape(y)[0] / num_replicas()
-                self._pair_trackers[self._pair_names[pair]].update_state(
-                    value, rows
-                )
+                tracker = self._pair_trackers[self._pair_names[pair]]
+                tracker.update_state(value, weight)
             values.append(value)
-        return sum(values) / len(values) + sum(map(ops.sum, self.losses))
+            weights.append(weight)
+        # A pair that no example has does not count.
+        there = [ops.cast(weight > 0, "float32") for weight in weights]
+        count = ops.maximum(sum(there), 1.0)
+        loss = sum(map(ops.sum, self.losses)) + sum(
+            value * some / count
+            for value, some in zip(values, there, strict=True)
+        )
+        self._mean_loss.update_state(loss, sum(weights) / count)
+        return loss
+
+    @property
+    def metrics(self):
+        if not self.modalities:
+            return super().metrics
+        return [self._mean_loss, *self._pair_trackers.values()]
 
     def _pair_loss(self, pair, ids, embeddings, sample_weight):
+        """Loss of a pair, and how much it weighs among batches."""
         anchors, candidates = (embeddings[name] for name in pair)
         logits = dot_similarity(anchors, candidates)
         if self.loss.initial_temperature is not None:
@@ -399,7 +426,10 @@ class EmbeddingModel(MultimodalModel):
                 for name in pair
             )
             weights = ops.expand_dims(rows, 1) * ops.expand_dims(columns, 0)
-        return self.loss(ids, logits, sample_weight=weights)
+        return (
+            self.loss(ids, logits, sample_weight=weights),
+            self.loss.total_weight(ids, logits, sample_weight=weights),
+        )
 
     # Use.
 
@@ -410,13 +440,14 @@ class EmbeddingModel(MultimodalModel):
             x: Dict `{modality: raw examples}`, or the raw examples of the one
                 `modality`; or any data that `predict` takes. Raw is what the
                 preprocessor of the modality takes; without one, what its
-                encoder takes.
-            modality: Name of the modality, if `x` is not a dict.
+                encoder takes. Where a data set has weights of 0, which say
+                that a modality is missing, the embedding is of zeros.
+            modality: Name of the one modality to encode; None for all in `x`.
             batch_size: Integer, examples encoded at once.
 
         Returns:
             NumPy array of shape `(examples, embedding_dim)`, or a dict
-            `{modality: array}` if `x` is a dict or a `Dataset`.
+            `{modality: array}` if `modality` is None.
 
         Raises:
             ValueError: If a modality is unknown, there are no examples, sizes
@@ -434,9 +465,13 @@ class EmbeddingModel(MultimodalModel):
         """
         if modality is not None:
             checks.one_of("modality", modality, self.modalities)
-            x = {modality: x}
         if not is_array_data(x):
-            return self.predict(x, batch_size, verbose=0)
+            embeddings = self.predict(x, batch_size, verbose=0)
+            if modality is None:
+                return embeddings
+            return of_modality(embeddings, modality)[modality]
+        if modality is not None:
+            x = of_modality(x, modality)
         x, _, _ = self._check_given(x, inputs=True)
         embeddings = apply_to_rows(
             self,

@@ -312,7 +312,8 @@ class CycleGANModel(AdversarialModel):
     def _check_structure(self, x, y=None, sample_weight=None, inputs=False):
         if not gan_checks.are_ids(y):
             cycle_checks.check_unpaired(y=y)
-        cycle_checks.check_unpaired(sample_weight=sample_weight)
+        if not inputs:
+            cycle_checks.check_unpaired(sample_weight=sample_weight)
         names = () if inputs else None
         gan_checks.check_named(self, x, names)
 

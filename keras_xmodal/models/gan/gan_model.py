@@ -354,7 +354,7 @@ class GANModel(AdversarialModel):
         if inputs:
             if self.condition and not isinstance(x, dict):
                 x = {self.condition: x}
-            return x, None, None
+            return x, None, sample_weight
         whole = y is not None or not self.conditional
         if self.modalities and whole and not isinstance(x, dict):
             values = x

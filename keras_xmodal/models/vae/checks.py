@@ -133,8 +133,11 @@ def check_likelihood(model, x, present):
             f"`x` must hold what the objective generates, {targets}. "
             f"Received: x with keys {list(x)}"
         )
+    some = True  # An example of weight 0 has nothing.
+    if set(present) >= set(x):
+        some = np.any(list(present.values()), axis=0)
     for name in targets:
-        lacking = np.flatnonzero(~np.asarray(present.get(name, True)))
+        lacking = np.flatnonzero(some & ~np.asarray(present.get(name, True)))
         if len(lacking):
             raise ValueError(
                 f"`x` must hold what the objective generates, {targets}, in "
@@ -151,8 +154,6 @@ def check_support(x, likelihoods, sample_weight):
     for name, value in x.items():
         if name in likelihoods:
             _check_values(likelihoods[name], name, value, missing[name])
-    if isinstance(sample_weight, dict):
-        check_any(x, sample_weight)
 
 
 def _check_values(likelihood, name, value, missing):

@@ -15,7 +15,17 @@ from keras_xmodal.networks.text.text_decoder import TextDecoder
 _FIRST_STREAM = 3
 
 
-def generate(model, name, z, output, seed, given, batch_size, private=False):
+def generate(
+    model,
+    name,
+    z,
+    output,
+    seed,
+    given,
+    batch_size,
+    present=None,
+    private=False,
+):
     """One modality from latents, private ones from the seed or 0."""
     checks.one_of("output", output, ("mean", "mode", "sample"))
     place = model.names.index(name)
@@ -27,17 +37,19 @@ def generate(model, name, z, output, seed, given, batch_size, private=False):
             random = np.random.default_rng((seed, place))
             private = random.standard_normal(private.shape, "float32")
         z = np.concatenate([z, private], axis=-1)
-    conditions = {}
+    conditions, present = {}, present or {}
     if len(model.generated) < len(model.names):
         vae_checks.check_conditions(given, model.names, model.generated)
         conditions = {
             key: given[key] for key in given if key not in model.generated
         }
+        present = {n: there for n, there in present.items() if n in conditions}
     decoder, likelihood = model._decoder(name), model.likelihoods[name]
 
     def generate_batch(x, rows, noise):
-        context = networks.encode(model, x, {}, False)[1] if x else None
-        z = rows["z"]
+        z, context = rows["z"], None
+        if x:
+            context = networks.encode(model, x, rows["present"], False)[1]
         latents = [z]
         if context is not None:
             latents.append(context)
@@ -60,30 +72,40 @@ def generate(model, name, z, output, seed, given, batch_size, private=False):
         model,
         ("generate", name, output),
         generate_batch,
-        examples(model, conditions)[0] if conditions else {},
-        {"z": z},
+        conditions,
+        {"z": z, "present": present},
+        present,
         batch_size=batch_size,
         seed=seed,
     )
 
 
-def examples(model, x, missing=None):
+def examples(model, x, missing=None, modality=None):
     """Checked raw examples, and which of their modalities are there."""
     weights = None
+    if data_lib.is_batch_source(x):
+        x, weights = data_lib.read_inputs(x)
+    if modality is not None:
+        x = data_lib.of_modality(x, modality)
+    x = data_lib.to_arrays(x)
     if missing is not None:
         checks.modalities("missing", missing, model.names)
+        if weights is not None and not isinstance(weights, dict):
+            weights = dict.fromkeys(x, weights)
         weights = {
-            name: 1.0 - checks.booleans(f"missing[{name!r}]", rows)
-            for name, rows in missing.items()
+            **(weights or {}),
+            **{
+                name: (weights or {}).get(name, 1.0)
+                * (1.0 - checks.booleans(f"missing[{name!r}]", rows))
+                for name, rows in missing.items()
+            },
         }
-    if data_lib.is_batch_source(x):
-        x = data_lib.read_inputs(x)
-    x = data_lib.to_arrays(x)
-    model._check_structure(x, inputs=True)
+    model._check_structure(x, None, weights, inputs=True)
+    weights = data_lib.flat_weights(weights)
     data_lib.check_arrays(x, None, weights)
-    if weights:
+    if isinstance(weights, dict):
         vae_checks.check_any(x, weights)
     if not model.modalities:
         checks.shape("x", x.shape, (None, model.input_dim))
-        return {"x": x}, {}
+        x = {"x": x}
     return x, data_lib.presence(x, weights)

@@ -285,14 +285,23 @@ class VAEModel(MultimodalModel):
             checks.shape("x", x.shape, (None, self.input_dim))
             x = {"x": x}
         checks.modalities("x", x, self.names)
-        experts, context = networks.encode(self, x, {}, training)
+        outputs = self._reconstruct(x, {}, training)
+        return outputs if self.modalities else outputs["x"]
+
+    def predict_step(self, data):
+        x, _, there = keras.utils.unpack_x_y_sample_weight(data)
+        if there is None:
+            return self(x, training=False)
+        return self._reconstruct(x, there, training=False)
+
+    def _reconstruct(self, x, present, training):
+        experts, context = networks.encode(self, x, present, training)
         z = networks.summarize(self.objective.posterior(experts))
         private = None
         if self.objective.private_dim:
             mask = ops.expand_dims(experts.mask, -1)
             private = ops.where(mask, experts.private[0], 0.0)
-        outputs = networks.decode_means(self, z, private, context, training)
-        return outputs if self.modalities else outputs["x"]
+        return networks.decode_means(self, z, private, context, training)
 
     def _decoder(self, name):
         return self.decoders.get(name) or self._output_layers[name]
@@ -380,6 +389,8 @@ class VAEModel(MultimodalModel):
     def _check_support(self, x, y=None, sample_weight=None):
         if self.modalities:
             vae_checks.check_support(x, self.likelihoods, sample_weight)
+            if isinstance(sample_weight, dict):
+                vae_checks.check_any(x, sample_weight)
         else:
             target = x if y is None else y
             self.likelihoods["x"].check_support(np.asarray(target))
@@ -532,8 +543,11 @@ class VAEModel(MultimodalModel):
             x: Dict `{modality: raw examples}`, raw being what the
                 preprocessor of the modality takes, or else its encoder; or an
                 array, of the one `modality` or for a model of tensors; or a
-                data set of batches of them, read into memory.
-            modality: Name of the modality, if `x` is not a dict.
+                data set of batches of them, read into memory, with weights if
+                you like, of which 0 says what is missing, as in `fit`. An
+                example of weight 0 has nothing: what is known of it is the
+                prior.
+            modality: Name of the one modality to encode; None for all in `x`.
             output: `"mean"` or `"log_variance"` of `q(z|X)`, or `"sample"`.
                 Of a mixture, mean and variance are those of the mixture.
             missing: Dict `{modality: boolean (examples,)}`, True where the
@@ -552,7 +566,11 @@ class VAEModel(MultimodalModel):
         checks.one_of("output", output, ("mean", "log_variance", "sample"))
         if modality is not None:
             checks.one_of("modality", modality, self.modalities)
-            x = {modality: x}
+        x, present = inference.examples(self, x, missing, modality)
+        return self._encode(x, present, output, seed, batch_size)
+
+    def _encode(self, x, present, output, seed, batch_size):
+        """Encode examples that are checked."""
 
         def encode(x, present, noise):
             experts, _ = networks.encode(self, x, present, training=False)
@@ -560,7 +578,6 @@ class VAEModel(MultimodalModel):
                 self.objective.posterior(experts), output, noise
             )
 
-        x, present = inference.examples(self, x, missing)
         return apply_to_rows(
             self,
             ("encode", output),
@@ -596,6 +613,9 @@ class VAEModel(MultimodalModel):
         z = checks.finite("z", checks.real_numbers("z", z)).astype("float32")
         checks.shape("z", z.shape, (None, self.latent_dim))
         checks.same_length("z", {"z": len(z)}, least=1)
+        present = None
+        if given is not None:
+            given, present = inference.examples(self, given)
         outputs = {
             name: inference.generate(
                 self,
@@ -605,6 +625,7 @@ class VAEModel(MultimodalModel):
                 seed,
                 given,
                 batch_size,
+                present,
                 private=seed is not None,
             )
             for name in self.generated
@@ -625,7 +646,8 @@ class VAEModel(MultimodalModel):
         """Generate one modality from others.
 
         Args:
-            x: Dict `{modality: raw examples}` of any subset of the modalities.
+            x: Dict `{modality: raw examples}` of any subset of the modalities,
+                or a data set of batches of them, as for `encode`.
             to: Name of the modality to generate.
             latent: `"mean"` or `"sample"` of `q(z|X)`; several samples show
                 what the others leave open.
@@ -645,13 +667,8 @@ class VAEModel(MultimodalModel):
         checks.one_of("to", to, self.generated)
         checks.one_of("latent", latent, ("mean", "sample"))
         seed = resolve_seed(seed)
-        z = self.encode(
-            x,
-            output=latent,
-            missing=missing,
-            seed=seed,
-            batch_size=batch_size,
-        )
+        x, present = inference.examples(self, x, missing)
+        z = self._encode(x, present, latent, seed, batch_size)
         return inference.generate(
             self,
             to,
@@ -660,6 +677,7 @@ class VAEModel(MultimodalModel):
             seed,
             x,
             batch_size,
+            present,
             private=latent == "sample",
         )
 
@@ -786,7 +804,8 @@ class VAEModel(MultimodalModel):
         `log p(target|conditions)`.
 
         Args:
-            x: Dict `{modality: raw examples}` of any subset of the modalities.
+            x: Dict `{modality: raw examples}` of any subset of the modalities,
+                or a data set of batches of them, as for `encode`.
             num_samples: Positive integer K.
             given: Dict of other modalities, as many examples. The result is
                 then `log p(X, given) - log p(given)`, an estimate of `log
