@@ -47,8 +47,8 @@ class DiffAugment(keras.layers.Layer):
         **kwargs: Arguments of `keras.layers.Layer`.
 
     Call arguments:
-        x: Tensor of shape `(batch, height, width, channels)`, or of clips,
-            `(batch, frames, height, width, channels)`.
+        x: Float tensor of shape `(batch, height, width, channels)`, or of
+            clips, `(batch, frames, height, width, channels)`.
         seed: Integer tensor of shape `(batch,)`, one for each example. None,
             the default, changes nothing.
 
@@ -103,6 +103,7 @@ class DiffAugment(keras.layers.Layer):
     def call(self, x, seed=None):
         if seed is None:
             return x
+        checks.floats("x", x, "floats in `value_range`")
         seed = checks.tensor("seed", seed, (x.shape[0],), dtype=None)
         shape = ops.shape(x)
         dtype = keras.backend.result_type(x.dtype, "float32")

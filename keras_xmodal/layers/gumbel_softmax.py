@@ -92,7 +92,9 @@ class GumbelSoftmax(RandomLayer):
 
     def call(self, x, seed=None, training=False):
         shape = ops.shape(x)
-        if seed is None and training:
+        if seed is not None:
+            seed = checks.tensor("seed", seed, (x.shape[0],), dtype=None)
+        elif training:
             seed = self.noise_of_rows(shape[0]).seed
         noise = None if seed is None else stateless_gumbel(shape, seed)
         return gumbel_softmax(x, noise, self.temperature, self.hard)

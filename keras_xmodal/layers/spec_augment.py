@@ -114,6 +114,8 @@ class SpecAugment(RandomLayer):
     def call(self, x, seed=None, training=False):
         if seed is None and not training:
             return x
+        if seed is not None:
+            seed = checks.tensor("seed", seed, (x.shape[0],), dtype=None)
         batch_size, frames, bins = ops.shape(x)[:3]
         noise = self.noise_of_rows(batch_size) if seed is None else Noise(seed)
         count = self.num_frequency_masks + self.num_time_masks

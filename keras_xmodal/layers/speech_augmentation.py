@@ -81,6 +81,7 @@ class SpeechAugmentation(RandomLayer):
         self.built = True
 
     def call(self, waveforms, training=False):
+        checks.floats("waveforms", waveforms, "floats")
         waveforms = ops.cast(waveforms, "float32")
         if not training:
             return waveforms

@@ -223,3 +223,8 @@ def test_one_seed_for_each_example(seed):
     layer = DiffAugment()
     with pytest.raises(ValueError, match=r"`seed` must have shape \(2,\)"):
         layer(np.zeros((2, 8, 8, 3)), seed=seed)
+
+
+def test_integers_are_no_floats():
+    with pytest.raises(TypeError, match=r"`x` must be floats .*uint8"):
+        DiffAugment()(np.zeros((1, 8, 8, 3), "uint8"), seed=[1])

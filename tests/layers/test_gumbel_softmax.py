@@ -154,3 +154,9 @@ def test_wrong_temperature():
 def test_wrong_shape(shape):
     with pytest.raises(ValueError, match="`x` must have shape"):
         GumbelSoftmax()(keras.KerasTensor(shape))
+
+
+@pytest.mark.parametrize("seed", [5, [1], [1, 2, 3], [[1, 2]]])
+def test_one_seed_for_each_example(seed):
+    with pytest.raises(ValueError, match=r"`seed` must have shape \(2,\)"):
+        GumbelSoftmax()(np.zeros((2, 5)), seed=seed)

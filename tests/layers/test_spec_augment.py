@@ -152,3 +152,9 @@ def test_wrong_input():
         SpecAugment()(np.ones((3, 30)), training=True)
     with pytest.raises(ValueError, match="must not exceed the number of bins"):
         SpecAugment(max_frequency_mask=21)(np.ones((3, 30, 20)))
+
+
+@pytest.mark.parametrize("seed", [5, [1], [1, 2, 3], [[1, 2]]])
+def test_one_seed_for_each_example(seed):
+    with pytest.raises(ValueError, match=r"`seed` must have shape \(2,\)"):
+        SpecAugment()(np.zeros((2, 8, 8)), seed=seed)

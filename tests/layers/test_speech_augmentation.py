@@ -107,3 +107,8 @@ def test_wrong_arguments(name, value, match):
 def test_wrong_rank():
     with pytest.raises(ValueError, match="`waveforms` must have shape"):
         SpeechAugmentation()(np.ones((3, 50, 1)), training=True)
+
+
+def test_integers_are_no_waveforms():
+    with pytest.raises(TypeError, match=r"`waveforms` must be floats.*int16"):
+        SpeechAugmentation()(np.zeros((1, 800), "int16"))

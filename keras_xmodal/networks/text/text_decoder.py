@@ -182,6 +182,7 @@ class TextDecoder(SavedSeedGenerator, keras.Model):
         if tokens is None:
             tokens = self.generate(z)
         checks.shape("tokens", tokens.shape, ("batch", self.sequence_length))
+        checks.known_values("tokens", tokens, 0, self.vocabulary_size - 1)
         tokens = ops.cast(tokens, "int32")
         before = ops.concatenate(
             [ops.full_like(tokens[:, :1], self.start_id), tokens[:, :-1]], 1

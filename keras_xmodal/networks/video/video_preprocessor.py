@@ -203,6 +203,11 @@ class VideoPreprocessor(keras.layers.Layer):
             )
         if lengths is not None:
             lengths = checks.tensor("lengths", lengths, dtype=None)
+            if not lengths.dtype.is_integer:
+                raise TypeError(
+                    "`lengths` must be integers, numbers of frames. "
+                    f"Received: lengths of dtype {lengths.dtype.name}"
+                )
             lengths = ops.reshape(ops.cast(lengths, "int32"), (-1,))
             lengths = _check_lengths(lengths, *ops.shape(videos)[:2])
             indices = sample_frames(lengths, self.num_frames)

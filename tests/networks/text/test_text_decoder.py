@@ -364,3 +364,9 @@ def test_wrong_number_of_beams(decoder, latents, num_beams):
 def test_beam_search_with_a_temperature(decoder, latents):
     with pytest.raises(ValueError, match="takes no `temperature`"):
         decoder.generate(latents, temperature=1.0, num_beams=2)
+
+
+def test_tokens_are_those_of_the_vocabulary():
+    decoder = TextDecoder(5, 2, hidden_dim=8, num_layers=1)
+    with pytest.raises(ValueError, match="`tokens` must be from 0 to 4"):
+        decoder(np.zeros((1, 3)), np.array([[1, 5]]))

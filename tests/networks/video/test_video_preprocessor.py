@@ -259,6 +259,11 @@ def test_lengths_of_what_knows_its_own(clips):
             layer(videos, lengths=[1, 1])
 
 
+def test_lengths_are_integers(clips):
+    with pytest.raises(TypeError, match=r"`lengths` must be integers.*float"):
+        VideoPreprocessor(2, (8, 8))(clips, lengths=[2.5, 2.0])
+
+
 @pytest.mark.parametrize("lengths", [[0, 3], [2, 7], [3], [1, 1, 1]])
 def test_wrong_lengths(clips, lengths):
     layer = VideoPreprocessor()
