@@ -2,6 +2,7 @@
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import ops
 
 from keras_xmodal import checks, saving
@@ -36,7 +37,9 @@ class ContrastiveLoss(keras.losses.Loss):
             removed, or `y_true` are positives, by its heaviest positive pair.
 
     Raises:
-        ValueError: If the shapes of targets or weights do not fit the logits.
+        ValueError: If the shapes of targets or weights do not fit the logits;
+            and, where there are values, if ids are not whole or weights
+            negative.
     """
 
     # Where `EmbeddingModel` starts its learned logits
@@ -142,6 +145,7 @@ class ContrastiveLoss(keras.losses.Loss):
     def _positives(self, y_true, logits):
         y_true = checks.tensor("y_true", y_true, dtype=None)
         if len(y_true.shape) == 1:
+            _check_whole(y_true)
             self._check_shape("y_true", (y_true.shape[0],) * 2, logits)
             return positives_from_ids(y_true)
         self._check_shape("y_true", tuple(y_true.shape), logits)
@@ -149,6 +153,9 @@ class ContrastiveLoss(keras.losses.Loss):
 
     def _pair_weights(self, sample_weight, logits):
         weights = checks.tensor("sample_weight", sample_weight)
+        if not tf.is_symbolic_tensor(weights):
+            most = np.finfo("float32").max
+            checks.values("sample_weight", weights, 0, most, "finite, from 0")
         if len(weights.shape) == 1:
             self._check_shape("sample_weight", (weights.shape[0],) * 2, logits)
             present = ops.cast(weights > 0, "float32")
@@ -169,3 +176,15 @@ class ContrastiveLoss(keras.losses.Loss):
                 "(batch, batch), or the shape of the logits. Received: "
                 f"{argument}.shape={shape}, y_pred.shape={known}"
             )
+
+
+def _check_whole(ids):
+    """Check, where there are values, that ids are whole numbers."""
+    if tf.is_symbolic_tensor(ids) or not tf.as_dtype(ids.dtype).is_floating:
+        return
+    values = np.asarray(ids, "float64")
+    if not (np.floor(values) == values).all():
+        raise ValueError(
+            "`y_true` of shape (batch,) must hold integer ids. "
+            f"Received: y_true={values}"
+        )

@@ -15,11 +15,12 @@ class SigmoidContrastive(ContrastiveLoss):
 
     `1/B (sum softplus(z) - sum_P z)` with `z = t * I T^T + b`. Rows and
     columns give the same sum, so there is nothing to symmetrise. Weights are
-    those of pairs, negative ones too, and B is then the sum of the weights of
-    the anchors that have a positive: the negatives of the others count as well,
-    whichever side they are on. A model starts at `t = 10`, `b = -10`, where
-    nearly all pairs are negative; at a small batch size B, `b = -log(B - 1)` is
-    the calibrated start.
+    those of pairs, negative ones too: from weights `w` of examples, a pair has
+    `(w_i + w_j) / 2` where both are above 0, and else 0. B is then the sum of
+    the weights of the anchors that have a positive: the negatives of the others
+    count as well, whichever side they are on. A model starts at `t = 10`,
+    `b = -10`, where nearly all pairs are negative; at a small batch size B,
+    `b = -log(B - 1)` is the calibrated start.
 
     The rest is as in `ContrastiveLoss`.
 

@@ -11,8 +11,9 @@ from keras_xmodal.ops import contrastive
 class TripletAllNegatives(TripletLoss):
     """Sum of the hinges of all negatives in the batch, both directions.
 
-    `sum_n max(0, margin + s_in - s_ip)`. It grows with the batch size, and
-    with it the gradient: lower the learning rate accordingly.
+    `sum_n max(0, margin + s_in - s_ip)`. Of several positives, `p` is the
+    farthest. It grows with the batch size, and with it the gradient: lower the
+    learning rate accordingly.
 
     The rest is as in `ContrastiveLoss`.
 

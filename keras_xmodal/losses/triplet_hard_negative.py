@@ -11,9 +11,9 @@ from keras_xmodal.ops import contrastive
 class TripletHardNegative(TripletLoss):
     """Hinge of the hardest negative in the batch, both directions.
 
-    `max(0, margin + max_n s_in - s_ip)`. Sharp, and what VSE++ trains with;
-    from a random start it can stall, where `TripletAllNegatives` or
-    `TripletSemiHardNegative` get going.
+    `max(0, margin + max_n s_in - s_ip)`. Of several positives, `p` is the
+    farthest. Sharp, and what VSE++ trains with; from a random start it can
+    stall, where `TripletAllNegatives` or `TripletSemiHardNegative` get going.
 
     The rest is as in `ContrastiveLoss`.
 

@@ -12,7 +12,8 @@ class TripletSemiHardNegative(TripletLoss):
     """Hinge of the hardest negative that is farther than the positive.
 
     `max(0, margin + s_in - s_ip)` with the nearest `n` such that
-    `s_in < s_ip`, or the farthest `n` where there is none.
+    `s_in < s_ip`, or the farthest `n` where there is none. Of several
+    positives, `p` is the farthest.
 
     The rest is as in `ContrastiveLoss`.
 

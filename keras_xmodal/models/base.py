@@ -331,6 +331,14 @@ class MultimodalModel(keras.Model):
         saving.start_adapters(self)
         return super().make_train_function(force)
 
+    def save(self, filepath, *args, **kwargs):
+        if str(filepath).endswith((".h5", ".hdf5")):
+            raise ValueError(
+                "`filepath` must end in '.keras': from HDF5, Keras does not "
+                f"load a model of its own class. Received: {filepath}"
+            )
+        super().save(filepath, *args, **kwargs)
+
     def export(
         self,
         filepath,
@@ -437,7 +445,7 @@ class MultimodalModel(keras.Model):
         sample_weight = data_lib.flat_weights(sample_weight)
         x = data_lib.fill_missing(x, sample_weight)
         if not checked:
-            data_lib.assert_usable(x, sample_weight)
+            data_lib.assert_usable(x, y, sample_weight)
         if self.modalities and isinstance(x, dict):
             x = dict(self.preprocess(x, training))
             x = self._check_ranges(x)

@@ -324,8 +324,22 @@ def check_weights(sample_weight):
             )
 
 
-def assert_usable(x, sample_weight):
-    """In a graph: stop at NaN in cells that are there, and at bad weights."""
+def assert_usable(x, y, sample_weight):
+    """In a graph: stop at NaN where there are cells, bad weights and sizes."""
+    rows = {
+        argument: tf.shape(value)[0]
+        for argument, value in (
+            *_leaves("x", x),
+            *_leaves("y", y),
+            *_leaves("sample_weight", sample_weight),
+        )
+        if len(value.shape)
+    }
+    sizes = tf.stack(list(rows.values()))
+    tf.debugging.Assert(
+        tf.reduce_all(sizes == sizes[0]),
+        [f"A batch must hold equally many examples of {list(rows)}.", sizes],
+    )
     for argument, value in (
         *_leaves("x", x),
         *_leaves("sample_weight", sample_weight),

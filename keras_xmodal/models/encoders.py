@@ -14,12 +14,43 @@ def feature_shape(name, encoder, x):
         # not have `compute_output_shape`.
         features = encoder(x)
         features = getattr(features, "shape", features)
-    if not isinstance(features, tuple) or len(features) != 2 or not features[1]:
+    fits = isinstance(features, tuple) and len(features) == 2
+    if not fits or not isinstance(features[1], int) or features[1] == 0:
         raise ValueError(
             f"`{name}` must return features of shape (batch, dim). "
             f"Received: output shape {features}"
         )
     return features
+
+
+def check_one_input(argument, layers):
+    """Check that functional models take one tensor and return one."""
+    for name, layer in layers.items():
+        if isinstance(layer, keras.Sequential):
+            continue
+        for does, puts in (("take", "input"), ("return", "output")):
+            tensors = getattr(layer, f"{puts}s", None)
+            if not tensors:
+                continue
+            struct = getattr(layer, puts)
+            names = sorted(struct) if isinstance(struct, dict) else None
+            if names or len(tensors) > 1:
+                named = f" in a dict with keys {names}" if names else ""
+                raise ValueError(
+                    f"`{argument}[{name!r}]` must {does} one tensor: make "
+                    "modalities of the parts, or one array of them. "
+                    f"Received: a network of {len(tensors)} {puts}s{named}"
+                )
+
+
+def one_tensor(argument, output):
+    """What a network returns, which must be one tensor."""
+    if not hasattr(output, "shape"):
+        raise ValueError(
+            f"`{argument}` must return one tensor. "
+            f"Received: an output of type {type(output).__name__}"
+        )
+    return output
 
 
 def symbolic(shape, dtype=None):
@@ -49,7 +80,15 @@ def check_input(argument, x, expected, dtype=None):
             f"`{argument}` must have shape {tuple(expected)}. "
             f"Received: {argument}.shape={shape}"
         )
-    received = keras.backend.standardize_dtype(x.dtype)
+    received = "string"
+    if x.dtype != object:
+        received = keras.backend.standardize_dtype(x.dtype)
+    if dtype and dtype != received and "string" in (dtype, received):
+        raise TypeError(
+            f"`{argument}` must be {'strings' if dtype == 'string' else dtype}"
+            f", for an encoder of these. Received: {argument} of dtype "
+            f"{received}"
+        )
     if dtype and "int" in dtype and "float" in received:
         raise TypeError(  # Keras would cut off what integers do not hold.
             f"`{argument}` must be integers. "

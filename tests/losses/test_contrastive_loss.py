@@ -245,3 +245,13 @@ def test_large_ids_of_every_dtype_are_different(dtype):
     metric = kx.metrics.HitRate(1)
     metric.update_state(ids, -np.eye(4, dtype="float32"))
     assert float(metric.result()) == 0
+
+
+def test_ids_are_whole_and_weights_not_negative():
+    loss, logits = kx.losses.InfoNCE(), np.zeros((2, 2), "float32")
+    loss(np.array([0.0, 1.0]), logits)
+    with pytest.raises(ValueError, match=r"`y_true` .* integer ids"):
+        loss(np.array([0.5, 1.5]), logits)
+    for weights in ([-1.0, 1.0], [[1, 1], [1, -1]], [np.inf, 1], [np.nan, 1]):
+        with pytest.raises(ValueError, match="`sample_weight` must be finite"):
+            loss(np.arange(2), logits, np.array(weights))

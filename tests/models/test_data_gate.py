@@ -1254,3 +1254,136 @@ def test_weights_of_batches_have_an_anchor():
     assert loss.total_weight(np.arange(3), logits, np.array([2, 0, 1])) == 3.0
     pairs = np.eye(3) * [[0.5], [0.0], [0.0]]
     assert loss.total_weight(np.arange(3), logits, pairs) == 0.5
+
+
+# Networks of other kinds, and files.
+
+
+@keras.saving.register_keras_serializable("tests")
+class Parts(keras.layers.Layer):
+    """Two features, in a structure."""
+
+    def __init__(self, kind, **kwargs):
+        super().__init__(**kwargs)
+        self.kind = kind
+
+    def get_config(self):
+        return {**super().get_config(), "kind": self.kind}
+
+    def call(self, x):
+        return {"list": [x, x], "tuple": (x, x), "dict": {"a": x}}[self.kind]
+
+
+def functional(kind):
+    x, other = keras.Input((8,), name="x"), keras.Input((8,), name="other")
+    if kind.startswith("inputs"):
+        inputs = [x, other]
+        if kind == "inputs of dict":
+            inputs = {"x": x, "other": other}
+        return keras.Model(inputs, keras.layers.Add()([x, other]))
+    return keras.Model(x, Parts(kind)(x))
+
+
+KINDS = ["inputs of dict", "inputs of list", "list", "tuple", "dict"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_encoders_are_from_one_tensor_to_one(kind):
+    x = {"image": IMAGE}
+    for encoder in (functional(kind), Parts(kind)):
+        if kind.startswith("inputs") and isinstance(encoder, Parts):
+            continue
+        for make, options in (
+            (kx.EmbeddingModel, {}),
+            (kx.VAEModel, {"decoders": {"image": dense(8)}, "latent_dim": 2}),
+        ):
+            with pytest.raises(ValueError, match=r"`encoders\['image'\]` must"):
+                make(encoders={"image": encoder}, **options)(x)
+
+
+@pytest.mark.parametrize("kind", KINDS[2:])
+def test_decoders_generators_and_discriminators_return_one_tensor(kind):
+    model = kx.VAEModel(
+        encoders={"image": dense(4)},
+        decoders={"image": Parts(kind)},
+        latent_dim=2,
+    )
+    with pytest.raises(ValueError, match=r"`decoders\['image'\]` must return"):
+        model({"image": IMAGE})
+    with pytest.raises(ValueError, match="`generator` must return one tensor"):
+        kx.GANModel(
+            generator=Parts(kind), discriminator=dense(1), conditional=False
+        )
+    with pytest.raises(ValueError, match="`discriminator` must return one"):
+        kx.GANModel(
+            generator=dense(2), discriminator=Parts(kind), conditional=False
+        )
+    model = kx.CycleGANModel(
+        {"image": Parts(kind), "text": dense(5)},
+        {"image": dense(1), "text": dense(1)},
+    )
+    with pytest.raises(ValueError, match=r"`generators\['image'\]` must ret"):
+        model.build({"image": (None, 8), "text": (None, 5)})
+
+
+@each_model
+def test_parts_of_a_batch_are_equally_long(make):
+    short = tf.data.Dataset.from_tensor_slices(TEXT[:5]).batch(3)
+    long = tf.data.Dataset.from_tensor_slices(IMAGE).batch(3)
+    model = make()
+    for data in (
+        tf.data.Dataset.zip({"image": long, "text": short}),
+        tf.data.Dataset.zip(
+            unbatched(VECTORS).batch(3), unbatched(IDS[:5]).batch(3)
+        ),
+    ):
+        with pytest.raises(
+            tf.errors.InvalidArgumentError, match="equally many examples"
+        ):
+            model.evaluate(data, verbose=0)
+
+
+def test_a_model_of_pairs_has_a_pair(tmp_path):
+    with pytest.raises(ValueError, match="`pairs` must hold one pair"):
+        embedding(pairs=[])
+    alone = kx.EmbeddingModel({"image": 8}, 2)
+    kx.EmbeddingModel.from_config(alone.get_config())
+
+
+def test_texts_need_no_preprocessor():
+    texts = ["a b", "c d", "e f"] * 2
+    words = keras.layers.TextVectorization(output_mode="multi_hot")
+    words.adapt(texts)
+    encoders = {
+        "image": dense(4),
+        "text": keras.Sequential([keras.Input((), dtype="string"), words]),
+    }
+    arrays = [texts, np.array(texts), np.array(texts, object), np.bytes_(texts)]
+    losses = []
+    for array in arrays:
+        keras.utils.set_random_seed(0)
+        model = kx.EmbeddingModel(encoders=encoders)
+        model.compile(run_eagerly=True)
+        losses.append(
+            model.evaluate({"image": IMAGE, "text": array}, verbose=0)
+        )
+    assert np.ptp(losses) < 1e-5
+    tokens = keras.Sequential(
+        [
+            keras.Input((4,), dtype="int32"),
+            keras.layers.Embedding(9, 2),
+            keras.layers.Flatten(),
+        ]
+    )
+    model = kx.EmbeddingModel(encoders={**encoders, "text": tokens})
+    model.compile(run_eagerly=True)
+    with pytest.raises(TypeError, match=r"`x\['text'\]` must be int32"):
+        model.fit({"image": IMAGE, "text": [["a"] * 4] * ROWS}, verbose=0)
+
+
+@each_model
+def test_no_file_is_written_that_keras_does_not_load(make, tmp_path):
+    for name in ("model.h5", "model.hdf5"):
+        with pytest.raises(ValueError, match=r"must end in '\.keras'"):
+            make().save(tmp_path / name)
+    assert not list(tmp_path.iterdir())

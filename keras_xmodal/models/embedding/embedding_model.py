@@ -15,7 +15,12 @@ from keras_xmodal.models.data import (
     of_modality,
 )
 from keras_xmodal.models.embedding.weight_decay import exclude_from_weight_decay
-from keras_xmodal.models.encoders import check_input, feature_shape, symbolic
+from keras_xmodal.models.encoders import (
+    check_input,
+    check_one_input,
+    feature_shape,
+    symbolic,
+)
 from keras_xmodal.models.endpoint import Endpoint, named
 from keras_xmodal.models.rows import apply_to_rows
 from keras_xmodal.ops.replicas import gather_rows, num_replicas
@@ -133,6 +138,7 @@ class EmbeddingModel(MultimodalModel):
         self.temperature = temperature
         self.bias = checks.number("bias", bias, optional=True)
         self.encoders = checks.keras_layers("encoders", encoders, optional=True)
+        check_one_input("encoders", self.encoders)
         self.modalities = ()
         if encoders or isinstance(input_dim, dict):
             self.modalities = checks.modality_names(
@@ -579,4 +585,10 @@ def _check_pairs(pairs, modalities):
     """Check which modalities to compare; by default all with all."""
     if pairs is None:
         return list(itertools.combinations(modalities, 2))
-    return checks.modality_pairs("pairs", pairs, modalities)
+    pairs = checks.modality_pairs("pairs", pairs, modalities)
+    if not pairs and len(modalities) > 1:
+        raise ValueError(
+            "`pairs` must hold one pair at least; None takes all. "
+            f"Received: pairs={pairs}"
+        )
+    return pairs

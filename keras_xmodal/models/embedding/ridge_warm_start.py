@@ -24,7 +24,9 @@ def ridge_warm_start(
 
     `W, b = argmin sum_i w_i |f_i W + b - t_i|^2 + lambda |W|^2`, where `f_i`
     are the features of the encoder and `t_i` the embeddings of the same items
-    in another modality. Contrastive training then starts from the best linear
+    in another modality. Both are then multiplied by one number, which changes
+    no direction, so that the weights have a size (root mean square .02) that
+    an optimizer can move. Contrastive training then starts from the best linear
     alignment instead of from nothing: with a few hundred examples, that is
     most of what can be learned, and with frozen pretrained encoders it may be
     all that is needed.

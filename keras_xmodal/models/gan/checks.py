@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from keras_xmodal import checks
+from keras_xmodal.models.encoders import one_tensor
 
 # Second derivatives that TensorFlow gets wrong without an error, or lacks.
 _UNSAFE_LAYERS = (keras.layers.Resizing,)
@@ -90,7 +91,7 @@ def _check_number_of_inputs(name, network, conditional):
 
 def check_logits(discriminator, logits, argument="discriminator"):
     """Check what the discriminator returns."""
-    shape = tuple(logits.shape)
+    shape = tuple(one_tensor(argument, logits).shape)
     if shape not in ((None,), (None, 1)):
         raise ValueError(
             f"`{argument}` must return one logit for each example, of shape "

@@ -4,6 +4,7 @@ import keras
 
 from keras_xmodal import checks
 from keras_xmodal.models.data import check_arrays
+from keras_xmodal.models.encoders import one_tensor
 
 
 def check_networks(generators, discriminators):
@@ -58,6 +59,7 @@ def _inputs(network):
 
 def check_output(name, output, expected):
     """Check the shape of what a generator makes."""
+    one_tensor(f"generators[{name!r}]", output)
     if not _same(output.shape[1:], expected[1:]):
         raise ValueError(
             f"`generators[{name!r}]` must make what {name!r} is, of shape "

@@ -12,7 +12,12 @@ from keras_xmodal.adversarial.gradient_norms import (
     logits_and_gradient_norms,
     penalty_values,
 )
-from keras_xmodal.models.encoders import check_input, declared_input, symbolic
+from keras_xmodal.models.encoders import (
+    check_input,
+    declared_input,
+    one_tensor,
+    symbolic,
+)
 from keras_xmodal.models.endpoint import Endpoint
 from keras_xmodal.models.gan import checks as gan_checks
 from keras_xmodal.models.gan.adversarial_model import (
@@ -199,12 +204,12 @@ class GANModel(AdversarialModel):
             features = condition
             if self.condition_encoder is not None:
                 features = self.condition_encoder(condition)
-            output = self.generator([z, features])
+            output = one_tensor("generator", self.generator([z, features]))
             logits = self.discriminator([output, features])
             inputs = [z, features]
         else:
             inputs = z
-            output = self.generator(z)
+            output = one_tensor("generator", self.generator(z))
             logits = self.discriminator(output)
         gan_checks.check_logits(self.discriminator, logits)
         if self.ema_generator is not self.generator:

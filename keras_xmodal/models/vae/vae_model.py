@@ -10,7 +10,12 @@ from keras_xmodal.layers.random_layer import add_step
 from keras_xmodal.likelihoods import Likelihood
 from keras_xmodal.models import data as data_lib
 from keras_xmodal.models.base import MultimodalModel
-from keras_xmodal.models.encoders import feature_shape, symbolic
+from keras_xmodal.models.encoders import (
+    check_one_input,
+    feature_shape,
+    one_tensor,
+    symbolic,
+)
 from keras_xmodal.models.rows import apply_to_rows
 from keras_xmodal.models.vae import checks as vae_checks
 from keras_xmodal.models.vae import endpoints, inference, networks
@@ -141,6 +146,7 @@ class VAEModel(MultimodalModel):
         self.output_dim = (output_dim or input_dim) if single else None
         self.encoders = checks.keras_layers("encoders", encoders, optional=True)
         self.decoders = checks.keras_layers("decoders", decoders, optional=True)
+        check_one_input("encoders", self.encoders)
         self.modalities = ()
         if not single:
             self.modalities = checks.modality_names(
@@ -272,7 +278,10 @@ class VAEModel(MultimodalModel):
             self.latent_dim + self.objective.private_dim + context,
         )
         for name in self.generated:
-            parameters = self._decoder(name)(keras.KerasTensor(latent))
+            parameters = one_tensor(
+                f"decoders[{name!r}]",
+                self._decoder(name)(keras.KerasTensor(latent)),
+            )
             if shapes.get(name) and name in self.decoders:
                 vae_checks.check_parameter_shape(
                     name,
