@@ -63,7 +63,8 @@ def from_csv(
     they are needed. Shuffling before batching keeps that many contents of
     files in memory. The first time that a file is read it is checked, by its
     suffix: pictures (JPEG, PNG, GIF, BMP, WebP without animation) are decoded
-    once, WAV files must be complete, and others must not be empty.
+    once, WAV files must be complete, and others must not be empty. An animated
+    PNG file is a picture; as a clip, only `read_video` reads it.
 
     A CSV file names any files that its reader may read, by absolute paths, `~`
     and `..` too, and their contents become data: give `root` for one that you
