@@ -8,6 +8,9 @@ from keras_xmodal.export.towers import preprocess
 from keras_xmodal.media.gif import encode_gif
 from keras_xmodal.networks import SpeechPreprocessor
 
+# One after the other, for a file may be wrong only once its batch has grown.
+BATCH_SIZES = (1, 64, 1, 7)
+
 
 def batches(
     model,

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from keras_xmodal import checks, files
 from keras_xmodal.export import archive, report, samples
-from keras_xmodal.export.batches import batches
+from keras_xmodal.export.batches import BATCH_SIZES, batches
 from keras_xmodal.export.float32_twin import float32_twin, is_float32
 from keras_xmodal.export.litert_graph import LiteRTGraph
 from keras_xmodal.export.litert_runners import compiled, interpret
@@ -21,15 +21,12 @@ from keras_xmodal.export.search_folder import check_search, write_search
 from keras_xmodal.export.signatures import find_signatures
 from keras_xmodal.export.towers import find_towers
 from keras_xmodal.export.vocabularies import (
-    describe_preprocessor,
-    describe_tokenizers,
-    write_vocabularies,
+    describe_preprocessing,
+    write_all_vocabularies,
 )
 
 _TOLERANCES = {None: 1e-5, "float16": 2e-2, "dynamic": 1e-1, "int8": 1e-1}
 _INTEGERS = ("dynamic", "int8")
-# In one interpreter, for a file may be wrong only once its batch has grown.
-BATCH_SIZES = (1, 64, 1, 7)
 
 
 def litert(
@@ -167,12 +164,7 @@ def litert(
             tolerance = max(tolerance, 2e-2)
     with files.new_folder(path) as folder:
         twin = float32_twin(model, archive.call_inputs(model, towers))
-        vocabularies = {
-            tower.modality: write_vocabularies(
-                model.preprocessors.get(tower.modality), tower.name, folder
-            )
-            for tower in towers
-        }
+        vocabularies = write_all_vocabularies(model, towers, folder)
         runners, facts = {}, {}
         for signature in signatures:
             content = _convert(twin, signature, quantization)
@@ -189,7 +181,7 @@ def litert(
                 "file": file.name,
                 "bytes": len(content),
                 **report.describe(signature),
-                **_describe_preprocessing(model, signature, vocabularies),
+                **describe_preprocessing(model, signature, vocabularies),
             }
         comparison = report.compare(
             model,
@@ -312,25 +304,3 @@ def _compiled_batch_sizes(model, signature, file, run, tolerance):
         )
         right[size] = right.get(size, True) and equal
     return [size for size in sorted(set(BATCH_SIZES)) if right[size]]
-
-
-def _describe_preprocessing(model, signature, vocabularies):
-    """What a client needs to preprocess the input and to read the output."""
-    facts = {}
-    if found := vocabularies.get(signature.endpoint.target):
-        facts["output_vocabularies"] = list(found.values())
-    if len(signature.towers) != 1:
-        return facts
-    name = signature.towers[0].modality
-    if vocabularies[name]:
-        facts["vocabularies"] = list(vocabularies[name].values())
-    if name in model.preprocessors:
-        facts["preprocessor"] = describe_preprocessor(
-            model.preprocessors[name], vocabularies[name]
-        )
-        tokenizers = describe_tokenizers(
-            model.preprocessors[name], vocabularies[name]
-        )
-        if tokenizers is not None:
-            facts["tokenizers"] = tokenizers
-    return facts

@@ -19,6 +19,38 @@ _KERAS = (
 )
 
 
+def write_all_vocabularies(model, towers, folder):
+    """Names of the files by modality and layer."""
+    return {
+        tower.modality: write_vocabularies(
+            model.preprocessors.get(tower.modality), tower.name, folder
+        )
+        for tower in towers
+    }
+
+
+def describe_preprocessing(model, signature, vocabularies):
+    """What a client needs to preprocess the input and to read the output."""
+    facts = {}
+    if found := vocabularies.get(signature.endpoint.target):
+        facts["output_vocabularies"] = list(found.values())
+    if len(signature.towers) != 1:
+        return facts
+    name = signature.towers[0].modality
+    if vocabularies[name]:
+        facts["vocabularies"] = list(vocabularies[name].values())
+    if name in model.preprocessors:
+        facts["preprocessor"] = describe_preprocessor(
+            model.preprocessors[name], vocabularies[name]
+        )
+        tokenizers = describe_tokenizers(
+            model.preprocessors[name], vocabularies[name]
+        )
+        if tokenizers is not None:
+            facts["tokenizers"] = tokenizers
+    return facts
+
+
 def write_vocabularies(preprocessor, name, folder):
     """Write each vocabulary of a preprocessor, one token a line.
 
