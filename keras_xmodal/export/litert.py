@@ -90,7 +90,8 @@ def litert(
             measured on `representative`, which is faster. The latter two need
             the extra `quantization`.
         representative: Dict by modality of raw examples, a few hundred of
-            every modality, as many of each. For `"int8"` only.
+            every modality, as many of each. For `"int8"` only. Without
+            `evaluation`, files are compared with Keras on them.
         search: `kx.retrieval.ExactIndex` of the model's embeddings. It is
             written to the folder `index`, with `search.py` beside it, which
             prints the ten nearest: `python search.py "red apple"`, or the path
@@ -148,7 +149,9 @@ def litert(
         model, path, evaluation, batch_size, tolerance
     )
     representative = _check_representative(model, quantization, representative)
-    towers = find_towers(model, examples or representative, input_signature)
+    # Beyond the ranges of these, 8 bits are not meant to be right.
+    examples = examples or representative or {}
+    towers = find_towers(model, examples, input_signature)
     if not model.built:
         model._call_on(archive.call_inputs(model, towers))
     # Noise for translations, since zeros give the mean.

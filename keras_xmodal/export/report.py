@@ -19,7 +19,7 @@ def compare(
 
     Each runs on batches of the sizes `first`, and then on all examples.
     """
-    examples, _ = evaluation
+    examples, ids = evaluation
     facts, before, after = {}, {}, {}
     for signature in signatures:
         with full_float32():
@@ -48,7 +48,11 @@ def compare(
         **worst("mean_cosine", min),
         **worst("min_cosine", min),
         "endpoints": facts,
-        **(retrieval(model.pairs, before, after, evaluation) if before else {}),
+        **(
+            retrieval(model.pairs, before, after, evaluation)
+            if before and ids is not None
+            else {}
+        ),
     }
 
 
