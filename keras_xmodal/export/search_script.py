@@ -15,7 +15,6 @@ import unicodedata
 import numpy as np
 
 _PICTURES = {".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp"}
-_BLOCK = 16384  # rows that are compared at once
 # Scripts that are written without spaces: the ideographs of Unicode 15.
 _HAN = (
     (0x2E80, 0x2E99),
@@ -148,7 +147,7 @@ class Search:
             "query_modality": source,
             "modality": target,
             "hits": [
-                {"id": str(found), "score": float(score)}
+                {"id": _text(found), "score": float(score)}
                 for found, score in zip(ids, scores, strict=True)
             ],
         }
@@ -188,23 +187,39 @@ class Search:
                 f"the index must have rows of dim {len(embedding)}. Received: "
                 f"rows of dim {rows.shape[1]}"
             )
-        query = embedding.astype("float64")
+        codes, num_items = self._codes(modality)
+        near = rows @ embedding.astype("float32")
+        best = np.full(num_items, -2, "float32")
+        np.maximum.at(best, codes, near)
+        k = min(k, num_items)
+        last = np.partition(best, num_items - k)[num_items - k]
         # Summed in float64, so that equal rows have equal scores.
-        scores = np.concatenate(
-            [
-                np.clip(rows[i : i + _BLOCK].astype("float64") @ query, -1, 1)
-                for i in range(0, len(rows), _BLOCK)
-            ]
-        ).astype("float32")
+        margin = rows.shape[1] * 2**-22 + 1e-5
+        places = np.flatnonzero(near >= last - margin)
+        scores = rows[places].astype("float64") @ embedding.astype("float64")
+        scores = np.clip(scores, -1, 1).astype("float32")
         order = np.argsort(-scores, kind="stable")
-        _, first = np.unique(ids[order], return_index=True)
+        _, first = np.unique(codes[places[order]], return_index=True)
         order = order[np.sort(first)[:k]]
-        return ids[order], scores[order]
+        return ids[places[order]], scores[order]
+
+    @functools.cache  # noqa: B019
+    def _codes(self, modality):
+        """Integers that are equal where ids are, and how many there are."""
+        found, codes = np.unique(self.rows[modality][1], return_inverse=True)
+        return codes.reshape(-1), len(found)
 
     @functools.cache  # noqa: B019
     def _vocabulary(self, file):
         text = (self.folder / file).read_bytes().decode()
         return {token: i for i, token in enumerate(text.split("\n")[:-1])}
+
+
+def _text(item_id):
+    """An id as it is printed."""
+    if isinstance(item_id, bytes):
+        return item_id.decode(errors="replace")
+    return str(item_id)
 
 
 def _choose(option, name, possible, default=None):

@@ -100,7 +100,7 @@ def test_pictures_are_those_of_the_preprocessor(mode, size, tmp_path):
 
 
 def test_neighbours_are_those_of_the_index(tmp_path):
-    """Ids of several rows, equal scores, and more rows than a block."""
+    """Ids of several rows, and equal scores."""
     generator = np.random.default_rng(0)
     rows = generator.integers(-2, 3, (500, 3)).astype("float32")
     ids = generator.integers(0, 60, 500)
@@ -119,5 +119,7 @@ def test_neighbours_are_those_of_the_index(tmp_path):
         found, actual = search.find(query, 70, "a")
         np.testing.assert_array_equal(found, wanted)
         np.testing.assert_allclose(actual, scores, atol=1e-6)
+    assert search_script._text(np.bytes_(b"caf\xc3\xa9")) == "café"
+    assert search_script._text(np.datetime64("2024-05-01")) == "2024-05-01"
     with pytest.raises(ValueError, match="rows of dim 3"):
         search.find(np.ones(4, "float32"), 1, "a")
