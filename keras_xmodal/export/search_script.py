@@ -279,7 +279,7 @@ def split(text, tokenizer):
         widths = range(1, widths + 1)
     ngrams = [
         separator.join(tokens[start : start + width])
-        for width in widths
+        for width in dict.fromkeys(widths)
         for start in range(len(tokens) - width + 1)
     ]
     return ngrams or [separator.join(tokens)]

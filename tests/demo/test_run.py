@@ -15,6 +15,7 @@ from ai_edge_litert.interpreter import Interpreter
 from keras_xmodal import export
 from keras_xmodal.demo import recipe, run, search
 from keras_xmodal.demo.questions import QUESTIONS, read_split
+from keras_xmodal.export.search_script import Search
 from keras_xmodal.metrics import retrieval_report
 from keras_xmodal.retrieval import ExactIndex
 from keras_xmodal_cli import main
@@ -186,6 +187,27 @@ def test_failure_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="no more"):
         run.run(str(tmp_path / "run"), quiet=True)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_files_for_a_device_find_the_same(folder):
+    """Words of several languages and scripts, and the example picture."""
+    on_device = Search(folder / "litert")
+    for query in (
+        "red apple",
+        "manzana roja",
+        "собака",
+        "{folder}/picture.png",
+    ):
+        query = query.format(folder=folder)
+        expected = search.run(folder, query, k=10)
+        found = on_device.search(query, k=10)
+        assert found["modality"] != expected["modality"]  # of the query
+        scores = [
+            [hit["score"] for hit in r["hits"]] for r in (found, expected)
+        ]
+        np.testing.assert_allclose(*scores, atol=1e-4)
+        ids = [[hit["id"] for hit in r["hits"]] for r in (found, expected)]
+        assert ids[0] == ids[1]
 
 
 @pytest.mark.parametrize("quantization", ["dynamic", "int8"])

@@ -57,6 +57,7 @@ def test_every_character_is_standardized_as_in_tensorflow(keep_symbols):
         {"sequence_length": 3, "drop_unknown": False},
         {"ngrams": 2, "max_tokens": 20},
         {"ngrams": (3,), "sequence_length": 4},
+        {"ngrams": (2, 3, 2)},
         {"split": "character", "ngrams": (2, 4), "sequence_length": 9},
         {"split": "character", "end_token": True},
         {"end_token": True, "sequence_length": 3, "max_tokens": 12},
