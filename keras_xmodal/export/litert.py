@@ -90,8 +90,9 @@ def litert(
             measured on `representative`, which is faster. The latter two need
             the extra `quantization`.
         representative: Dict by modality of raw examples, a few hundred of
-            every modality, as many of each. For `"int8"` only. Without
-            `evaluation`, files are compared with Keras on them.
+            every modality, as many of each, short and long ones where they
+            differ: what lies beyond their ranges is cut off. For `"int8"`
+            only. Without `evaluation`, files are compared with Keras on them.
         search: `kx.retrieval.ExactIndex` of the model's embeddings. It is
             written to the folder `index`, with `search.py` beside it, which
             prints the ten nearest: `python search.py "red apple"`, or the path
