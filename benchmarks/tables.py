@@ -90,6 +90,21 @@ def query_speed():
         yield row["use"], f"{row['milliseconds']:,.2f} ms"
 
 
+def on_device():
+    """The demo's LiteRT files."""
+    rows = read("on_device")["table"]
+    splits = list(rows[0]["R@1"])
+    yield "files", "MB", "share", "picture", "text", *splits
+    for row in rows:
+        yield (
+            f"`{row['quantization']}`",
+            f"{row['megabytes']:.1f}",
+            f"{100 * row['share']:.0f}%",
+            *(f"{row['milliseconds'][m]:.2f} ms" for m in ("image", "text")),
+            *(f"{100 * row['R@1'][split]:.1f}" for split in splits),
+        )
+
+
 def xla_gpu():
     """Steps on a GPU, beside the CPU."""
     yield (

@@ -314,9 +314,12 @@ def test_importing_the_package_is_light():
     """What costs and what is optional is imported where it is used."""
     heavy = {
         "ai_edge_litert",
+        "ai_edge_quantizer",
         "av",
         "keras_hub",
         "matplotlib",
+        "onnx",
+        "onnxruntime",
         "scipy.linalg",
         "scipy.ndimage",
         "scipy.optimize",
@@ -325,6 +328,7 @@ def test_importing_the_package_is_light():
         "sklearn",
         "tensorflow_datasets",
         "tensorflow_probability",
+        "tf2onnx",
         "tf_keras",
         "tqdm",
     }

@@ -100,7 +100,8 @@ def _run_in(folder, epochs, seed, quiet):
             for split, data in tests.items()
         },
     }
-    build_index(model).save(folder)  # with the model
+    index = build_index(model)
+    index.save(folder)  # with the model
     clock.lap("evaluation")
 
     style = tests["test_style"]
@@ -110,7 +111,7 @@ def _run_in(folder, epochs, seed, quiet):
             model, folder / "saved_model", evaluation=evaluation
         ),
         "litert": export.litert(
-            model, folder / "litert", evaluation=evaluation
+            model, folder / "litert", evaluation=evaluation, search=index
         ),
     }
     clock.lap("export")

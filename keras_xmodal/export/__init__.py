@@ -1,6 +1,7 @@
 """Models as files that run without Keras and without this package."""
 
 from keras_xmodal.export.litert import litert
+from keras_xmodal.export.onnx import onnx
 from keras_xmodal.export.saved_model import saved_model
 
-__all__ = ["litert", "saved_model"]
+__all__ = ["litert", "onnx", "saved_model"]

@@ -13,7 +13,9 @@ def write_archive(model, signatures, folder, default=None):
     # Variables are found in the endpoints, lookup tables are not. The archive
     # would write the variables of a layer that it tracks itself a second time.
     tables = tf.Module()
-    tables.layers = [model, *model.preprocessors.values()]
+    tables.layers = _layers(model)
+    if any(signature.raw for signature in signatures):
+        tables.layers = [model, *model.preprocessors.values()]
     archive.track(tables)
     default = default or signatures[0].name
     for signature in sorted(signatures, key=lambda s: s.name != default):
@@ -21,6 +23,16 @@ def write_archive(model, signatures, folder, default=None):
             signature.name, signature.function(model), signature.inputs
         )
     archive.write_out(str(folder), verbose=False)
+
+
+def _layers(model):
+    """Layers of a model that compute on preprocessed batches."""
+    preprocessors = {id(layer) for layer in model.preprocessors.values()}
+    return [
+        layer
+        for layer in model._flatten_layers(include_self=False, recursive=False)
+        if id(layer) not in preprocessors
+    ]
 
 
 def read_archive(folder, signatures):

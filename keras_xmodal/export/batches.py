@@ -8,30 +8,49 @@ from keras_xmodal.export.towers import preprocess
 from keras_xmodal.media.gif import encode_gif
 from keras_xmodal.networks import SpeechPreprocessor
 
+# One after the other, for a file may be wrong only once its batch has grown.
+BATCH_SIZES = (1, 64, 1, 7)
 
-def batches(model, signature, examples=None, batch_size=256):
-    """Yield what to feed a signature, and it preprocessed: a row, then all."""
+
+def batches(
+    model,
+    signature,
+    examples=None,
+    batch_size=256,
+    first=(1,),
+    num_samples=samples.NUM_SAMPLES,
+):
+    """Yield what to feed a signature, and it preprocessed.
+
+    Batches of the sizes `first`, whose rows repeat where there are too few,
+    and then all rows: of noise alone, `num_samples`.
+    """
     examples = examples or {}
     if all(tower.modality in examples for tower in signature.towers):
         rows = {t.name: examples[t.modality] for t in signature.towers}
     else:
         rows = {t.name: _make_up(model, t) for t in signature.towers}
-    size = len(next(iter(rows.values()), range(samples.NUM_SAMPLES)))
+    size = len(next(iter(rows.values()), range(num_samples)))
     drawn = {s.name: samples.noise(s, size) for s in signature.endpoint.further}
-    starts = range(0, size, batch_size)
-    for part in (
-        slice(0, 1),
-        *(slice(start, start + batch_size) for start in starts),
-    ):
+    parts = [np.arange(number) % size for number in first]
+    parts += np.split(np.arange(size), range(batch_size, size, batch_size))
+    for part in parts:
         inputs = {name: value[part] for name, value in drawn.items()}
         fed = dict(inputs)
         for tower in signature.towers:
             raw, preprocessed = _feed(
-                model, tower, signature.raw, rows[tower.name][part]
+                model, tower, signature.raw, _take(rows[tower.name], part)
             )
             inputs[tower.name] = np.asarray(preprocessed)
             fed[tower.name] = np.asarray(raw if signature.raw else preprocessed)
         yield fed, inputs
+
+
+def _take(rows, part):
+    """Rows of an array, or of a list of pictures of several sizes."""
+    if isinstance(rows, np.ndarray):
+        return rows[part]
+    return [rows[row] for row in part]
 
 
 def _make_up(model, tower):

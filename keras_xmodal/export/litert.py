@@ -1,22 +1,32 @@
 """Export to LiteRT (TensorFlow Lite), one file per part of a model."""
 
 import os
-import pathlib
 import re
 import tempfile
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from keras_xmodal import checks, files
-from keras_xmodal.export import archive, report
+from keras_xmodal.export import archive, report, samples
+from keras_xmodal.export.batches import BATCH_SIZES, batches
 from keras_xmodal.export.float32_twin import float32_twin, is_float32
+from keras_xmodal.export.litert_graph import LiteRTGraph
+from keras_xmodal.export.litert_runners import compiled, interpret
+from keras_xmodal.export.quantization import load_quantizer, quantize
 from keras_xmodal.export.saved_model import check_arguments
+from keras_xmodal.export.search_folder import check_search, write_search
 from keras_xmodal.export.signatures import find_signatures
 from keras_xmodal.export.towers import find_towers
+from keras_xmodal.export.vocabularies import (
+    describe_preprocessing,
+    write_all_vocabularies,
+)
 
-_TOLERANCES = {None: 1e-5, "float16": 2e-2, "dynamic": 1e-1}
+_TOLERANCES = {None: 1e-5, "float16": 2e-2, "dynamic": 1e-1, "int8": 1e-1}
+_INTEGERS = ("dynamic", "int8")
 
 
 def litert(
@@ -25,6 +35,8 @@ def litert(
     evaluation: tuple[dict[str, np.ndarray], np.ndarray] | None = None,
     quantization: str | None = None,
     *,
+    representative: dict[str, np.ndarray] | None = None,
+    search: Any = None,
     input_signature: dict[str, tf.TensorSpec] | None = None,
     batch_size: int = 256,
     tolerance: float | None = None,
@@ -50,44 +62,70 @@ def litert(
     for each row, and `generate_from_z.tflite`.
 
     Only built-in operators are used, since `ai_edge_litert` runs no others.
-    Strings are no input of LiteRT's, so the client preprocesses: where the
-    preprocessor has a vocabulary, it lies in `<modality>_vocabulary.txt`, the
-    token of id n in line n + 1 (an empty first line is the padding), UTF-8,
-    and the report holds the preprocessor's configuration.
+    Strings are no input of LiteRT's, so the client preprocesses: each
+    vocabulary of a preprocessor lies in `<modality>_vocabulary.txt`, or
+    `<modality>_<layer>_vocabulary.txt` of a nested one, the token of id n in
+    line n + 1 (an empty first line is the padding), UTF-8, and the report
+    holds the preprocessor's configuration.
 
     A model in mixed or half precision is copied into float32 first. Each file
-    is loaded into `ai_edge_litert`, run on single examples and on batches and
-    compared with Keras before it appears at `path`; on any failure nothing
-    stays there.
+    is loaded into `ai_edge_litert`, run at batches of 1, 64, 1 and 7 and of
+    all examples in one `Interpreter`, and compared with Keras each time,
+    before it appears at `path`; on any failure nothing stays there. It is run
+    in `CompiledModel` too: the report says at which batch sizes that gives the
+    same.
+
+    With 8 bits, a table of embeddings has a scale for each row. Norms,
+    softmax and the like stay float32, and so does what lies in a loop.
+    Conditions, seeds and outputs keep their dtypes.
 
     Args:
         model: Any model of this package.
         path: Folder to create.
         evaluation: Pair `(x, ids)`, as in `kx.export.saved_model`.
         quantization: `None` keeps float32; `"float16"` stores weights in
-            float16, half the size; `"dynamic"` stores larger weights in
-            8 bits and quantises activations at run time, about a quarter.
+            float16, half the size; `"dynamic"` stores weights and tables in
+            8 bits, about a quarter, and quantises the inputs of products while
+            they are computed; `"int8"` quantises these by ranges that were
+            measured on `representative`, which is faster. The latter two need
+            the extra `quantization`.
+        representative: Dict by modality of raw examples, a few hundred of
+            every modality, as many of each, short and long ones where they
+            differ: what lies beyond their ranges is cut off. For `"int8"`
+            only. Without `evaluation`, files are compared with Keras on them.
+        search: `kx.retrieval.ExactIndex` of the model's embeddings. It is
+            written to the folder `index`, with `search.py` beside it, which
+            prints the ten nearest: `python search.py "red apple"`, or the path
+            of a picture. The script needs NumPy and ai-edge-litert, and Pillow
+            for pictures, and no TensorFlow. At least one modality must be
+            preprocessed by an `ImagePreprocessor`, a `TextPreprocessor`, or
+            several of the latter side by side.
         input_signature: Dict by modality of `tf.TensorSpec`, as in
             `kx.export.saved_model`.
         batch_size: Integer, examples run at once in the comparison.
         tolerance: Float, the largest absolute error allowed. It grows with
             the largest value of an output if that is above 1. Defaults to
             1e-5, to 2e-2 with `"float16"` or a model in mixed or half
-            precision, and to 1e-1 with `"dynamic"`.
+            precision, and to 1e-1 with 8 bits.
 
     Returns:
         Dict as from `kx.export.saved_model`, with the further key
-        `quantization`, and for each endpoint `file`, `bytes`, and
-        `vocabulary` (a file) and `preprocessor` (its configuration) of the
-        modality that it takes and `output_vocabulary` of the one that it
-        generates, where there are any. `bytes` counts all files but the
-        report.
+        `quantization`, and for each endpoint `file`, `bytes`,
+        `compiled_model_batch_sizes`, and where there are any, of the modality
+        that it takes, `vocabularies` (files), `preprocessor` (its
+        configuration, with the names of these files for words) and
+        `tokenizers` (of texts: arguments of `TextPreprocessor`s whose ids
+        stand side by side, each with its `vocabulary`), and of the modality
+        that it generates `output_vocabularies`. `bytes` counts all files but
+        the report and the index.
 
     Raises:
         TypeError: If an argument has the wrong type.
         ValueError: If `quantization` is unknown, a network needs operators
             that LiteRT lacks, the input of a modality is not known,
-            `evaluation` does not fit or the model's outputs are not finite.
+            `evaluation`, `representative` or `search` do not fit, or the
+            model's outputs are not finite.
+        ImportError: If the extra is missing.
         FileExistsError: If there is something at `path`.
         RuntimeError: If an exported model differs from Keras.
 
@@ -111,6 +149,9 @@ def litert(
     examples, ids = check_arguments(
         model, path, evaluation, batch_size, tolerance
     )
+    representative = _check_representative(model, quantization, representative)
+    # Beyond the ranges of these, 8 bits are not meant to be right.
+    examples = examples or representative or {}
     towers = find_towers(model, examples, input_signature)
     if not model.built:
         model._call_on(archive.call_inputs(model, towers))
@@ -118,37 +159,107 @@ def litert(
     signatures = [
         s for s in find_signatures(model, towers, "noise") if not s.raw
     ]
+    if search is not None:
+        inputs = archive.call_inputs(model, towers)
+        check_search(model, signatures[0], inputs, search)
     if tolerance is None:
         tolerance = _TOLERANCES[quantization]
         if not is_float32(model):
             tolerance = max(tolerance, 2e-2)
     with files.new_folder(path) as folder:
         twin = float32_twin(model, archive.call_inputs(model, towers))
-        vocabularies = _write_vocabularies(model, towers, folder)
+        vocabularies = write_all_vocabularies(model, towers, folder)
         runners, facts = {}, {}
         for signature in signatures:
             content = _convert(twin, signature, quantization)
+            if quantization in _INTEGERS:
+                content = quantize(
+                    content,
+                    signature.name,
+                    _inputs(model, signature, representative, batch_size),
+                )
             file = folder / f"{signature.file}.tflite"
             file.write_bytes(content)
-            runners[signature.name] = _runner(file, signature.name)
+            runners[signature.name] = interpret(file, signature.name)
             facts[signature.name] = {
                 "file": file.name,
                 "bytes": len(content),
                 **report.describe(signature),
-                **_describe_preprocessing(model, signature, vocabularies),
+                **describe_preprocessing(model, signature, vocabularies),
             }
         comparison = report.compare(
-            model, signatures, runners, (examples, ids), batch_size, tolerance
+            model,
+            signatures,
+            runners,
+            (examples, ids),
+            batch_size,
+            tolerance,
+            BATCH_SIZES,
         )
-        for name, fact in facts.items():
-            comparison["endpoints"][name].update(fact)
+        for signature in signatures:
+            fact = facts[signature.name]
+            fact["compiled_model_batch_sizes"] = _compiled_batch_sizes(
+                model,
+                signature,
+                folder / fact["file"],
+                runners[signature.name],
+                tolerance,
+            )
+            comparison["endpoints"][signature.name].update(fact)
         result = {
             "format": "litert",
             "quantization": quantization,
             "bytes": report.total_bytes(folder),
             **comparison,
         }
-        return report.write_report(result, folder / "report.json")
+        result = report.write_report(result, folder / "report.json")
+        if search is not None:
+            write_search(model, search, folder)
+        return result
+
+
+def _check_representative(model, quantization, representative):
+    """Raw examples of all modalities, or None."""
+    if quantization != "int8":
+        if representative is not None:
+            raise ValueError(
+                "`representative` is for `quantization='int8'` only. "
+                f"Received: quantization={quantization!r}"
+            )
+    elif representative is None and model.input_specs():
+        raise ValueError(
+            "`quantization='int8'` needs `representative`, a few hundred raw "
+            "examples on which the ranges of activations are measured. "
+            "Received: representative=None"
+        )
+    if quantization in _INTEGERS:
+        load_quantizer()
+    if representative is None:
+        return {} if quantization == "int8" else None
+    x = samples.check_examples("representative", model, representative)
+    lengths = {name or "x": len(value) for name, value in x.items()}
+    missing = [m for m in model.input_specs() if m not in x]
+    if missing or len(set(lengths.values())) > 1 or 0 in lengths.values():
+        raise ValueError(
+            "`representative` must hold examples of every modality, as many "
+            f"of each. Received: {lengths}, none of {missing}"
+        )
+    return x
+
+
+def _inputs(model, signature, representative, batch_size):
+    """What the signature is to be measured on, preprocessed, or None."""
+    if representative is None:
+        return None
+    found = batches(
+        model,
+        signature,
+        representative,
+        batch_size,
+        first=(),
+        num_samples=len(next(iter(representative.values()), range(256))),
+    )
+    return [inputs for _, inputs in found]
 
 
 def _convert(model, signature, quantization):
@@ -160,14 +271,15 @@ def _convert(model, signature, quantization):
         )
         # Without the TF operators: they convert, and then run nowhere.
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-        if quantization is not None:
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        if quantization == "float16":
-            converter.target_spec.supported_types = [tf.float16]
         try:
-            return converter.convert()
+            content = converter.convert()
         except Exception as error:  # The converter's own class is not public.
             raise _unsupported(signature, str(error)) from error
+    graph = LiteRTGraph(content)
+    graph.fix_shapes()
+    if quantization == "float16":
+        graph.halve_weights()
+    return graph.to_bytes()
 
 
 def _unsupported(signature, message):
@@ -182,49 +294,17 @@ def _unsupported(signature, message):
     )
 
 
-def _runner(file, name):
-    from ai_edge_litert.interpreter import Interpreter
-
-    interpreter = Interpreter(model_content=file.read_bytes())
-    runner = interpreter.get_signature_runner(name)
-    return lambda inputs: runner(**inputs)
-
-
-def _write_vocabularies(model, towers, folder):
-    """Names of the files, by modality."""
-    files = {}
-    for tower in towers:
-        preprocessor = model.preprocessors.get(tower.modality)
-        if not hasattr(preprocessor, "get_vocabulary"):
-            continue
-        tokens = [str(token) for token in preprocessor.get_vocabulary()]
-        broken = [token for token in tokens if "\n" in token]
-        if broken:
-            raise ValueError(
-                "The vocabulary is written one token per line, so no token may "
-                f"hold a line break. Received: tokens {broken[:3]}"
-            )
-        file = pathlib.Path(folder) / f"{tower.modality}_vocabulary.txt"
-        file.write_text("\n".join(tokens) + "\n", "utf-8", newline="\n")
-        files[tower.modality] = file.name
-    return files
-
-
-def _describe_preprocessing(model, signature, vocabularies):
-    """What a client needs to preprocess the input and to read the output."""
-    facts = {}
-    if signature.endpoint.target in vocabularies:
-        facts["output_vocabulary"] = vocabularies[signature.endpoint.target]
-    if len(signature.towers) != 1:
-        return facts
-    name = signature.towers[0].modality
-    if name in vocabularies:
-        facts["vocabulary"] = vocabularies[name]
-    if name in model.preprocessors:
-        layer = model.preprocessors[name]
-        config = keras.saving.serialize_keras_object(layer)["config"]
-        facts["preprocessor"] = {
-            "class_name": type(layer).__name__,
-            "config": {k: v for k, v in config.items() if k != "vocabulary"},
-        }
-    return facts
+def _compiled_batch_sizes(model, signature, file, run, tolerance):
+    """Batch sizes at which `CompiledModel` gives what `Interpreter` gives."""
+    run_compiled = compiled(file, signature.name)
+    right = {}
+    for fed, _ in batches(model, signature, first=BATCH_SIZES):
+        size = len(next(iter(fed.values())))
+        expected = run(fed)
+        received = run_compiled(fed, expected)
+        equal = received is not None and all(
+            np.allclose(received[name], value, tolerance, tolerance)
+            for name, value in expected.items()
+        )
+        right[size] = right.get(size, True) and equal
+    return [size for size in sorted(set(BATCH_SIZES)) if right[size]]

@@ -12,12 +12,14 @@ from keras_xmodal.export.batches import batches
 from keras_xmodal.export.embeddings import cosines, retrieval
 
 
-def compare(model, signatures, runners, evaluation, batch_size, tolerance):
+def compare(
+    model, signatures, runners, evaluation, batch_size, tolerance, first=(1,)
+):
     """Run every endpoint beside Keras.
 
-    Each runs on one example alone and then on batches.
+    Each runs on batches of the sizes `first`, and then on all examples.
     """
-    examples, _ = evaluation
+    examples, ids = evaluation
     facts, before, after = {}, {}, {}
     for signature in signatures:
         with full_float32():
@@ -28,13 +30,13 @@ def compare(model, signatures, runners, evaluation, batch_size, tolerance):
                 examples,
                 batch_size,
                 tolerance,
+                first,
             )
         if pairs and not signature.raw:
             (tower,) = signature.towers
             if tower.modality in examples:
-                # The first batch is an example on its own.
                 before[tower.modality], after[tower.modality] = map(
-                    np.concatenate, zip(*pairs[1:], strict=True)
+                    np.concatenate, zip(*pairs[len(first) :], strict=True)
                 )
 
     def worst(key, choose):
@@ -46,7 +48,11 @@ def compare(model, signatures, runners, evaluation, batch_size, tolerance):
         **worst("mean_cosine", min),
         **worst("min_cosine", min),
         "endpoints": facts,
-        **(retrieval(model.pairs, before, after, evaluation) if before else {}),
+        **(
+            retrieval(model.pairs, before, after, evaluation)
+            if before and ids is not None
+            else {}
+        ),
     }
 
 
@@ -93,10 +99,10 @@ def full_float32():
         settings.enable_tensor_float_32_execution(enabled)
 
 
-def _compare(model, signature, run, examples, batch_size, tolerance):
+def _compare(model, signature, run, examples, batch_size, tolerance, first):
     """Facts of an endpoint, and its embeddings by Keras and by itself."""
     errors, sizes, pairs, num_examples = {}, {}, [], 0
-    for fed, inputs in batches(model, signature, examples, batch_size):
+    for fed, inputs in batches(model, signature, examples, batch_size, first):
         if not num_examples:
             # Or else random numbers keep step with Keras.
             run(fed)
@@ -127,7 +133,7 @@ def _compare(model, signature, run, examples, batch_size, tolerance):
         values = np.concatenate([cosines(*pair) for pair in pairs])
         facts["mean_cosine"] = float(values.mean())
         facts["min_cosine"] = float(values.min())
-    return {**facts, "num_examples": num_examples - 1}, pairs
+    return {**facts, "num_examples": num_examples - sum(first)}, pairs
 
 
 def _check_outputs(name, expected, received):

@@ -26,20 +26,7 @@ def check_evaluation(model, evaluation):
             f"Received: evaluation of type {type(evaluation).__name__}"
         )
     x, ids = evaluation
-    if not model.modalities:
-        x = {None: x}
-    if not isinstance(x, dict):
-        raise TypeError(
-            "`evaluation` must be a pair of a dict {modality: examples} and "
-            f"ids. Received: x of type {type(x).__name__}"
-        )
-    unknown = [name for name in x if name not in (model.modalities or (None,))]
-    if unknown or not x:
-        raise ValueError(
-            f"`evaluation` must hold modalities of {list(model.modalities)}. "
-            f"Received: modalities {list(x)}"
-        )
-    x = {name: _to_array(value) for name, value in x.items()}
+    x = check_examples("evaluation", model, x)
     if ids is None:
         ids = np.arange(len(next(iter(x.values()))))
     ids = np.asarray(ids)
@@ -53,8 +40,26 @@ def check_evaluation(model, evaluation):
     return x, ids
 
 
-def _to_array(value):
-    array = np.asarray(checks.array("evaluation", value))
+def check_examples(argument, model, x):
+    """Check raw examples of modalities and bring them into arrays."""
+    if not model.modalities:
+        x = {None: x}
+    if not isinstance(x, dict):
+        raise TypeError(
+            f"`{argument}` must hold examples as a dict {{modality: examples}}."
+            f" Received: x of type {type(x).__name__}"
+        )
+    unknown = [name for name in x if name not in (model.modalities or (None,))]
+    if unknown or not x:
+        raise ValueError(
+            f"`{argument}` must hold modalities of {list(model.modalities)}. "
+            f"Received: modalities {list(x)}"
+        )
+    return {name: _to_array(value, argument) for name, value in x.items()}
+
+
+def _to_array(value, argument="evaluation"):
+    array = np.asarray(checks.array(argument, value))
     if array.dtype == object and array.size == len(array):
         return array.ravel()  # (examples, 1) -> (examples,)
     return array

@@ -10,9 +10,13 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
 
+from keras_xmodal import export
 from keras_xmodal.demo import recipe, run, search
 from keras_xmodal.demo.questions import QUESTIONS, read_split
+from keras_xmodal.export.search_script import Search
+from keras_xmodal.metrics import retrieval_report
 from keras_xmodal.retrieval import ExactIndex
 from keras_xmodal_cli import main
 
@@ -89,10 +93,8 @@ def test_report_has_every_figure(report):
         for row in directions.values():
             assert keys <= set(row)
             assert 0 < row["chance_R@1"] < 0.02
-    for export in ("saved_model", "litert"):
-        assert {"max_abs_error", "bytes", "R@1"} <= set(
-            report["exports"][export]
-        )
+    for kind in ("saved_model", "litert"):
+        assert {"max_abs_error", "bytes", "R@1"} <= set(report["exports"][kind])
     assert report["exports"]["saved_model"]["max_abs_error"] < 1e-5
 
 
@@ -185,3 +187,71 @@ def test_failure_leaves_nothing(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="no more"):
         run.run(str(tmp_path / "run"), quiet=True)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_files_for_a_device_find_the_same(folder):
+    """Words of several languages and scripts, and the example picture."""
+    on_device = Search(folder / "litert")
+    for query in (
+        "red apple",
+        "manzana roja",
+        "собака",
+        "{folder}/picture.png",
+    ):
+        query = query.format(folder=folder)
+        expected = search.run(folder, query, k=10)
+        found = on_device.search(query, k=10)
+        assert found["modality"] != expected["modality"]  # of the query
+        scores = [
+            [hit["score"] for hit in r["hits"]] for r in (found, expected)
+        ]
+        np.testing.assert_allclose(*scores, atol=1e-4)
+        ids = [[hit["id"] for hit in r["hits"]] for r in (found, expected)]
+        assert ids[0] == ids[1]
+
+
+@pytest.mark.parametrize("quantization", ["dynamic", "int8"])
+def test_files_of_8_bits_are_small_and_find_as_well(
+    quantization, folder, report, tmp_path
+):
+    """At most 30% of float32, and R@1 within 2 points on every split."""
+    model = keras.saving.load_model(folder / "model.keras")
+    train = read_split("train")
+    representative = {
+        "image": train["image"][:128],
+        "text": np.array(train["text"][:128]),
+    }
+    written = export.litert(
+        model,
+        tmp_path / "device",
+        quantization=quantization,
+        representative=representative if quantization == "int8" else None,
+    )
+    sizes = [
+        sum(fact["bytes"] for fact in result["endpoints"].values())
+        for result in (written, report["exports"]["litert"])
+    ]
+    assert sizes[0] < 0.3 * sizes[1]
+    runners = {
+        name: Interpreter(
+            str(tmp_path / "device" / f"{name}.tflite")
+        ).get_signature_runner(f"embed_{name}")
+        for name in ("image", "text")
+    }
+    for split in QUESTIONS:
+        data = read_split(split)
+        _, first = np.unique(data["id"], return_index=True)
+        raw = {"image": data["image"][first], "text": np.array(data["text"])}
+        ids = {"image": data["id"][first], "text": data["id"]}
+        embeddings = {
+            name: runners[name](**{name: np.asarray(value)})["embedding"]
+            for name, value in model.preprocess(raw).items()
+        }
+        difference = [
+            retrieval_report(embeddings[a], embeddings[b], ids[a], ids[b])[
+                "R@1"
+            ]
+            - report["retrieval"][split][f"{a}_to_{b}"]["R@1"]
+            for a, b in (("image", "text"), ("text", "image"))
+        ]
+        assert abs(np.mean(difference)) < 0.02

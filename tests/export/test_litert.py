@@ -1,6 +1,7 @@
 import importlib
 import json
 import os
+import sys
 
 import keras
 import numpy as np
@@ -9,6 +10,8 @@ from ai_edge_litert.interpreter import Interpreter
 
 import keras_xmodal as kx
 from keras_xmodal import export
+from keras_xmodal.export import litert_graph as graph_module
+from keras_xmodal.export import litert_runners as runners
 from tests.export.conftest import TEXTS, make_model
 
 litert_module = importlib.import_module("keras_xmodal.export.litert")
@@ -67,11 +70,13 @@ def test_files_and_report(lite):
 def test_vocabulary_lets_a_client_tokenise(lite, model):
     path, report = lite
     text = report["endpoints"]["embed_text"]
-    lines = (path / text["vocabulary"]).read_text("utf-8").split("\n")
+    (file,) = text["vocabularies"]
+    lines = (path / file).read_text("utf-8").split("\n")
     ids = {token: i for i, token in enumerate(lines[:-1])}
     assert ids[""] == 0
     assert text["preprocessor"]["config"]["sequence_length"] == 6
-    assert "vocabulary" not in text["preprocessor"]["config"]
+    assert text["preprocessor"]["config"]["vocabulary"] == file
+    assert text["tokenizers"][0]["vocabulary"] == file
     tokens = np.zeros((1, 6), "int32")
     tokens[0, :2] = [ids["красное"], ids["яблоко"]]
     np.testing.assert_array_equal(
@@ -79,29 +84,147 @@ def test_vocabulary_lets_a_client_tokenise(lite, model):
     )
 
 
+@pytest.fixture(scope="module")
+def tables():
+    """A model of tables of embeddings, one of them looked up, and products."""
+    keras.utils.set_random_seed(0)
+    encoders = {
+        "text": kx.networks.TextEncoder(300, 64),
+        "a": keras.Sequential([keras.Input((256,)), keras.layers.Dense(64)]),
+    }
+    model = kx.EmbeddingModel(encoders=encoders, embedding_dim=32)
+    generator = np.random.default_rng(0)
+    x = {
+        "text": generator.integers(0, 300, (40, 6)).astype("int32"),
+        "a": generator.normal(size=(40, 256)).astype("float32"),
+    }
+    x["text"][3] = 0  # of no token at all
+    return model, x
+
+
 @pytest.mark.parametrize(
-    ("quantization", "atol"),
+    ("quantization", "atol", "ratio"),
     [
-        ("dynamic", 3e-2),
-        pytest.param("float16", 2e-3, marks=pytest.mark.large),
+        ("dynamic", 1e-2, 0.36),
+        ("int8", 2e-2, 0.36),
+        ("float16", 5e-4, 0.6),
     ],
 )
-def test_quantization(quantization, atol, tmp_path):
-    keras.utils.set_random_seed(0)
-    model = kx.EmbeddingModel({"a": 256, "b": 64}, 32)
-    x = np.random.default_rng(0).normal(size=(9, 256)).astype("float32")
-    sizes, errors = {}, {}
-    for q in (None, quantization):
-        path = tmp_path / str(q)
-        report = export.litert(model, path, quantization=q)
-        assert report["quantization"] == q
-        sizes[q] = report["endpoints"]["embed_a"]["bytes"]
-        error = np.abs(runner(path, "a")(x) - model({"a": x})["a"]).max()
-        errors[q] = max(error, report["max_abs_error"])
-    assert errors[None] < 1e-5
-    assert 1e-5 < errors[quantization] < atol
-    ratio = {"float16": 0.65, "dynamic": 0.45}[quantization]
-    assert sizes[quantization] < ratio * sizes[None]
+def test_quantized_files_are_small_and_right_at_any_batch_size(
+    tables, quantization, atol, ratio, tmp_path
+):
+    model, x = tables
+    rows = {name: np.resize(v, (64, *v.shape[1:])) for name, v in x.items()}
+    rows = {name: v.astype(x[name].dtype) for name, v in rows.items()}
+    representative = x if quantization == "int8" else None
+    reports = {
+        q: export.litert(
+            model,
+            tmp_path / str(q),
+            quantization=q,
+            representative=None if q is None else representative,
+        )
+        for q in (None, quantization)
+    }
+    assert reports[quantization]["quantization"] == quantization
+    before, after = (
+        {k: v["bytes"] for k, v in report["endpoints"].items()}
+        for report in reports.values()
+    )
+    for name, value in rows.items():
+        assert after[f"embed_{name}"] < ratio * before[f"embed_{name}"]
+        embed = runner(tmp_path / quantization, name)
+        expected = np.asarray(model({name: value})[name])
+        errors = []
+        for size in (1, 64, 1, 7):  # in one interpreter, with XNNPACK
+            actual = embed(value[:size])
+            assert actual.dtype == "float32"
+            errors.append(np.abs(actual - expected[:size]).max())
+        assert 1e-6 < max(errors) < atol
+        fact = reports[quantization]["endpoints"][f"embed_{name}"]
+        assert fact["compiled_model_batch_sizes"] == [1, 7, 64]
+
+
+def test_a_file_that_is_wrong_once_its_batch_has_grown(tmp_path, monkeypatch):
+    def interpret(file, name):
+        run, sizes = runners.interpret(file, name), []
+
+        def forgetful(inputs):
+            sizes.append(len(inputs["x"]))
+            outputs = run(inputs)
+            outputs["embedding"][sizes[0] :] = 0
+            return outputs
+
+        return forgetful
+
+    monkeypatch.setattr(litert_module, "interpret", interpret)
+    with pytest.raises(RuntimeError, match="'embed' must equal Keras"):
+        export.litert(kx.EmbeddingModel(32, 16), tmp_path / "a")
+    assert os.listdir(tmp_path) == []
+
+
+def test_an_output_of_unknown_size_is_not_asked_of_compiled_model(
+    tmp_path, monkeypatch
+):
+    """It would be written past its end."""
+    encoder = keras.Sequential([keras.Input((4, 4, 2)), keras.layers.Flatten()])
+    model = kx.EmbeddingModel(encoders={"a": encoder}, embedding_dim=4)
+    fixed = export.litert(model, tmp_path / "fixed")["endpoints"]["embed_a"]
+    assert fixed["compiled_model_batch_sizes"] == [1, 7, 64]
+    monkeypatch.setattr(graph_module.LiteRTGraph, "fix_shapes", lambda _: None)
+    left = export.litert(model, tmp_path / "left")["endpoints"]["embed_a"]
+    assert left["compiled_model_batch_sizes"] == [1]
+
+
+def test_lookups_of_preprocessors_are_not_in_the_files(tmp_path):
+    texts = kx.networks.TextPreprocessor(sequence_length=6)
+    texts.adapt([f"word{i}" for i in range(5000)])
+    encoder = keras.Sequential([keras.Input((6,)), keras.layers.Flatten()])
+    model = kx.EmbeddingModel(
+        encoders={"text": encoder},
+        embedding_dim=4,
+        preprocessors={"text": texts},
+    )
+    export.litert(model, tmp_path / "a")
+    assert (tmp_path / "a" / "text.tflite").stat().st_size < 20_000
+
+
+def test_vocabularies_of_nested_preprocessors(tmp_path):
+    """All of them are files, and none is in the report."""
+    words = [f"wort{i}" for i in range(50)]
+    first = kx.networks.TextPreprocessor(
+        split="character", ngrams=(2, 3), sequence_length=9, name="ngrams"
+    )
+    first.adapt(words)
+    second = kx.networks.TextPreprocessor(
+        vocabulary=words, sequence_length=3, name="words"
+    )
+    texts = keras.Input((), dtype="string")
+    tokens = keras.ops.concatenate([first(texts), second(texts)], axis=1)
+    size = first.vocabulary_size()
+    model = kx.EmbeddingModel(
+        encoders={
+            "text": keras.Sequential(
+                [
+                    keras.Input((12,), dtype="int32"),
+                    keras.layers.Embedding(size, 8),
+                    keras.layers.Flatten(),
+                ]
+            )
+        },
+        embedding_dim=4,
+        preprocessors={"text": keras.Model(texts, tokens)},
+    )
+    path = tmp_path / "a"
+    text = export.litert(model, path)["endpoints"]["embed_text"]
+    files = ["text_ngrams_vocabulary.txt", "text_words_vocabulary.txt"]
+    assert text["vocabularies"] == files
+    assert [t["vocabulary"] for t in text["tokenizers"]] == files
+    assert text["tokenizers"][0]["ngrams"] == [2, 3]
+    for file, layer in zip(files, (first, second), strict=True):
+        lines = (path / file).read_text("utf-8").split("\n")
+        assert lines == [*layer.get_vocabulary(), ""]
+    assert "wort7" not in (path / "report.json").read_text()
 
 
 @pytest.mark.parametrize(
@@ -229,18 +352,34 @@ def test_failed_comparison_leaves_nothing(
     def run(inputs):
         return {"embedding": np.ones((len(inputs["x"]), dim), dtype)}
 
-    monkeypatch.setattr(litert_module, "_runner", lambda *_: run)
+    monkeypatch.setattr(litert_module, "interpret", lambda *_: run)
     with pytest.raises(RuntimeError, match=rule):
         export.litert(kx.EmbeddingModel(32, 16), tmp_path / "a")
     assert os.listdir(tmp_path) == []
 
 
-def test_bad_arguments(model, tmp_path):
+def test_bad_arguments(model, tmp_path, monkeypatch):
     path = tmp_path / "a"
     with pytest.raises(ValueError, match=r"`quantization`.*Received.*'int4'"):
         export.litert(model, path, quantization="int4")
     with pytest.raises(TypeError, match="`model`"):
         export.litert(None, path)
+    x = {"image": np.zeros((2, 12, 12, 3), "uint8"), "text": TEXTS[:2]}
+    for representative, rule in [
+        (None, r"needs `representative`.*Received: representative=None"),
+        ({"text": TEXTS}, r"every modality.*Received: .*none of \['image'\]"),
+        ({**x, "text": TEXTS}, r"as many of each.*Received: .*'text': 6"),
+        ({"sound": TEXTS}, r"`representative` must hold modalities of"),
+    ]:
+        with pytest.raises(ValueError, match=rule):
+            export.litert(
+                model,
+                path,
+                quantization="int8",
+                representative=representative,
+            )
+    with pytest.raises(ValueError, match="is for `quantization='int8'` only"):
+        export.litert(model, path, representative=x)
     texts = keras.layers.TextVectorization(
         vocabulary=["a\nb"], standardize=None, split=None
     )
@@ -252,4 +391,7 @@ def test_bad_arguments(model, tmp_path):
     )
     with pytest.raises(ValueError, match=r"vocabulary.*line break"):
         export.litert(model, path)
+    monkeypatch.setitem(sys.modules, "ai_edge_quantizer", None)
+    with pytest.raises(ImportError, match=r"keras-xmodal\[quantization\]"):
+        export.litert(model, path, quantization="dynamic")
     assert os.listdir(tmp_path) == []

@@ -228,7 +228,7 @@ def test_bad_arguments(model, evaluation, tmp_path):
     with pytest.raises(ValueError, match="`batch_size` must be"):
         export.saved_model(model, path, batch_size=0)
     for bad in (x, (x,), (np.ones(3), ids)):
-        with pytest.raises(TypeError, match="`evaluation` must be a pair"):
+        with pytest.raises(TypeError, match="`evaluation` must"):
             export.saved_model(model, path, bad)
     with pytest.raises(ValueError, match=r"`evaluation`.*\['speech'\]"):
         export.saved_model(model, path, ({"speech": x["text"]}, ids))

@@ -301,11 +301,11 @@ def test_files_on_a_device(lite_vae, model):
     facts = report["endpoints"]["translate_image_to_text"]
     assert facts["num_examples"] == 6
     assert facts["bytes"] == (path / facts["file"]).stat().st_size
-    assert facts["output_vocabulary"] == "text_vocabulary.txt"
+    assert facts["output_vocabularies"] == ["text_vocabulary.txt"]
     assert facts["preprocessor"]["class_name"] == "ImagePreprocessor"
-    assert "vocabulary" not in facts
+    assert "vocabularies" not in facts
     facts = report["endpoints"]["translate_text_to_image"]
-    assert facts["vocabulary"] == "text_vocabulary.txt"
+    assert facts["vocabularies"] == ["text_vocabulary.txt"]
     assert facts["inputs"][1] == {
         "name": "noise",
         "shape": [None, DIM],

@@ -600,6 +600,7 @@ ELSEWHERE = {
     "datasets.write_gif",
     "datasets.write_wav",
     "export.litert",
+    "export.onnx",
     "export.saved_model",
     "metrics.classification_accuracy_score",
     "metrics.coherence_report",

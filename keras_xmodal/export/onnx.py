@@ -1,0 +1,276 @@
+"""Export to ONNX, one file per part of a model."""
+
+import contextlib
+import logging
+import os
+import warnings
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_xmodal import checks, files
+from keras_xmodal.export import archive, report
+from keras_xmodal.export.batches import BATCH_SIZES
+from keras_xmodal.export.float32_twin import float32_twin, is_float32
+from keras_xmodal.export.saved_model import check_arguments
+from keras_xmodal.export.signatures import find_signatures
+from keras_xmodal.export.towers import find_towers
+from keras_xmodal.export.triton import triton_config
+from keras_xmodal.export.vocabularies import (
+    describe_preprocessing,
+    write_all_vocabularies,
+)
+
+OPSET = 18
+
+
+def onnx(
+    model: keras.Model,
+    path: str | os.PathLike,
+    evaluation: tuple[dict[str, np.ndarray], np.ndarray] | None = None,
+    *,
+    triton: bool = False,
+    input_signature: dict[str, tf.TensorSpec] | None = None,
+    batch_size: int = 256,
+    tolerance: float | None = None,
+) -> dict:
+    """Write ONNX files, for ONNX Runtime, Triton and what else reads them.
+
+    `path` becomes a folder with a file for each signature on preprocessed
+    input that `kx.export.saved_model` describes: of an `EmbeddingModel`
+    `<modality>.onnx`, of a `VAEModel` `encode_<modality>.onnx`,
+    `decode_<modality>.onnx`, `translate_<source>_to_<target>.onnx` and
+    `encode_all.onnx`, of a `GANModel` `generate_from_z.onnx`, of a
+    `CycleGANModel` its two translations. Inputs and outputs have the names and
+    dtypes of the signature, and a batch of any size.
+
+    What draws random numbers from a seed computes with integers as ONNX does
+    not: noise is an input. A translation of a `VAEModel` takes `noise`,
+    float32 `(batch, latent_dim)`, zeros for the mean and standard normal
+    numbers for a sample; a `GANModel` takes `z`.
+
+    Strings and the bytes of files are not taken either, so the client
+    preprocesses: vocabularies and what the report says of them are as in
+    `kx.export.litert`.
+
+    A model in mixed or half precision is copied into float32 first. Each file
+    is loaded into ONNX Runtime, run at batches of 1, 64, 1 and 7 and of all
+    examples, and compared with Keras before it appears at `path`; on any
+    failure nothing stays there. It needs the extra `onnx`.
+
+    Args:
+        model: Any model of this package.
+        path: Folder to create.
+        evaluation: Pair `(x, ids)`, as in `kx.export.saved_model`.
+        triton: Whether the folder is a model repository of NVIDIA's Triton
+            Inference Server: each file is `<name>/1/model.onnx`, with
+            `<name>/config.pbtxt` beside it, where `name` is that of the
+            signature. Vocabularies and report stay at the top.
+        input_signature: Dict by modality of `tf.TensorSpec`, as in
+            `kx.export.saved_model`.
+        batch_size: Integer, examples run at once in the comparison.
+        tolerance: Float, the largest absolute error allowed. It grows with
+            the largest value of an output if that is above 1. Defaults to
+            1e-5, to 2e-2 with a model in mixed or half precision.
+
+    Returns:
+        Dict as from `kx.export.litert`, with `opset` for `quantization`.
+
+    Raises:
+        TypeError: If an argument has the wrong type.
+        ValueError: If a network needs operators that ONNX lacks, the input of
+            a modality is not known, `evaluation` does not fit or the model's
+            outputs are not finite.
+        ImportError: If the extra is missing.
+        FileExistsError: If there is something at `path`.
+        RuntimeError: If an exported model differs from Keras.
+
+    Example:
+        ```python
+        import tempfile
+        import numpy as np
+        import onnxruntime
+        import keras_xmodal as kx
+
+        model = kx.EmbeddingModel({"image": 12, "text": 7}, 4)
+        path = tempfile.mkdtemp() + "/onnx"
+        report = kx.export.onnx(model, path)
+
+        session = onnxruntime.InferenceSession(path + "/text.onnx")
+        x = {"text": np.ones((3, 7), "float32")}
+        (embedding,) = session.run(["embedding"], x)
+        print(embedding.shape)  # (3, 4)
+        ```
+    """
+    triton = checks.boolean("triton", triton)
+    examples, ids = check_arguments(
+        model, path, evaluation, batch_size, tolerance
+    )
+    _load()
+    towers = find_towers(model, examples, input_signature)
+    if not model.built:
+        model._call_on(archive.call_inputs(model, towers))
+    signatures = [
+        signature
+        for signature in find_signatures(model, towers, "noise")
+        if not signature.raw
+        and "seed" not in [spec.name for spec in signature.endpoint.further]
+    ]
+    if tolerance is None:
+        tolerance = 1e-5 if is_float32(model) else 2e-2
+    with files.new_folder(path) as folder:
+        twin = float32_twin(model, archive.call_inputs(model, towers))
+        vocabularies = write_all_vocabularies(model, towers, folder)
+        runners, facts = {}, {}
+        for signature in signatures:
+            content = _convert(twin, signature)
+            session = _session(signature, content)
+            name = f"{signature.file}.onnx"
+            if triton:
+                name = f"{signature.name}/1/model.onnx"
+            file = folder / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content)
+            if triton:
+                config = triton_config(signature.name, session)
+                (file.parents[1] / "config.pbtxt").write_text(config, "utf-8")
+            runners[signature.name] = _runner(session)
+            facts[signature.name] = {
+                "file": name,
+                "bytes": len(content),
+                **report.describe(signature),
+                **describe_preprocessing(model, signature, vocabularies),
+            }
+        comparison = report.compare(
+            model,
+            signatures,
+            runners,
+            (examples, ids),
+            batch_size,
+            tolerance,
+            BATCH_SIZES,
+        )
+        for name, fact in facts.items():
+            comparison["endpoints"][name].update(fact)
+        result = {
+            "format": "onnx",
+            "opset": OPSET,
+            "bytes": report.total_bytes(folder),
+            **comparison,
+        }
+        return report.write_report(result, folder / "report.json")
+
+
+def _load():
+    """Import what converts and what runs."""
+    try:
+        import onnxruntime
+        import tf2onnx
+    except ImportError as error:
+        raise ImportError(
+            "`kx.export.onnx` needs ONNX: pip install 'keras-xmodal[onnx]'"
+        ) from error
+    return tf2onnx, onnxruntime
+
+
+def _convert(model, signature):
+    tf2onnx, _ = _load()
+    function = tf.function(
+        signature.function(model),
+        input_signature=signature.inputs,
+        autograph=False,
+    )
+    with _quiet() as messages:
+        proto, _ = tf2onnx.convert.from_function(
+            function,
+            input_signature=signature.inputs,
+            opset=OPSET,
+            custom_op_handlers={"Expm1": (_expm1, [])},
+        )
+    unsupported = [m for m in messages if m.startswith("Unsupported ops")]
+    if unsupported:
+        raise _unsupported(signature, " ".join(unsupported))
+    for value in (*proto.graph.input, *proto.graph.output):
+        for axis, size in enumerate(value.type.tensor_type.shape.dim):
+            if not size.dim_value:
+                name = f"{value.name}_{axis}" if axis else "batch"
+                size.dim_param = name
+    return proto.SerializeToString()
+
+
+def _expm1(context, node, name, arguments):
+    """As `2 exp(x / 2) sinh(x / 2)`, which is exact for small x, too."""
+    dtype = context.get_dtype(node.input[0])
+    numbers = np.array([0.5, 2.0], "float32")
+    half, two = (
+        context.make_const(f"{name}_{i}", numbers[i]).output[0]
+        for i in range(2)
+    )
+
+    def make(kind, *inputs):
+        made = context.make_node(kind, list(inputs), dtypes=[dtype])
+        return made.output[0]
+
+    halved = make("Mul", node.input[0], half)
+    product = make("Mul", make("Exp", halved), make("Sinh", halved))
+    shapes, dtypes = node.output_shapes, node.output_dtypes
+    outputs = node.output
+    context.remove_node(node.name)
+    context.make_node(
+        "Mul",
+        [product, two],
+        name=node.name,
+        outputs=outputs,
+        shapes=shapes,
+        dtypes=dtypes,
+    )
+
+
+def _session(signature, content):
+    _, onnxruntime = _load()
+    try:
+        return onnxruntime.InferenceSession(
+            content, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # It has an own class for each kind.
+        raise _unsupported(signature, str(error)) from error
+
+
+def _runner(session):
+    names = [output.name for output in session.get_outputs()]
+
+    def run(inputs):
+        return dict(zip(names, session.run(names, inputs), strict=True))
+
+    return run
+
+
+def _unsupported(signature, message):
+    networks = signature.networks
+    return ValueError(
+        f"{networks[0].upper()}{networks[1:]} must only use operators that "
+        "ONNX has: strings are looked up by a preprocessor, not an encoder. "
+        f"Received: {signature.name!r}, {message}"
+    )
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Gather what tf2onnx logs, and hold what TensorFlow says of its graph."""
+    messages = []
+    handler = logging.Handler()
+    handler.emit = lambda record: messages.append(record.getMessage())
+    converter, tensorflow = map(logging.getLogger, ("tf2onnx", "tensorflow"))
+    before = converter.propagate, tensorflow.level
+    converter.propagate = False
+    converter.addHandler(handler)
+    tensorflow.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield messages
+    finally:
+        converter.propagate, level = before
+        converter.removeHandler(handler)
+        tensorflow.setLevel(level)
