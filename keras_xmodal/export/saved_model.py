@@ -170,6 +170,7 @@ def saved_model(
             )
         result = {
             "format": "saved_model",
+            **report.written_by(),
             "bytes": report.total_bytes(folder),
             **comparison,
         }

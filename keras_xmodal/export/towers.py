@@ -36,6 +36,17 @@ class Tower:
         """The modality, or the name of the one tensor."""
         return self.modality or "x"
 
+    @property
+    def holds(self):
+        """What each string of the raw input is, or None of other inputs."""
+        if self.raw is None or self.raw.dtype != tf.string:
+            return None
+        if self.raw_kind == "string":
+            return "text"
+        return {5: "clip", 4: "picture"}.get(
+            len(self.tensor.shape), "recording"
+        )
+
     def preprocess(self, model, x):
         """Preprocess a batch of what the raw endpoint takes."""
         preprocessor = model.preprocessors[self.modality]
