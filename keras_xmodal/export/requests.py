@@ -118,19 +118,23 @@ def _json(example):
 
 
 def _python(name, key, signature, examples):
-    imports, lines = ["import keras_xmodal as kx"], []
+    standard, further, lines = set(), set(), []
     for input_name, example in examples.items():
         if example.holds in _SUFFIXES:
-            value = f'[open("{_file(input_name, example)}", "rb").read()]'
+            standard.add("import pathlib")
+            file = _file(input_name, example)
+            value = f'[pathlib.Path("{file}").read_bytes()]'
         elif example.shape is None:
             value = repr(example.value)
         elif example.holds:
             value = json.dumps(_json(example))
         else:
-            imports = ["import numpy as np", "import keras_xmodal as kx"]
+            further.add("import numpy as np")
             shape = (1, *example.shape)
             value = f'np.full({shape}, {example.value}, "{example.dtype.name}")'
         lines.append(f'        "{input_name}": {value},')
+    imports = [*standard, *([""] if standard else []), *further]
+    imports.append("import keras_xmodal as kx")
     outputs = sorted(signature.structured_outputs)
     return "\n".join(
         [
