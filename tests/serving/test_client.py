@@ -165,11 +165,14 @@ def test_large_inputs_go_in_parts(stand_in, scheme, requests):
 
 
 def test_more_than_the_usual_limit_of_grpc(stand_in):
-    texts = ["red " * 2**20 + word for word in WORDS]  # 4 MiB each
+    pictures = np.full((5, 12, 12, 3), 0.5, "float32")
+    large = {"image": [b"x" * 5 * 2**20, PNGS[0]]}
     with connect(stand_in, "grpc") as client:
-        received = client.predict({"text": texts}, "embed_text_string")
-    assert received["embedding"].shape == (4, 10)
-    assert stand_in.requests == [1] * 4
+        # It arrives: the picture is broken, not too large.
+        with pytest.raises(ValueError, match="Received: 5242880 bytes"):
+            client.predict(large, "embed_image_bytes")
+        received = client.predict({"image": pictures}, "embed_image")
+    assert received["embedding"].shape == (5, 10)
 
 
 def test_what_a_server_cannot_take_now_is_sent_again(stand_in, scheme):
