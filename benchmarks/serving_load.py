@@ -1,6 +1,8 @@
 """A server under load and faults: right answers, latency, memory.
 
-    python -m benchmarks.serving_load --kserve-python peers/kserve/bin/python
+    python -m venv peers/kserve && peers/kserve/bin/pip install ".[kserve]"
+    python -m benchmarks.serving_load --batching on \\
+        --kserve-python peers/kserve/bin/python
 
 The demo's model, from `kx.export.serving`, in a real server on this machine:
 `tensorflow_model_server` if it is on PATH, else a `kserve.ModelServer` with
@@ -34,14 +36,15 @@ NAME = "emoji"
 MALFORMED = 0.1  # of the requests
 HUGE = 0.0005  # of the requests: a text of 100 MB
 TOLERANCE = 1e-4  # of an embedding of length 1
+BATCH_SIZES = (1, 2, 4, 8, 16, 32)
 PROCESSES = 2  # that hold the clients
 SERVER = """
 import sys
 import kserve
 import keras_xmodal as kx
 
-path, name, rest, grpc = sys.argv[1:]
-model = kx.serving.kserve_model(path, name)
+path, name, rest, grpc, *sizes = sys.argv[1:]
+model = kx.serving.kserve_model(path, name, tuple(map(int, sizes)) or None)
 server = kserve.ModelServer(
     http_port=int(rest), grpc_port=int(grpc), enable_latency_logging=False
 )
@@ -56,9 +59,7 @@ def main():
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--kserve-python", type=pathlib.Path)
     parser.add_argument("--batching", choices=["on", "off"], default="on")
-    parser.add_argument(
-        "--out", type=pathlib.Path, default=RESULTS / "serving_load.json"
-    )
+    parser.add_argument("--out", type=pathlib.Path)
     parser.add_argument("--worker", type=json.loads, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.worker:
@@ -66,7 +67,9 @@ def main():
         return
     with tempfile.TemporaryDirectory() as folder:
         result = measure(arguments, pathlib.Path(folder))
-    arguments.out.write_text(json.dumps(result, indent=2) + "\n")
+    default = RESULTS / f"serving_load_{arguments.batching}.json"
+    text = json.dumps(result, indent=2) + "\n"
+    (arguments.out or default).write_text(text)
     print(json.dumps(result, indent=2))
 
 
@@ -113,7 +116,7 @@ def prepare(repository, folder):
     for weight in models[1].trainable_variables:
         noise = 0.01 * generator.standard_normal(weight.shape)
         weight.assign_add(noise.astype("float32"))
-    kx.export.serving(models[0], repository, name=NAME)
+    kx.export.serving(models[0], repository, name=NAME, batch_sizes=BATCH_SIZES)
     later = folder / "later"
     kx.export.saved_model(models[1], later)
     texts = train["texts"].ravel()[:200]
@@ -151,9 +154,7 @@ def replace(server, add_version):
     """Put the second version in the place of the first one."""
     add_version()
     if server.is_kserve:  # It loads a model once, when it starts.
-        server.process.terminate()
-        server.process.wait()
-        server.start()
+        server.restart(server.process.terminate)
 
 
 class Server:
@@ -168,11 +169,12 @@ class Server:
     def __init__(self, arguments, repository, log):
         program = shutil.which("tensorflow_model_server")
         self.is_kserve = program is None
-        self.batching = arguments.batching if program else "none"
+        self.batching = arguments.batching
         rest, grpc = free_port(), free_port()
         url, channel = f"http://127.0.0.1:{rest}", f"grpc://127.0.0.1:{grpc}"
         self.log = log
         self.crashes = 0
+        self.outages = []  # From and to, when it was down or starting.
         if self.is_kserve:
             if arguments.kserve_python is None:
                 raise SystemExit(
@@ -181,7 +183,9 @@ class Server:
                 )
             path = str(repository / NAME)
             self.command = [arguments.kserve_python, "-c", SERVER, path, NAME]
-            self.command += [str(rest), str(grpc)]
+            self.command += [rest, grpc]
+            if arguments.batching == "on":
+                self.command += BATCH_SIZES
             self.ready = f"{url}/v2/health/ready"
             self.urls = [
                 (url, "kserve_v1"),
@@ -230,17 +234,23 @@ class Server:
                 time.sleep(0.2)
         raise TimeoutError("The server does not start.")
 
-    def kill(self):
-        """Kill it at once, and start it anew."""
-        self.process.kill()
+    def restart(self, stop):
+        """Stop it in this way, and start it anew."""
+        start = time.monotonic()
+        stop()
         self.process.wait()
         self.start()
+        self.outages.append((start, time.monotonic()))
+
+    def kill(self):
+        """Kill it at once (kill -9), and start it anew."""
+        self.restart(self.process.kill)
 
     def memory(self):
         """MiB that are resident; a server that has ended starts anew."""
         if self.process.poll() is not None:
             self.crashes += 1
-            self.start()
+            self.restart(lambda: None)
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
         (line,) = [x for x in status.splitlines() if x.startswith("VmRSS")]
         return int(line.split()[1]) / 1024
@@ -307,14 +317,14 @@ def work(urls, requests, clients, seconds, seed):
                 name = draw.choice(["text", "image"])
                 size = draw.choice([1, 1, 1, 8])
                 chosen = draw.sample(range(200), size)
-                before = time.perf_counter()
+                before = time.monotonic()
                 outcome = ask(asked, name, chosen, rows, data)
-                took = time.perf_counter() - before
+                took = time.monotonic() - before
                 with lock:
                     counts[outcome] += 1
                     counts["examples"] += size
                     latencies[f"{kind}, {name}, {size}"].append(
-                        round(1000 * took, 2)
+                        (round(before, 3), round(1000 * took, 2))
                     )
 
     threads = [
@@ -411,7 +421,9 @@ def summarize(arguments, server, found, memory, crashes):
             latencies[kind] += values
     right = {k: v for k, v in counts.items() if k.startswith("right")}
     refused = sum(v for k, v in counts.items() if k.startswith("refused"))
-    every = np.concatenate([np.asarray(v) for v in latencies.values()])
+    every = [value for values in latencies.values() for value in values]
+    outages = server.outages
+    down = sum(end - start for start, end in outages)
     other = {
         kind: count
         for kind, count in counts.items()
@@ -430,13 +442,15 @@ def summarize(arguments, server, found, memory, crashes):
         "refused_100_mb": counts["refused, 100 MB"],
         "other": other,
         "crashes": crashes,
+        "seconds_of_outages": [round(end - start, 1) for start, end in outages],
         "requests_per_second": round(
-            (sum(right.values()) + refused) / seconds, 1
+            (sum(right.values()) + refused) / (seconds - down), 1
         ),
-        "examples_per_second": round(counts["examples"] / seconds, 1),
-        "ms": percentiles(every),
+        "examples_per_second": round(counts["examples"] / (seconds - down), 1),
+        "ms": percentiles(every, outages),
+        "ms_with_outages": percentiles(every, []),
         "ms_by_kind": {
-            kind: percentiles(values)
+            kind: percentiles(values, outages)
             for kind, values in sorted(latencies.items())
         },
         "memory_mib": [
@@ -453,8 +467,16 @@ def summarize(arguments, server, found, memory, crashes):
     }
 
 
-def percentiles(values):
-    """p50, p99 and p99.9, and how many."""
+def percentiles(latencies, outages):
+    """p50, p99 and p99.9 of requests that met no outage, and how many."""
+    values = [
+        took
+        for start, took in latencies
+        if not any(
+            start < outage[1] and start + took / 1000 > outage[0]
+            for outage in outages
+        )
+    ]
     p50, p99, p999 = np.percentile(values, [50, 99, 99.9])
     return {
         "p50": round(float(p50), 2),

@@ -102,11 +102,7 @@ def serving(
             f"and end with a letter or digit. Received: name={name!r}"
         )
     checks.positive_integer("version", version)
-    batch_sizes = checks.positive_integers("batch_sizes", batch_sizes)
-    if list(batch_sizes) != sorted(set(batch_sizes)):
-        raise ValueError(
-            f"`batch_sizes` must increase. Received: batch_sizes={batch_sizes}"
-        )
+    batch_sizes = checks.increasing_integers("batch_sizes", batch_sizes)
     checks.positive_integer("num_cpus", num_cpus)
     checks.string("image", image)
     warm_up.import_messages()

@@ -59,11 +59,12 @@ class Client:
         timeout: Float, seconds that a request may take, with all its tries.
         retries: Integer, how often a request is sent again.
         batch_size: Integer, the most examples of one request; more are sent
-            in several, one after another, each with its own timeout.
+            in several, one after another, each with its own timeout. The
+            largest batch of TensorFlow Serving's `batching.config` is a limit.
         max_bytes: Integer, the most bytes of the inputs of one request: a
             server of gRPC that was not told otherwise refuses more than 4 MiB.
             A single example may be larger.
-        headers: Dict of further headers by name, such as
+        headers: Dict of strings, further headers by name, such as
             `{"Authorization": "Bearer ..."}`.
 
     Raises:
@@ -93,7 +94,7 @@ class Client:
         protocol: str = "tensorflow_serving",
         timeout: float = 10.0,
         retries: int = 3,
-        batch_size: int = 64,
+        batch_size: int = 32,
         max_bytes: int = 3 * 2**20,
         headers: dict[str, str] | None = None,
     ):
@@ -105,9 +106,7 @@ class Client:
         self.retries = checks.integer("retries", retries, 0)
         self.batch_size = checks.positive_integer("batch_size", batch_size)
         self.max_bytes = checks.positive_integer("max_bytes", max_bytes)
-        self.headers = dict(
-            checks.instance_of("headers", headers or {}, dict, "a dict")
-        )
+        self.headers = _check_headers({} if headers is None else headers)
         self._server = self._connect()
         self._signatures: dict | None = None
         self._threads: concurrent.futures.ThreadPoolExecutor | None = None
@@ -212,15 +211,8 @@ class Client:
         self.close()
 
     def _connect(self):
-        url = urllib.parse.urlsplit(self.url.rstrip("/"))
+        url = _check_url(self.url)
         is_grpc = url.scheme in ("grpc", "grpcs")
-        known = is_grpc or url.scheme in ("http", "https")
-        if not known or not url.hostname or (is_grpc and url.path):
-            raise ValueError(
-                "`url` must have one of the schemes http, https, grpc and "
-                "grpcs, and a host, as in 'http://localhost:8501'. "
-                f"Received: url={self.url!r}"
-            )
         if self.protocol == "kserve_v1":
             if is_grpc or self.version is not None:
                 raise ValueError(
@@ -323,6 +315,34 @@ class Client:
             rule = f"{at} must answer {what}"
         tries = f", after {attempt + 1} tries" if attempt else ""
         return error.kind(f"{rule}. Received: {error}{tries}")
+
+
+def _check_url(value):
+    """The parts of a URL."""
+    try:
+        url = urllib.parse.urlsplit(value.rstrip("/"))
+        is_grpc = url.scheme in ("grpc", "grpcs")
+        known = is_grpc or url.scheme in ("http", "https")
+        # Asking for the port checks it.
+        fits = known and url.hostname and url.port != 0
+        fits = fits and not (is_grpc and url.path)
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ValueError(
+            "`url` must have one of the schemes http, https, grpc and grpcs, "
+            "a host, and a port if it has one, as in 'http://localhost:8501'. "
+            f"Received: url={value!r}"
+        )
+    return url
+
+
+def _check_headers(headers):
+    rule = "a dict of strings by name"
+    checks.instance_of("headers", headers, dict, rule)
+    for part in (*headers, *headers.values()):
+        checks.instance_of("headers", part, str, rule)
+    return dict(headers)
 
 
 def _row_bytes(array):

@@ -1,6 +1,8 @@
 """A SavedModel as a model of KServe's."""
 
 import asyncio
+import concurrent.futures
+import contextlib
 import json
 import pathlib
 import struct
@@ -11,6 +13,7 @@ import tensorflow as tf
 from kserve.errors import InvalidInput
 
 from keras_xmodal.serving import errors, json_values, kserve_v2
+from keras_xmodal.serving.batching import batch_requests, is_batchable
 from keras_xmodal.serving.inputs import check_input, check_inputs
 
 _WARM_UP = pathlib.Path("assets.extra") / "tf_serving_warmup_requests"
@@ -22,16 +25,30 @@ class KServeAdapter(kserve.Model):
     Args:
         name: String.
         path: Folder of the SavedModel.
+        batch_sizes: Tuple of integers, or None.
     """
 
-    def __init__(self, name, path):
+    def __init__(self, name, path, batch_sizes=None):
         super().__init__(name)
         self.path = path
+        self.batch_sizes = batch_sizes
         self.loaded = None
+        self.batched = {}
+        self.threads = None
+        if batch_sizes:  # Enough that wait, for two batches.
+            self.threads = concurrent.futures.ThreadPoolExecutor(
+                2 * batch_sizes[-1]
+            )
 
     def load(self):
         """Load the SavedModel, and run its warm-up records."""
         self.loaded = tf.saved_model.load(str(self.path))
+        if self.batch_sizes:
+            self.batched = {
+                name: batch_requests(signature, self.batch_sizes)
+                for name, signature in self.loaded.signatures.items()
+                if is_batchable(signature)
+            }
         warm_up = self.path / _WARM_UP
         if warm_up.is_file():
             self._warm_up(warm_up)
@@ -53,7 +70,7 @@ class KServeAdapter(kserve.Model):
     async def predict(self, payload, headers=None, response_headers=None):
         """Answer a request, in a thread of its own."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(None, self._answer, payload)
+        return await loop.run_in_executor(self.threads, self._answer, payload)
 
     def _answer(self, payload):
         try:
@@ -123,12 +140,18 @@ class KServeAdapter(kserve.Model):
     def _run(self, signature, inputs):
         specs, _ = self._specs(signature)
         arrays = check_inputs(inputs, specs)
-        outputs = self.loaded.signatures[signature](
-            **{
-                name: tf.constant(array, specs[name].dtype)
-                for name, array in arrays.items()
-            }
-        )
+        tensors = {
+            name: tf.constant(array, specs[name].dtype)
+            for name, array in arrays.items()
+        }
+        outputs = None
+        if signature in self.batched:
+            # Alone, where it is larger than a batch, or another request of
+            # the batch was wrong or had sequences of another length.
+            with contextlib.suppress(tf.errors.InvalidArgumentError):
+                outputs = self.batched[signature](tensors)
+        if outputs is None:
+            outputs = self.loaded.signatures[signature](**tensors)
         return {name: value.numpy() for name, value in outputs.items()}
 
     def _specs(self, signature):

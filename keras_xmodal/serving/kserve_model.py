@@ -6,7 +6,11 @@ from typing import Any
 from keras_xmodal import checks
 
 
-def kserve_model(path: str | os.PathLike, name: str = "model") -> Any:
+def kserve_model(
+    path: str | os.PathLike,
+    name: str = "model",
+    batch_sizes: tuple[int, ...] | None = None,
+) -> Any:
     """Make a model of KServe's from a SavedModel.
 
     KServe is a server, but runs no model by itself. This one answers its
@@ -36,6 +40,11 @@ def kserve_model(path: str | os.PathLike, name: str = "model") -> Any:
         path: Folder of the SavedModel, or one of numbered versions, of which
             the highest is taken.
         name: String, the name that clients ask for.
+        batch_sizes: Tuple of integers, increasing: requests that come within
+            a millisecond are computed together, by TensorFlow's own scheduler,
+            padded to one of these numbers of examples. It pays for models
+            that compute for long. By default each is computed on its own. One
+            that is wrong fails on its own in either case.
 
     Returns:
         A `kserve.Model`, loaded, for `kserve.ModelServer().start([...])`.
@@ -64,6 +73,8 @@ def kserve_model(path: str | os.PathLike, name: str = "model") -> Any:
     """
     folder = checks.path("path", path)
     checks.string("name", name)
+    if batch_sizes is not None:
+        batch_sizes = checks.increasing_integers("batch_sizes", batch_sizes)
     versions = [
         child
         for child in (folder.iterdir() if folder.is_dir() else ())
@@ -83,6 +94,6 @@ def kserve_model(path: str | os.PathLike, name: str = "model") -> Any:
             "`kx.serving.kserve_model` needs KServe: "
             "pip install 'keras-xmodal[kserve]'"
         ) from error
-    model = KServeAdapter(name, folder)
+    model = KServeAdapter(name, folder, batch_sizes)
     model.load()
     return model

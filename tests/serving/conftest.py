@@ -198,9 +198,10 @@ import sys
 import keras_xmodal as kx
 import kserve
 
-path, name, rest, grpc = sys.argv[1:]
+path, name, rest, grpc, *sizes = sys.argv[1:]
 server = kserve.ModelServer(http_port=int(rest), grpc_port=int(grpc))
-server.start([kx.serving.kserve_model(path, name)])
+sizes = tuple(map(int, sizes)) or None
+server.start([kx.serving.kserve_model(path, name, sizes)])
 """
 
 

@@ -296,6 +296,8 @@ def test_threads_share_a_client(stand_in, scheme, requests):
         ({"url": "localhost:8501"}, ValueError, "`url` must have one of"),
         ({"url": "ftp://localhost"}, ValueError, "`url` must have one of"),
         ({"url": "grpc://localhost/v1"}, ValueError, "`url` must have one of"),
+        ({"url": "http://localhost:a"}, ValueError, "`url` must have one of"),
+        ({"url": "http://[localhost"}, ValueError, "`url` must have one of"),
         ({"url": 8501}, TypeError, "`url` must be a string"),
         ({"model": None}, TypeError, "`model` must be a string"),
         ({"protocol": "v1"}, ValueError, "`protocol` must be one of"),
@@ -305,6 +307,7 @@ def test_threads_share_a_client(stand_in, scheme, requests):
         ({"max_bytes": 0}, ValueError, "`max_bytes` must be"),
         ({"version": "a"}, TypeError, "`version` must be"),
         ({"headers": [1]}, TypeError, "`headers` must be a dict"),
+        ({"headers": {"a": 1}}, TypeError, "`headers` must be a dict of str"),
         (
             {"protocol": "kserve_v1", "url": "grpc://localhost"},
             ValueError,

@@ -1,6 +1,7 @@
 """A KServe server with our model, in an environment of its own."""
 
 import base64
+import concurrent.futures
 import json
 import struct
 import subprocess
@@ -324,6 +325,44 @@ def test_newest_version_is_taken_and_strings_come_back(kserve_python, tmp_path):
             assert found["raw_bytes"].tolist() == [b"\xff\x00"] * 2
 
 
+def test_batched_requests_are_refused_one_by_one(
+    kserve_python, saved, requests
+):
+    """Broken files in the batches of good ones."""
+    expected = requests["embed_image_bytes"][1]
+    rest, grpc = free_port(), free_port()
+    url = f"http://127.0.0.1:{rest}"
+    command = [kserve_python, "-c", SERVER, saved, NAME, rest, grpc, 1, 8]
+    environment = {"PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    with (
+        process(command, f"{url}/v2/health/ready", environment),
+        kx.serving.Client(
+            f"grpc://127.0.0.1:{grpc}", NAME, protocol="kserve_v2", timeout=60
+        ) as client,
+        concurrent.futures.ThreadPoolExecutor(16) as threads,
+    ):
+        many = client.predict({"image": PNGS * 2})  # more than a batch
+        np.testing.assert_allclose(
+            many["embedding"], np.tile(expected, (2, 1)), atol=1e-6
+        )
+
+        def ask(i):
+            content = b"broken" if i % 4 == 3 else PNGS[i % len(PNGS)]
+            try:
+                answer = client.predict({"image": [content]})
+            except ValueError as error:
+                return str(error)
+            return answer["embedding"][0]
+
+        for i, answer in enumerate(threads.map(ask, range(240))):
+            if i % 4 == 3:
+                assert "must be a JPEG" in answer
+                continue
+            np.testing.assert_allclose(
+                answer, expected[i % len(PNGS)], atol=1e-6
+            )
+
+
 def test_a_server_that_is_killed_and_starts_anew(
     kserve_python, saved, requests
 ):
@@ -360,9 +399,10 @@ def test_a_server_that_is_killed_and_starts_anew(
 def test_bad_arguments(kserve_python, tmp_path):
     script = """
 import sys, keras_xmodal as kx
-for path, name in ((sys.argv[1], "a"), (None, "a"), (sys.argv[1], 3)):
+path = sys.argv[1]
+for arguments in ((path, "a"), (None, "a"), (path, 3), (path, "a", (2, 1))):
     try:
-        kx.serving.kserve_model(path, name)
+        kx.serving.kserve_model(*arguments)
     except (TypeError, ValueError) as error:
         print(error)
 """
@@ -372,10 +412,11 @@ for path, name in ((sys.argv[1], "a"), (None, "a"), (sys.argv[1], 3)):
         text=True,
         env={"PYTHONPATH": str(ROOT)},
     )
-    folder, kind, name = result.stdout.splitlines()
+    folder, kind, name, sizes = result.stdout.splitlines()
     assert folder.startswith("`path` must be the folder of a SavedModel")
     assert kind.startswith("`path` must be a string or path")
     assert name.startswith("`name` must be a string")
+    assert "positive integers, increasing. Received" in sizes
 
 
 def test_without_kserve(saved):
