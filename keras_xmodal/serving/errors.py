@@ -58,6 +58,7 @@ KINDS = {
     503: (ConnectionError, True),
     504: (TimeoutError, False),
     "ABORTED": (ConnectionError, True),
+    "CANCELLED": (ConnectionError, True),  # By a server that ends.
     "DEADLINE_EXCEEDED": (TimeoutError, False),
     "FAILED_PRECONDITION": (ValueError, False),
     "INVALID_ARGUMENT": (ValueError, False),

@@ -2,8 +2,8 @@
 
 import http.client
 import json
+import queue
 import ssl
-import threading
 import time
 
 from keras_xmodal.serving import errors
@@ -12,7 +12,7 @@ _PART = 2**16  # bytes of an answer that are read at once
 
 
 class HTTPConnection:
-    """Connections to a server, one for each thread.
+    """Connections to a server, as many as there are requests at a time.
 
     Args:
         url: Parsed URL, of `http` or `https`.
@@ -22,43 +22,46 @@ class HTTPConnection:
     def __init__(self, url, headers):
         self.url = url
         self.headers = headers
-        self._local = threading.local()
-        self._opened = []
+        self._idle = queue.LifoQueue()
 
-    def get(self, path, deadline):
-        """Ask for a path; gives what its JSON holds."""
-        return self._ask("GET", path, None, deadline)
+    def get(self, path, deadline, read):
+        """Ask for a path; gives what `read` makes of the JSON."""
+        return self._ask("GET", path, None, deadline, read)
 
-    def post(self, path, content, deadline):
-        """Send JSON; gives what the JSON of the answer holds."""
+    def post(self, path, content, deadline, read):
+        """Send JSON; gives what `read` makes of the JSON of the answer."""
         body = json.dumps(content, ensure_ascii=False, allow_nan=False)
-        return self._ask("POST", path, body.encode(), deadline)
+        return self._ask("POST", path, body.encode(), deadline, read)
 
     def close(self):
-        """Close the connections of all threads."""
-        for connection in self._opened:
-            connection.close()
+        """Close the connections."""
+        while True:
+            try:
+                self._idle.get_nowait().close()
+            except queue.Empty:
+                return
 
-    def _ask(self, method, path, body, deadline):
+    def _ask(self, method, path, body, deadline, read):
         status, headers, content = self._exchange(method, path, body, deadline)
         try:
             answer = json.loads(content)
         except ValueError:
-            answer = {"error": content.decode(errors="replace")}
-        if status == 200:
-            return answer
-        message = answer
-        if isinstance(answer, dict):
-            message = answer.get("error", answer.get("detail", answer))
-        if not isinstance(message, str):
-            message = json.dumps(message, ensure_ascii=False)
-        wait = headers.get("Retry-After", "")
-        raise errors.refused(
-            status, message, float(wait) if wait.isdigit() else 0.0
-        )
+            answer = content.decode(errors="replace")
+        if status != 200:
+            wait = headers.get("Retry-After", "")
+            wait = float(wait) if wait.isdigit() else 0.0
+            raise errors.refused(status, _message(answer), wait)
+        try:
+            return read(answer)
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            raise errors.AnswerError(
+                RuntimeError,
+                "an answer that is none of the protocol's, "
+                f"{repr(answer)[:80]}",
+            ) from error
 
     def _exchange(self, method, path, body, deadline):
-        connection = self._connection()
+        connection = self._take()
         # One that has been used may have been closed by the server since.
         used = connection.sock is not None
         try:
@@ -74,7 +77,6 @@ class HTTPConnection:
                 if connection.sock is not None:
                     connection.sock.settimeout(_remaining(deadline))
             answer.close()  # Else no further request can be sent.
-            return answer.status, answer.headers, b"".join(parts)
         except TimeoutError as error:
             connection.close()
             raise errors.AnswerError(
@@ -87,23 +89,28 @@ class HTTPConnection:
             raise errors.AnswerError(
                 ConnectionError, f"{type(error).__name__}: {error}", again=True
             ) from error
+        self._idle.put(connection)
+        return answer.status, answer.headers, b"".join(parts)
 
-    def _connection(self):
-        connection = getattr(self._local, "connection", None)
-        if connection is None:
-            if self.url.scheme == "https":
-                connection = http.client.HTTPSConnection(
-                    self.url.hostname,
-                    self.url.port,
-                    context=ssl.create_default_context(),
-                )
-            else:
-                connection = http.client.HTTPConnection(
-                    self.url.hostname, self.url.port
-                )
-            self._local.connection = connection
-            self._opened.append(connection)
-        return connection
+    def _take(self):
+        try:
+            return self._idle.get_nowait()
+        except queue.Empty:
+            pass
+        host, port = self.url.hostname, self.url.port
+        if self.url.scheme == "https":
+            context = ssl.create_default_context()
+            return http.client.HTTPSConnection(host, port, context=context)
+        return http.client.HTTPConnection(host, port)
+
+
+def _message(answer):
+    """What the JSON of an error says."""
+    if isinstance(answer, dict):
+        answer = answer.get("error", answer.get("detail", answer))
+    if isinstance(answer, str):
+        return answer
+    return json.dumps(answer, ensure_ascii=False)
 
 
 def _remaining(deadline):

@@ -53,6 +53,11 @@ def to_array(argument, value):
     array = np.asarray(checks.array(argument, value))
     if array.dtype == object:
         return to_bytes(array)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(
+            f"`{argument}` must hold numbers, booleans or strings. "
+            f"Received: {array.dtype}"
+        )
     return checks.finite(argument, array)
 
 

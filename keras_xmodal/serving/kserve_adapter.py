@@ -77,7 +77,7 @@ class KServeAdapter(kserve.Model):
             if isinstance(payload, kserve.InferRequest):
                 return self._answer_v2(payload)
             return self._answer_v1(payload)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise InvalidInput(str(error)) from error
         except tf.errors.InvalidArgumentError as error:
             raise InvalidInput(errors.plain(error.message)) from error

@@ -31,24 +31,31 @@ class KServeV1:
             "signature_name": signature,
             "instances": [dict(zip(columns, row, strict=True)) for row in rows],
         }
-        rows = self.connection.post(f"{self.path}:predict", content, deadline)[
-            "predictions"
-        ]
-        if not all(isinstance(row, dict) for row in rows):
-            rows = [{"output": row} for row in rows]
-        return {
-            name: _floats(json_values.from_json([row[name] for row in rows]))
-            for name in rows[0]
-        }
+        return self.connection.post(
+            f"{self.path}:predict", content, deadline, _read_outputs
+        )
 
     def is_ready(self, deadline):
         """Whether the model can answer."""
-        answer = self.connection.get(self.path, deadline)
-        return answer.get("ready", True) in (True, "True")
+        return self.connection.get(
+            self.path,
+            deadline,
+            lambda answer: answer.get("ready", True) in (True, "True"),
+        )
 
     def close(self):
         """Close the connection."""
         self.connection.close()
+
+
+def _read_outputs(answer):
+    rows = answer["predictions"]
+    if not all(isinstance(row, dict) for row in rows):
+        rows = [{"output": row} for row in rows]
+    return {
+        name: _floats(json_values.from_json([row[name] for row in rows]))
+        for name in rows[0]
+    }
 
 
 def _floats(array):

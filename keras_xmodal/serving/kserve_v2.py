@@ -49,16 +49,7 @@ class KServeV2:
 
     def signatures(self, deadline):
         """Inputs and outputs of the default signature, if they are told."""
-        answer = self.connection.get(self.path, deadline)
-        return default_signature(
-            {
-                part: [
-                    to_spec(t["name"], t["datatype"], t["shape"])
-                    for t in answer.get(part) or []
-                ]
-                for part in ("inputs", "outputs")
-            }
-        )
+        return self.connection.get(self.path, deadline, _read_signatures)
 
     def predict(self, inputs, signature, specs, deadline):
         """Outputs of a signature, by name."""
@@ -75,22 +66,44 @@ class KServeV2:
         }
         if signature != DEFAULT:
             content["parameters"] = {"signature_name": signature}
-        answer = self.connection.post(f"{self.path}/infer", content, deadline)
-        return {
-            output["name"]: as_dtype(
-                from_data(output), to_dtype(output["datatype"])
-            )
-            for output in answer["outputs"]
-        }
+        return self.connection.post(
+            f"{self.path}/infer", content, deadline, _read_outputs
+        )
 
     def is_ready(self, deadline):
         """Whether the model can answer."""
-        answer = self.connection.get(f"{self.path}/ready", deadline)
-        return not isinstance(answer, dict) or answer.get("ready", True)
+        return self.connection.get(
+            f"{self.path}/ready",
+            deadline,
+            lambda answer: (
+                not isinstance(answer, dict) or answer.get("ready", True)
+            ),
+        )
 
     def close(self):
         """Close the connection."""
         self.connection.close()
+
+
+def _read_signatures(answer):
+    return default_signature(
+        {
+            part: [
+                to_spec(t["name"], t["datatype"], t["shape"])
+                for t in answer.get(part) or []
+            ]
+            for part in ("inputs", "outputs")
+        }
+    )
+
+
+def _read_outputs(answer):
+    return {
+        output["name"]: as_dtype(
+            from_data(output), to_dtype(output["datatype"])
+        )
+        for output in answer["outputs"]
+    }
 
 
 def default_signature(parts):

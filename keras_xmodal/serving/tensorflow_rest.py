@@ -25,20 +25,9 @@ class TensorFlowREST:
 
     def signatures(self, deadline):
         """Inputs and outputs of each signature."""
-        answer = self.connection.get(f"{self.path}/metadata", deadline)
-        described = answer["metadata"]["signature_def"]["signature_def"]
-        return {
-            name: {
-                part: {
-                    key: _spec(key, tensor)
-                    for key, tensor in signature.get(part, {}).items()
-                }
-                for part in ("inputs", "outputs")
-            }
-            for name, signature in described.items()
-            # Of the file itself, not of the model.
-            if not name.startswith("__")
-        }
+        return self.connection.get(
+            f"{self.path}/metadata", deadline, _read_signatures
+        )
 
     def predict(self, inputs, signature, specs, deadline):
         """Outputs of a signature, by name."""
@@ -49,29 +38,50 @@ class TensorFlowREST:
                 for name, array in inputs.items()
             },
         }
-        outputs = self.connection.post(
-            f"{self.path}:predict", content, deadline
-        )["outputs"]
         specs = specs["outputs"]
-        if len(specs) == 1:  # Then the name is left out.
-            outputs = dict.fromkeys(specs, outputs)
-        return {
-            name: json_values.as_dtype(
-                json_values.from_json(outputs[name]), spec.dtype
-            )
-            for name, spec in specs.items()
-        }
+
+        def read(answer):
+            outputs = answer["outputs"]
+            if len(specs) == 1:  # Then the name is left out.
+                outputs = dict.fromkeys(specs, outputs)
+            return {
+                name: json_values.as_dtype(
+                    json_values.from_json(outputs[name]), spec.dtype
+                )
+                for name, spec in specs.items()
+            }
+
+        return self.connection.post(
+            f"{self.path}:predict", content, deadline, read
+        )
 
     def is_ready(self, deadline):
         """Whether a version is there to answer."""
-        answer = self.connection.get(self.path, deadline)
-        return "AVAILABLE" in [
-            version["state"] for version in answer["model_version_status"]
-        ]
+        return self.connection.get(self.path, deadline, _is_available)
 
     def close(self):
         """Close the connection."""
         self.connection.close()
+
+
+def _is_available(answer):
+    return "AVAILABLE" in [v["state"] for v in answer["model_version_status"]]
+
+
+def _read_signatures(answer):
+    described = answer["metadata"]["signature_def"]["signature_def"]
+    return {
+        name: {
+            part: {
+                key: _spec(key, tensor)
+                for key, tensor in signature.get(part, {}).items()
+            }
+            for part in ("inputs", "outputs")
+        }
+        for name, signature in described.items()
+        # Of the file itself, not of the model.
+        if not name.startswith("__")
+    }
 
 
 def _spec(name, tensor):

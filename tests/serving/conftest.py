@@ -1,6 +1,7 @@
 """Servers of one small model, to ask."""
 
 import contextlib
+import fcntl
 import os
 import pathlib
 import re
@@ -174,7 +175,18 @@ def tensorflow_serving(request, repository, loaded, saved, tmp_path_factory):
 @pytest.fixture(scope="session")
 def kserve_python(tmp_path_factory):
     """Python of an environment with KServe, beside the packages of ours."""
-    folder = tmp_path_factory.mktemp("kserve") / "venv"
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent  # One for all workers.
+    folder = base / "kserve"
+    with open(base / "kserve.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            _make_environment(folder)
+    return folder / "bin" / "python"
+
+
+def _make_environment(folder):
     subprocess.run([sys.executable, "-m", "venv", folder], check=True)
     python = folder / "bin" / "python"
     packages = subprocess.run(
@@ -190,7 +202,6 @@ def kserve_python(tmp_path_factory):
     subprocess.run(
         [python, "-m", "pip", "install", "--quiet", wanted], check=True
     )
-    return python
 
 
 SERVER = """

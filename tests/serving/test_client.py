@@ -1,6 +1,7 @@
 """The client against TensorFlow Serving, or a stand-in for it."""
 
 import asyncio
+import http.server
 import threading
 import time
 
@@ -226,6 +227,49 @@ def test_no_server(scheme):
         assert not client.is_ready()
         with pytest.raises(ConnectionError, match=f"'{NAME}' at {url} must"):
             client.predict({"text": ["a"]}, "embed_text_string")
+
+
+@pytest.mark.parametrize("content", [b"<html>", b"[]", b'{"outputs": [["a"]]}'])
+def test_another_server(content):
+    """Such as a proxy, which answers 200 to everything."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def log_message(self, *arguments):
+            pass
+
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(content)
+
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.do_GET()
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        for protocol in ("tensorflow_serving", "kserve_v1", "kserve_v2"):
+            with (
+                kx.serving.Client(url, NAME, protocol=protocol) as client,
+                pytest.raises(RuntimeError, match="none of the protocol"),
+            ):
+                client.predict({"text": ["a"]}, "embed_text_string")
+        server.shutdown()
+        thread.join()
+
+
+def test_no_more_connections_than_requests_at_a_time(stand_in):
+    with connect(stand_in, "http") as client:
+        for _ in range(5):
+            thread = threading.Thread(
+                target=client.predict,
+                args=({"text": WORDS}, "embed_text_string"),
+            )
+            thread.start()
+            thread.join()
+        assert client._server.connection._idle.qsize() == 1
 
 
 def test_server_that_starts_anew(loaded, saved, scheme, requests):
