@@ -137,13 +137,16 @@ def _check_saved_model(path, options):
         )
     folder = checks.path("model", path)
     try:
-        found = _read_report(folder)["format"]
+        found = _read_report(folder)
+        # Those of before do not say what strings hold.
+        known = found["format"] == "saved_model" and "tensorflow" in found
     except (OSError, ValueError, KeyError, TypeError):
-        found = None
-    if found != "saved_model":
+        known = False
+    if not known:
         raise ValueError(
-            "`model` must be a model, or the path of a SavedModel that "
-            f"`kx.export.saved_model` wrote. Received: {str(folder)!r}"
+            "`model` must be a model, or the path of a SavedModel that this "
+            "version's `kx.export.saved_model` wrote. "
+            f"Received: model={str(folder)!r}"
         )
     return folder
 

@@ -325,6 +325,15 @@ def test_bad_arguments(model, server, tmp_path):
         export.serving(tmp_path, path)
     with pytest.raises(ValueError, match=r"without the arg.*\['tolerance'\]"):
         export.serving(server[0] / "emoji_1" / "1", path, tolerance=1)
+    old = tmp_path / "old"
+    shutil.copytree(server[0] / "emoji_1" / "1", old)
+    file = old / "assets.extra" / "report.json"
+    report = json.loads(file.read_text())
+    del report["tensorflow"]
+    file.write_text(json.dumps(report))
+    with pytest.raises(ValueError, match="that this version's"):
+        export.serving(old, path)
+    shutil.rmtree(old)
     assert os.listdir(tmp_path) == []
     path.mkdir()
     with pytest.raises(FileExistsError, match="`path` must not exist"):

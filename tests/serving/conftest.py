@@ -23,7 +23,7 @@ from tests.serving.stand_in import StandIn
 
 ROOT = pathlib.Path(__file__).parent.parent.parent
 NAME = "emoji"
-BATCH_SIZES = (1, 2, 4)
+BATCH_SIZES = (1, 2, 8)
 WORDS = TEXTS[:4]  # Those that the model knows.
 PNGS = [png(picture) for picture in pictures()]
 
