@@ -253,6 +253,37 @@ def _recalls(row):
     yield f"{row['chance_R@1']:,.4f}"
 
 
+# Servers.
+
+
+def serving_load():
+    """Counts, latency and memory, with and without batching."""
+    runs = {name: read(f"serving_load_{name}") for name in ("off", "on")}
+    yield "batching", *runs
+    for head, value in {
+        "right answers": lambda r: f"{r['right']:,}",
+        "wrong answers": lambda r: str(r["wrong"]),
+        "malformed, refused": lambda r: f"{r['refused']:,}",
+        "of these, 100 MB": lambda r: str(r["refused_100_mb"]),
+        "neither answered nor refused": lambda r: str(sum(r["other"].values())),
+        "crashes": lambda r: str(r["crashes"]),
+        "requests a second": lambda r: number(r["requests_per_second"], 0),
+        "examples a second": lambda r: number(r["examples_per_second"], 0),
+        "ms, p50 / p99 / p99.9": lambda r: " / ".join(
+            number(r["ms"][key], 0) for key in ("p50", "p99", "p99.9")
+        ),
+        "s without a server": lambda r: " + ".join(
+            number(value, 0) for value in r["seconds_of_outages"]
+        ),
+        "MiB resident, after 10 s, at most, at the end": lambda r: "; ".join(
+            f"{life['after_10_s']:,.0f}, {life['largest']:,.0f}, "
+            f"{life['median_of_last_fifth']:,.0f}"
+            for life in r["memory_mib"]
+        ),
+    }.items():
+        yield head, *map(value, runs.values())
+
+
 # Directions, challenges, pictures.
 
 

@@ -14,6 +14,7 @@ from keras_xmodal import (
     objectives,
     ops,
     retrieval,
+    serving,
 )
 from keras_xmodal._version import __version__
 from keras_xmodal.models import (
@@ -42,4 +43,5 @@ __all__ = [
     "objectives",
     "ops",
     "retrieval",
+    "serving",
 ]

@@ -81,6 +81,15 @@ def positive_integers(argument, values, length=None, empty=False):
     return _positive_integers(argument, values, rule, length, empty)
 
 
+def increasing_integers(argument, values):
+    """A tuple of integers above 0, each larger than the one before."""
+    found = positive_integers(argument, values)
+    if list(found) != sorted(set(found)):
+        rule = "a tuple of positive integers, increasing"
+        raise _value_error(argument, rule, values)
+    return found
+
+
 def image_size(argument, value):
     """A pair of positive integers, as a tuple."""
     rule = "a pair of positive integers, height and width"

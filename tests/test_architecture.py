@@ -39,6 +39,7 @@ FLOORS = {
     "export": 4,
     "retrieval": 4,
     "callbacks": 4,
+    "serving": 4,
     "demo": 5,
 }
 SUBPACKAGES = sorted(p.parent.name for p in PACKAGE.glob("*/__init__.py"))
@@ -258,7 +259,7 @@ def test_public_symbols_are_in_the_table_of_features():
 
 
 # Rooms whose examples train or export models.
-LONG_EXAMPLES = ("callbacks", "export", "models", "objectives")
+LONG_EXAMPLES = ("callbacks", "export", "models", "objectives", "serving")
 
 
 @pytest.mark.parametrize(
@@ -328,6 +329,7 @@ def test_importing_the_package_is_light():
         "sklearn",
         "tensorflow_datasets",
         "tensorflow_probability",
+        "tensorflow_serving",
         "tf2onnx",
         "tf_keras",
         "tqdm",

@@ -28,6 +28,7 @@ ALLOWED = [
     (checks.positive_integers, (), [[3, 4], np.array([3, 4])], (3, 4)),
     (checks.positive_integers, (2,), [(np.int64(3), 4)], (3, 4)),
     (checks.positive_integers, (None, True), [(), []], ()),
+    (checks.increasing_integers, (), [(1, 4), [1, np.int64(4)]], (1, 4)),
     (checks.image_size, (), [[4, 5], tf.constant([4, 5])], (4, 5)),
     (checks.in_range, (0, 1), [1, np.float32(1), np.array(1.0)], 1.0),
     (checks.in_range, (0, 1), [0, np.int64(0), tf.constant(0.0)], 0.0),
@@ -107,6 +108,13 @@ REFUSED = [
         [(), [3, 0]],
         ValueError,
         "positive integers, not empty",
+    ),
+    (
+        checks.increasing_integers,
+        (),
+        [(2, 1), (1, 1)],
+        ValueError,
+        "a tuple of positive integers, increasing",
     ),
     (
         checks.positive_integers,
@@ -640,6 +648,7 @@ SPECIAL = {
         "targets": VECTORS[:, :2],
     },
     kx.metrics.mode_report: {"centres": VECTORS},
+    kx.serving.Client: {"url": "http://localhost", "model": "emoji"},
 }
 REQUIRED["model"]({"a": np.eye(4), "b": VECTORS})
 

@@ -75,7 +75,20 @@ def describe(signature):
         }
         for spec in signature.inputs
     ]
+    if signature.raw:
+        for tower, described in zip(signature.towers, inputs, strict=False):
+            if tower.holds is not None:
+                described["holds"] = tower.holds
     return {"input": inputs[0], "inputs": inputs}
+
+
+def written_by():
+    """Which TensorFlow writes a SavedModel, and which servers read it.
+
+    A newer TensorFlow reads what an older one wrote. TensorFlow Serving 2.20,
+    the newest, is older than ours: it was tried with its TensorFlow.
+    """
+    return {"tensorflow": tf.__version__, "tensorflow_serving": ">=2.20"}
 
 
 def total_bytes(folder):

@@ -35,7 +35,7 @@ def saved_model(
       a `VideoPreprocessor` those of GIF files, of a `SpeechPreprocessor` those
       of WAV files of any length and sampling rate;
     - `embed_<modality>_string`, where the preprocessor takes texts, takes
-      UTF-8 strings of shape `(batch,)`;
+      UTF-8 strings of shape `(batch,)`, each of at most 64 KiB;
     - `embed_<modality>_raw`, where the preprocessor takes anything else
       that it declares (by `keras.Input`) or that `evaluation` shows.
 
@@ -170,6 +170,7 @@ def saved_model(
             )
         result = {
             "format": "saved_model",
+            **report.written_by(),
             "bytes": report.total_bytes(folder),
             **comparison,
         }

@@ -11,6 +11,8 @@ from keras_xmodal.media.image import decode_image
 from keras_xmodal.models.encoders import declared_input
 from keras_xmodal.networks import SpeechPreprocessor
 
+MAX_TEXT_BYTES = 2**16
+
 
 @dataclasses.dataclass(frozen=True)
 class Tower:
@@ -36,9 +38,22 @@ class Tower:
         """The modality, or the name of the one tensor."""
         return self.modality or "x"
 
+    @property
+    def holds(self):
+        """What each string of the raw input is, or None of other inputs."""
+        if self.raw is None or self.raw.dtype != tf.string:
+            return None
+        if self.raw_kind == "string":
+            return "text"
+        return {5: "clip", 4: "picture"}.get(
+            len(self.tensor.shape), "recording"
+        )
+
     def preprocess(self, model, x):
         """Preprocess a batch of what the raw endpoint takes."""
         preprocessor = model.preprocessors[self.modality]
+        if self.raw_kind == "string":
+            x = _check_lengths(self.name, x)
         # It decodes when it is called.
         is_sound = isinstance(preprocessor, SpeechPreprocessor)
         if self.raw_kind != "bytes" or is_sound:
@@ -58,6 +73,21 @@ class Tower:
 
         signature = tf.TensorSpec(self.tensor.shape[1:], self.tensor.dtype)
         return tf.map_fn(decode, x, fn_output_signature=signature)
+
+
+def _check_lengths(name, x):
+    """Texts that a server can take: preprocessing needs 200 times their room.
+
+    One of 100 MB would end the server.
+    """
+    longest = tf.reduce_max(tf.strings.length(x))
+    rule = f"`{name}` must hold texts of at most {MAX_TEXT_BYTES} bytes."
+    check = tf.debugging.Assert(
+        longest <= MAX_TEXT_BYTES,
+        [tf.strings.format(f"{rule} Received: {{}} bytes", longest)],
+    )
+    with tf.control_dependencies([check]):
+        return tf.identity(x)
 
 
 def preprocess(model, modality, x):

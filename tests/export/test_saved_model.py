@@ -75,6 +75,16 @@ def test_texts_in_any_script_equal_keras(loaded, model):
     )
 
 
+def test_a_text_that_would_end_a_server_is_refused(loaded):
+    run(loaded, "embed_text_string", ["red " * 2**14])
+    for texts in (["red " * 2**14 + "x"], ["red", "red " * 2**20]):
+        with pytest.raises(
+            tf.errors.InvalidArgumentError,
+            match=r"`text` must hold texts of at most 65536 bytes\. Received: ",
+        ):
+            run(loaded, "embed_text_string", texts)
+
+
 def test_rows_do_not_depend_on_the_batch(loaded):
     inputs = {
         "embed_text_string": TEXTS,

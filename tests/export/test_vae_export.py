@@ -176,7 +176,12 @@ def test_report(saved_vae):
     assert not {"R@1", "retrieval", "min_cosine"} & set(report)
     facts = report["endpoints"]["translate_image_bytes_to_text"]
     assert facts["inputs"] == [
-        {"name": "image", "shape": [None], "dtype": "string"},
+        {
+            "name": "image",
+            "shape": [None],
+            "dtype": "string",
+            "holds": "picture",
+        },
         {"name": "seed", "shape": [None], "dtype": "int32"},
     ]
     file = path / "assets.extra" / "report.json"

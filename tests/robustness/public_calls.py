@@ -585,6 +585,11 @@ CALLS = {
         "model": EncodesTexts(),
         "class_names": ["cat", "dog"],
     },
+    "serving.Client": {
+        "url": "http://127.0.0.1:1",
+        "model": "emoji",
+        "headers": {"Authorization": "x"},
+    },
 }
 
 # Names whose calls read or write files, or train: tried by the other scripts
@@ -602,12 +607,14 @@ ELSEWHERE = {
     "export.litert",
     "export.onnx",
     "export.saved_model",
+    "export.serving",
     "metrics.classification_accuracy_score",
     "metrics.coherence_report",
     "models.Preprocessed",
     "networks.KerasHubTextPreprocessor",
     "networks.from_keras_hub",
     "networks.word_vectors",
+    "serving.kserve_model",
 }
 
 
