@@ -14,6 +14,7 @@ def write_archive(model, signatures, folder, default=None):
     # would write the variables of a layer that it tracks itself a second time.
     tables = tf.Module()
     tables.layers = [model, *model.preprocessors.values()]
+    tables.resources = [s.resources for s in signatures]
     archive.track(tables)
     default = default or signatures[0].name
     for signature in sorted(signatures, key=lambda s: s.name != default):

@@ -24,6 +24,7 @@ LATENT = {"mean": ((None, DIM), "float32")}
 LATENT["log_variance"] = LATENT["mean"]
 IMAGE = {"image": ((None, 12, 12, 3), "float32")}
 TOKENS = {"text": ((None, 6), "int32")}
+TEXT = TOKENS | {"text_string": ((None,), "string")}
 STRINGS = {"image": ((None,), "string")}, {"text": ((None,), "string")}
 SEED = {"seed": ((None,), "int32")}
 Z = {"z": ((None, DIM), "float32")}
@@ -34,9 +35,9 @@ ENDPOINTS = {
     "encode_text_string": (STRINGS[1], LATENT),
     "encode_all": (IMAGE | TOKENS, LATENT),
     "decode_image": (Z, IMAGE),
-    "decode_text": (Z, TOKENS),
-    "translate_image_to_text": (IMAGE | SEED, TOKENS),
-    "translate_image_bytes_to_text": (STRINGS[0] | SEED, TOKENS),
+    "decode_text": (Z, TEXT),
+    "translate_image_to_text": (IMAGE | SEED, TEXT),
+    "translate_image_bytes_to_text": (STRINGS[0] | SEED, TEXT),
     "translate_text_to_image": (TOKENS | SEED, IMAGE),
     "translate_text_string_to_image": (STRINGS[1] | SEED, IMAGE),
 }
@@ -205,8 +206,12 @@ def test_encode_and_decode_equal_keras(loaded, model, x):
     z = np.random.default_rng(0).normal(size=(7, DIM)).astype("float32")
     image = run(loaded, "decode_image", z=z)["image"]
     np.testing.assert_allclose(image, model.decode(z)["image"], atol=1e-5)
-    text = run(loaded, "decode_text", z=z)["text"]
-    np.testing.assert_array_equal(text, model.decode(z, "mode")["text"])
+    decoded = run(loaded, "decode_text", z=z)
+    tokens = model.decode(z, "mode")["text"]
+    np.testing.assert_array_equal(decoded["text"], tokens)
+    texts = model.preprocessors["text"].detokenize(tokens)
+    assert [text.decode() for text in decoded["text_string"]] == texts
+    assert len(set(texts)) > 1
 
 
 def test_picture_files_and_texts_equal_keras(loaded, model):
