@@ -67,17 +67,20 @@ class Signature:
         return " and ".join(parts)
 
     def function(self, model):
-        """Graph function, from its inputs in their order to a dict."""
+        """Graph function, from a dict of its inputs, or its one, to a dict."""
 
-        def call(*values):
-            x = {
-                t.modality: t.preprocess(model, value) if self.raw else value
-                for t, value in zip(self.towers, values, strict=False)
-            }
-            further = values[len(self.towers) :]
+        def call(inputs):
+            if len(self.inputs) == 1:
+                inputs = {self.inputs[0].name: inputs}
+            x, further = self._arguments(inputs)
+            if self.raw:
+                x = {
+                    tower.modality: tower.preprocess(model, x[tower.modality])
+                    for tower in self.towers
+                }
             outputs = self._compute(model, x, *further)
             return {
-                name: _open_batch(value, name in self.labels)
+                name: open_batch(value, name in self.labels)
                 for name, value in outputs.items()
             }
 
@@ -85,15 +88,16 @@ class Signature:
 
     def reference(self, model, inputs):
         """What Keras gives."""
-        outputs = self._compute(model, *self._arguments(inputs))
+        x, further = self._arguments(inputs)
+        outputs = self._compute(model, x, *further)
         return _to_numpy(outputs, self.labels)
 
     def scored(self, model, inputs, expected, received):
         """Outputs to compare: these, or their scores where there are such."""
         given, texts = received, self._texts(received)
         if self.endpoint.score is not None:
-            arguments = self._arguments(inputs)
-            scores = self.endpoint.score(model, *arguments, outputs=received)
+            x, further = self._arguments(inputs)
+            scores = self.endpoint.score(model, x, *further, outputs=received)
             expected, received = (_to_numpy(part) for part in scores)
         for name, text in texts.items():
             wrong = text.numpy() != given[name]
@@ -118,10 +122,11 @@ class Signature:
 
     def _arguments(self, inputs):
         x = {tower.modality: inputs[tower.name] for tower in self.towers}
-        return x, *(inputs[spec.name] for spec in self.endpoint.further)
+        return x, [inputs[spec.name] for spec in self.endpoint.further]
 
 
-def _open_batch(value, as_it_is):
+def open_batch(value, as_it_is=False):
+    """Output for any batch size, in float32 where it is floating."""
     if value.dtype.is_floating and not as_it_is:
         value = tf.cast(value, tf.float32)
     return tf.ensure_shape(value, (None, *value.shape[1:]))
