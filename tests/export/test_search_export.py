@@ -3,6 +3,7 @@
 import json
 import os
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -55,6 +56,24 @@ def test_searches_equal_those_of_the_index(model, index, tmp_path):
         np.testing.assert_allclose(
             found["scores"], expected[1][part], atol=1e-6
         )
+
+
+def test_a_model_in_half_precision(tmp_path):
+    dtype = "mixed_float16"
+    encoder = keras.layers.Dense(8, dtype=dtype)
+    model = kx.EmbeddingModel(
+        encoders={"a": encoder}, embedding_dim=4, dtype=dtype
+    )
+    model({"a": X})
+    index = kx.retrieval.ExactIndex(model)
+    index.add({"a": X}, NAMES)
+    report = export.saved_model(model, tmp_path / "1", search=index, k=5)
+    assert report["max_abs_error"] < 1e-2
+    signatures = tf.saved_model.load(str(tmp_path / "1")).signatures
+    found = signatures["search_a_to_a"](a=tf.constant(X))
+    ids, scores = index.search({"a": X}, 5)
+    np.testing.assert_array_equal(text(found["ids"])[:, 0], ids[:, 0])
+    np.testing.assert_allclose(found["scores"], scores, atol=1e-2)
 
 
 def test_a_vae_is_searched_by_its_means(tmp_path):

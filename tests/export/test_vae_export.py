@@ -14,6 +14,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 import keras_xmodal as kx
 from keras_xmodal import export
+from keras_xmodal.export import archive
 from keras_xmodal.models.vae import networks
 from keras_xmodal.networks import ImagePreprocessor, TextPreprocessor
 from keras_xmodal.ops import noise as noise_ops
@@ -212,6 +213,33 @@ def test_encode_and_decode_equal_keras(loaded, model, x):
     texts = model.preprocessors["text"].detokenize(tokens)
     assert [text.decode() for text in decoded["text_string"]] == texts
     assert len(set(texts)) > 1
+
+
+def test_a_decoder_of_all_tokens_at_once_gives_texts_too(tmp_path):
+    texts = TextPreprocessor(sequence_length=3, end_token=True)
+    texts.adapt(TEXTS[:4])
+    size = texts.vocabulary_size()
+    decoder = [
+        keras.Input((2,)),
+        keras.layers.Dense(3 * size, kernel_initializer="normal"),
+        keras.layers.Reshape((3, size)),
+    ]
+    model = kx.VAEModel(
+        latent_dim=2,
+        encoders={"text": kx.networks.TextEncoder(size, 4)},
+        decoders={"text": keras.Sequential(decoder)},
+        likelihoods={"text": kx.likelihoods.TokenSequence(size)},
+        preprocessors={"text": texts},
+    )
+    model({"text": texts(TEXTS)})
+    export.saved_model(model, tmp_path / "1")
+    loaded = tf.saved_model.load(str(tmp_path / "1"))
+    z = np.random.default_rng(0).normal(size=(9, 2)).astype("float32")
+    outputs = run(loaded, "decode_text", z=z)
+    assert outputs["text"].shape == (9, 3, size)
+    expected = texts.detokenize(model.decode(z, "mode")["text"])
+    assert [text.decode() for text in outputs["text_string"]] == expected
+    assert len(set(expected)) > 1
 
 
 def test_picture_files_and_texts_equal_keras(loaded, model):
@@ -499,6 +527,27 @@ def test_wrong_tokens_are_an_error(model, tmp_path, monkeypatch):
         lambda self, z, **_: tf.fill((tf.shape(z)[0], 6), 3),
     )
     with pytest.raises(RuntimeError, match=r"'decode_text' must equal Keras"):
+        export.saved_model(model, tmp_path / "a")
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.large
+def test_wrong_texts_are_an_error(model, tmp_path, monkeypatch):
+    read = archive.read_archive
+
+    def read_wrong_texts(folder, signatures):
+        runners = read(folder, signatures)
+        decode = runners["decode_text"]
+
+        def run(inputs):
+            outputs = decode(inputs)
+            texts = np.full_like(outputs["text_string"], b"no text")
+            return {**outputs, "text_string": texts}
+
+        return {**runners, "decode_text": run}
+
+    monkeypatch.setattr(archive, "read_archive", read_wrong_texts)
+    with pytest.raises(RuntimeError, match=r"Keras.*in 'text_string'"):
         export.saved_model(model, tmp_path / "a")
     assert os.listdir(tmp_path) == []
 
