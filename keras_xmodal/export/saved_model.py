@@ -226,12 +226,7 @@ def _check_index(search):
 
 def check_arguments(model, path, evaluation, batch_size, tolerance):
     """Check what both exports take, before anything is computed or written."""
-    if not hasattr(model, "endpoints"):
-        raise TypeError(
-            "`model` must say what it serves by a method `endpoints`, as the "
-            "models of this package. "
-            f"Received: model of type {type(model).__name__}"
-        )
+    checks.serving_model("model", model)
     files.check_new(path)
     checks.positive_integer("batch_size", batch_size)
     checks.not_negative("tolerance", tolerance, optional=True)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_xmodal import checks
 from keras_xmodal.models.endpoint import Endpoint, named
 from keras_xmodal.retrieval.graph_search import GraphSearch
 from keras_xmodal.retrieval.queries import unit_embeddings
@@ -10,6 +11,7 @@ from keras_xmodal.retrieval.served_ids import served_ids
 
 def endpoints(index, model, k):
     """Endpoints from each modality that a model encodes to each of an index."""
+    checks.serving_model("model", model)
     embeds = [e for e in model.endpoints() if e.embedding is not None]
     if not embeds:
         raise ValueError(

@@ -264,13 +264,13 @@ class ExactIndex:
             modality that the model encodes and each of the index.
 
         Raises:
-            TypeError: If `k` is no integer or TensorFlow does not have the
-                dtype of the ids.
+            TypeError: If `k` is no integer, `model` is no model of this
+                package or TensorFlow does not have the dtype of the ids.
             ValueError: If the index is empty or of another model, or the
                 model does not encode.
         """
         k = checks.positive_integer("k", k)
-        if self.model not in (None, model):
+        if self.model is not None and self.model is not model:
             raise ValueError(
                 "`search` must be an index of `model`; one that was saved is "
                 "read by `ExactIndex.load(folder, model)`. Received: an index "
