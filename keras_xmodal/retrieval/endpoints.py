@@ -20,14 +20,15 @@ def endpoints(index, model, k):
         )
     found = []
     for modality, rows in index._rows.items():
-        search = GraphSearch(rows, k)
-        found += [_endpoint(embed, search, modality, index) for embed in embeds]
+        search, known = GraphSearch(rows, k), _KnownRows(rows)
+        found += [
+            _endpoint(embed, search, known, modality, index) for embed in embeds
+        ]
     return found
 
 
-def _endpoint(embed, search, modality, index):
+def _endpoint(embed, search, known, modality, index):
     (query,) = embed.modalities
-    known = _KnownRows(index._rows[modality])
 
     def encode(model, x):
         return embed.compute(model, x)[embed.embedding]

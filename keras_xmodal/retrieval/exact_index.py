@@ -25,6 +25,8 @@ class ExactIndex:
     finds it once, by its nearest row, and `remove` removes them all. Each
     search compares with every row; nothing is approximated.
 
+    `kx.export.saved_model(model, path, search=index)` serves it.
+
     Threads may share an index: additions and removals take turns, and a search
     sees each of them whole or not at all.
 
