@@ -105,6 +105,47 @@ def on_device():
         )
 
 
+def search_speed():
+    """Text queries against an index inside a SavedModel."""
+    yield (
+        "rows x dims",
+        "loads in",
+        "resident",
+        "first request",
+        "after warm-up",
+        "C, batch 1: p50 / p99",
+        "batch 32",
+        "Python, batch 1",
+        "batch 32",
+        "faiss, exact, batch 1",
+        "IVF, batch 1 (recall)",
+    )
+
+    def times(facts, size):
+        return f"{facts[size]['p50']:,.1f} / {facts[size]['p99']:,.1f} ms"
+
+    for row in read("search_speed")["table"]:
+        c, peer = row["c"], row.get("faiss")
+        title = f"{row['rows']:,} x {row['dim']}"
+        if row["rows_of_an_id"] > 1:
+            title += f", {row['rows_of_an_id']} an id"
+        yield (
+            title,
+            f"{c['load_s']:.1f} s",
+            f"{c['resident_mb']:,} MB",
+            f"{c['first']:,.0f} ms",
+            f"{c['first_after_warm_up']:,.1f} ms",
+            times(c, "1"),
+            times(c, "32"),
+            times(row["python"], "1"),
+            times(row["python"], "32"),
+            times(peer["flat"], "1") if peer else "",
+            f"{times(peer['ivf'], '1')} ({number(peer['recall'], 2)})"
+            if peer
+            else "",
+        )
+
+
 def xla_gpu():
     """Steps on a GPU, beside the CPU."""
     yield (

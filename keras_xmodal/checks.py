@@ -228,6 +228,18 @@ def keras_layers(argument, layers, optional=False):
     }
 
 
+def serving_model(argument, value):
+    """A model that lists its `endpoints`."""
+    is_layer = isinstance(value, keras.layers.Layer)
+    if not is_layer or not callable(getattr(value, "endpoints", None)):
+        raise TypeError(
+            f"`{argument}` must say what it serves by a method `endpoints`, as "
+            "the models of this package. "
+            f"Received: {argument} of type {type(value).__name__}"
+        )
+    return value
+
+
 def instance_of(argument, value, kinds, rule, optional=False):
     """An instance of a class or one of several, which `rule` describes."""
     if not isinstance(value, kinds) and not (optional and value is None):

@@ -187,6 +187,7 @@ REFUSED = [
     (checks.path, (), [1, None, b"a"], TypeError, "a string or path object"),
     (checks.path, (), ["a\0b"], ValueError, "without a null character"),
     (checks.keras_layer, (), [1, None], TypeError, "a Keras layer or model"),
+    (checks.serving_model, (), [None, LAYER], TypeError, "say what it serves"),
     (checks.keras_layers, (), [LAYER, None], TypeError, "a dict {modality"),
     (checks.keras_layers, (), [{"a": 1}], TypeError, r"`x\['a'\]` must be a K"),
     (checks.modalities, ("ab",), [[1], None], TypeError, "a dict of modal"),

@@ -7,8 +7,10 @@ import tensorflow as tf
 from keras_xmodal.export import samples
 
 
-def write_archive(model, signatures, folder, default=None):
-    """Write a SavedModel."""
+def write_archive(
+    model, signatures, folder, default=None, serve=None, verbose=False
+):
+    """Write a SavedModel, with `serve`, a function and its input, the first."""
     archive = keras.export.ExportArchive()
     # Variables are found in the endpoints, lookup tables are not. The archive
     # would write the variables of a layer that it tracks itself a second time.
@@ -16,13 +18,20 @@ def write_archive(model, signatures, folder, default=None):
     tables.layers = _layers(model)
     if any(signature.raw for signature in signatures):
         tables.layers = [model, *model.preprocessors.values()]
+    tables.resources = [s.resources for s in signatures]
     archive.track(tables)
+    if serve is not None:
+        archive.add_endpoint("serve", serve[0], [serve[1]])
     default = default or signatures[0].name
     for signature in sorted(signatures, key=lambda s: s.name != default):
+        # One argument each, as `keras.layers.TFSMLayer` gives.
+        inputs = {spec.name: spec for spec in signature.inputs}
         archive.add_endpoint(
-            signature.name, signature.function(model), signature.inputs
+            signature.name,
+            signature.function(model),
+            [inputs] if len(inputs) > 1 else signature.inputs,
         )
-    archive.write_out(str(folder), verbose=False)
+    archive.write_out(str(folder), verbose=verbose)
 
 
 def _layers(model):

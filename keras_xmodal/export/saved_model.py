@@ -1,6 +1,7 @@
 """Export to a TensorFlow SavedModel."""
 
 import os
+from typing import Any
 
 import keras
 import numpy as np
@@ -18,6 +19,8 @@ def saved_model(
     path: str | os.PathLike,
     evaluation: tuple[dict[str, np.ndarray], np.ndarray] | None = None,
     *,
+    search: Any = None,
+    k: int = 10,
     input_signature: dict[str, tf.TensorSpec] | None = None,
     batch_size: int = 256,
     tolerance: float | None = None,
@@ -51,7 +54,9 @@ def saved_model(
     - `decode_<modality>` takes `z`, `(batch, latent_dim)`, and gives the
       mean of `p(x_m|z)`, named as the modality is: of classes and tokens the
       probabilities, of a `TextDecoder` the most probable token ids, each
-      given those before;
+      given those before. Where the modality has a `TextPreprocessor` without
+      n-grams, there are the texts too, UTF-8 of shape `(batch,)`, in
+      `<modality>_string`;
     - `translate_<source>_to_<target>`, and `translate_<source>_bytes_to_...`
       where the source has such an endpoint, takes the source and `seed`,
       int32 of shape `(batch,)`, and gives the mean of the target at a sample
@@ -70,6 +75,18 @@ def saved_model(
     seed, and `generate_from_z`, with noise `z` of shape `(batch, latent_dim)`
     in its place; both with `_bytes`, `_string` and `_raw` as above. Condition
     and output are named as their modalities are, or else `x` and `y`.
+
+    With `search=index`, there are also `search_<queries>_to_<modality>`, with
+    `_bytes`, `_string` and `_raw` as above (`search_text_string_to_image`),
+    from each modality that an `EmbeddingModel` or a `VAEModel` encodes to each
+    one of the index. The index lies inside the file, and the outputs are those
+    of `index.search`: `ids`, of shape `(batch, k)`, best first, each once, and
+    `scores`, their float32 cosine similarities, from -1 to 1. Every row is
+    compared, and ties come in the order of the rows. Strings are served as
+    UTF-8, dates as ISO 8601 strings (`2024-05-01`), numbers as they are. A
+    query whose embedding is not finite has the scores NaN. Rows that are added
+    later need another export: where they often change, or where there are
+    more than a million, serve `embed_<modality>` and search beside it.
 
     The batch size is open, so that a server may batch requests: no row
     depends on another, if the encoders ignore padding where the length of
@@ -95,6 +112,11 @@ def saved_model(
         evaluation: Pair `(x, ids)` to compare on, instead of made-up inputs:
             a dict of raw examples by modality, and one id per example, equal
             where two examples describe the same item, or None.
+        search: `kx.retrieval.ExactIndex` of the model, to be served with it,
+            or None.
+        k: Positive integer, ids that a search returns; all of them if a
+            modality of the index has fewer. It is the same for all requests,
+            so that a server may batch them.
         input_signature: Dict by modality of `tf.TensorSpec`, the preprocessed
             input, for encoders that do not declare theirs by `keras.Input`.
         batch_size: Integer, examples run at once in the comparison.
@@ -109,6 +131,7 @@ def saved_model(
         (the worst endpoint's) and `endpoints`: by name, `max_abs_error`,
         `num_examples`, the `inputs` and, the first of them, the `input`. Of
         embeddings, also `mean_cosine` and `min_cosine` in both places. With
+        `search`, also `search`, the number of `rows` by modality and `k`. With
         an evaluation set of modalities that the model compares, `R@1_before`
         and `R@1` after the export, means over the directions, and `retrieval`:
         `{"image_to_text": {"before": {...}, "after": {...}}, ...}` as from
@@ -116,10 +139,10 @@ def saved_model(
 
     Raises:
         TypeError: If an argument has the wrong type.
-        ValueError: If the input of a modality is not known, `evaluation` does
-            not fit or the model's outputs are not finite.
+        ValueError: If the input of a modality is not known, `evaluation` or
+            `search` does not fit or the model's outputs are not finite.
         FileExistsError: If there is something at `path`.
-        RuntimeError: If the exported model differs from Keras.
+        RuntimeError: If the exported model differs from Keras or the index.
 
     Example:
         ```python
@@ -136,6 +159,14 @@ def saved_model(
         x = tf.ones((2, 12))
         print(signatures["embed_image"](image=x)["embedding"].shape)  # (2, 4)
 
+        index = kx.retrieval.ExactIndex(model)
+        index.add({"image": tf.random.normal((5, 12))}, ids=list("abcde"))
+        path = tempfile.mkdtemp() + "/search/1"
+        kx.export.saved_model(model, path, search=index, k=2)
+        signatures = tf.saved_model.load(path).signatures
+        found = signatures["search_image_to_image"](image=x)
+        print(found["ids"], found["scores"])  # two of each, for each row of x
+
         model = kx.VAEModel({"image": 12, "text": 7}, 4)
         path = tempfile.mkdtemp() + "/translation/1"
         kx.export.saved_model(model, path)
@@ -147,10 +178,14 @@ def saved_model(
     examples, ids = check_arguments(
         model, path, evaluation, batch_size, tolerance
     )
+    further, served = (), {}
+    if search is not None:
+        further = _check_index(search).endpoints(model, k)
+        served = {"search": {"rows": search.sizes, "k": int(k)}}
     towers = find_towers(model, examples, input_signature)
     if not model.built:
         model._call_on(archive.call_inputs(model, towers))
-    signatures = find_signatures(model, towers)
+    signatures = find_signatures(model, towers, further=further, texts=True)
     default = next((s for s in signatures[:2] if s.raw), signatures[0])
     if tolerance is None:
         tolerance = 1e-5 if is_float32(model) else 2e-2
@@ -172,20 +207,27 @@ def saved_model(
             "format": "saved_model",
             **report.written_by(),
             "bytes": report.total_bytes(folder),
+            **served,
             **comparison,
         }
         file = folder / "assets.extra" / "report.json"
         return report.write_report(result, file)
 
 
+def _check_index(search):
+    if not callable(getattr(search, "endpoints", None)) or isinstance(
+        search, keras.Model
+    ):
+        raise TypeError(
+            "`search` must be an index, such as `kx.retrieval.ExactIndex`. "
+            f"Received: search of type {type(search).__name__}"
+        )
+    return search
+
+
 def check_arguments(model, path, evaluation, batch_size, tolerance):
     """Check what both exports take, before anything is computed or written."""
-    if not hasattr(model, "endpoints"):
-        raise TypeError(
-            "`model` must say what it serves by a method `endpoints`, as the "
-            "models of this package. "
-            f"Received: model of type {type(model).__name__}"
-        )
+    checks.serving_model("model", model)
     files.check_new(path)
     checks.positive_integer("batch_size", batch_size)
     checks.not_negative("tolerance", tolerance, optional=True)

@@ -135,6 +135,9 @@ def _find_tower(model, name, shape, dtype, example, fixed):
     if preprocessor is None and example is not None:
         shape = shape or example.shape
         dtype = dtype or example.dtype
+    built_shape, built_dtype = model.built_input(name)
+    if shape is None and built_shape is not None:
+        shape, dtype = built_shape, dtype or built_dtype
     if name is None:
         dtype = dtype or "float32"
     if shape is None or dtype is None:

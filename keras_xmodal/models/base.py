@@ -1,5 +1,7 @@
 """What models over dicts of modalities share: one gate for all data."""
 
+from typing import Any
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -36,6 +38,7 @@ class MultimodalModel(keras.Model):
 
     layer_arguments: tuple[str, ...] = ("encoders", "preprocessors")
     modalities = ()
+    _write_saved_model: Any = None  # set by `keras_xmodal.export`, above
 
     def __init__(self, preprocessors=None, **kwargs):
         super().__init__(**kwargs)
@@ -347,6 +350,29 @@ class MultimodalModel(keras.Model):
         input_signature=None,
         **kwargs,
     ):
+        """Write the model for servers and other programs, as Keras does.
+
+        A SavedModel has the endpoint `serve`, which gives what a call of the
+        model gives, and all signatures of `kx.export.saved_model`, which also
+        compares them with Keras. `keras.layers.TFSMLayer` loads each of them.
+
+        Args:
+            filepath: Path to write.
+            format: As for `keras.Model.export`.
+            verbose: As for `keras.Model.export`.
+            input_signature: Shapes and dtypes of the inputs of `serve`, such
+                as a dict `{modality: keras.InputSpec}`. Defaults to those
+                that the model was built with, any number of examples.
+            **kwargs: As for `keras.Model.export`.
+
+        Raises:
+            ValueError: If the model is not built.
+        """
+        if format == "tf_saved_model" and self.built:
+            self._write_saved_model(
+                filepath, verbose, input_signature, **kwargs
+            )
+            return
         if input_signature is None and self.built:
             # Keras asks for a call, which no training needs, and for dtypes.
             shape = self.get_build_config()["input_shape"]
@@ -371,6 +397,23 @@ class MultimodalModel(keras.Model):
             else ((None, self.input_dim[name]), "float32")
             for name in self.modalities
         }
+
+    def built_input(self, name):
+        """Shape and dtype of a modality that the model was built for.
+
+        Args:
+            name: Name of the modality, or None for the one input.
+
+        Returns:
+            Pair of them, of None twice if it is not built for it.
+        """
+        shape = (self.get_build_config() or {}).get("input_shape")
+        dtype = self._input_dtype
+        if isinstance(shape, dict):
+            shape, dtype = shape.get(name), (dtype or {}).get(name)
+        if shape is None:
+            return None, None
+        return (None, *shape[1:]), dtype or "float32"
 
     def endpoints(self, sampling="seed"):
         raise NotImplementedError

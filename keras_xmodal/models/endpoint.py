@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 
@@ -27,6 +28,12 @@ class Endpoint:
         score: Function, for outputs that differ from Keras where there is a
             tie: from what `compute` takes and the outputs to a pair of dicts
             of float tensors, which are equal where the outputs are right.
+        embedding: Name of the output that `encode` of the model gives too,
+            or None.
+        labels: Tuple of names of outputs that are served as they are, of any
+            dtype, such as ids; `score` tells whether they are right.
+        resources: Tuple of trackable objects that hold the variables and
+            tables of `compute`, beside those of the model.
     """
 
     name: str
@@ -36,6 +43,9 @@ class Endpoint:
     target: str | None = None
     file: str | None = None
     score: Callable | None = None
+    embedding: str | None = None
+    labels: tuple[str, ...] = ()
+    resources: tuple[Any, ...] = ()
 
 
 def named(name, modality):

@@ -9,7 +9,8 @@ import numpy as np
 
 from keras_xmodal import checks
 from keras_xmodal.metrics.ids import concatenate_ids, match_ids
-from keras_xmodal.retrieval import storage
+from keras_xmodal.models.endpoint import Endpoint
+from keras_xmodal.retrieval import endpoints, storage
 from keras_xmodal.retrieval.queries import check_encodes, unit_embeddings
 from keras_xmodal.retrieval.rows import Rows
 from keras_xmodal.retrieval.top_k import top_k, top_k_items
@@ -23,6 +24,8 @@ class ExactIndex:
     may have any number of rows, such as the five captions of an image: `search`
     finds it once, by its nearest row, and `remove` removes them all. Each
     search compares with every row; nothing is approximated.
+
+    `kx.export.saved_model(model, path, search=index)` serves it.
 
     Threads may share an index: additions and removals take turns, and a search
     sees each of them whole or not at all.
@@ -250,6 +253,39 @@ class ExactIndex:
         else:
             found, scores = top_k(queries, rows.embeddings, k)
         return rows.ids[found], scores
+
+    def endpoints(self, model: Any, k: int = 10) -> list[Endpoint]:
+        """What an exported model serves with the rows as they are now.
+
+        Args:
+            model: Model of this package, that of the index if that has one.
+            k: Positive integer, ids to return per query.
+
+        Returns:
+            List of `Endpoint`: `search_<queries>_to_<modality>` for each
+            modality that the model encodes and each of the index.
+
+        Raises:
+            TypeError: If `k` is no integer, `model` is no model of this
+                package or TensorFlow does not have the dtype of the ids.
+            ValueError: If the index is empty or of another model, or the
+                model does not encode.
+        """
+        k = checks.positive_integer("k", k)
+        if self.model is not None and self.model is not model:
+            raise ValueError(
+                "`search` must be an index of `model`; one that was saved is "
+                "read by `ExactIndex.load(folder, model)`. Received: an index "
+                f"of another {type(self.model).__name__}"
+            )
+        if not self._rows:
+            raise ValueError(
+                "`search` must be an index that holds rows. Received: none yet"
+            )
+        # Rows that come later are not served, nor compared.
+        copy = ExactIndex()
+        copy._rows = self._rows
+        return endpoints.endpoints(copy, model, k)
 
     def save(self, folder: str | os.PathLike, overwrite: bool = False) -> None:
         """Write `index.npz` and, of a Keras model, `model.keras`.

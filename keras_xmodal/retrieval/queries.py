@@ -67,5 +67,8 @@ def _normalize(embeddings):
     # First by the largest entry: squares may leave the range of float32.
     largest = np.abs(embeddings).max(axis=1, keepdims=True)
     embeddings = embeddings / np.where(largest > 0, largest, 1)
-    norm = np.sqrt(np.sum(np.square(embeddings), axis=1, keepdims=True))
+    # In float64, so that an exported search rounds to the same.
+    exact = np.result_type(embeddings, "float64")
+    squares = np.einsum("ij,ij->i", embeddings, embeddings, dtype=exact)
+    norm = np.sqrt(squares).astype(embeddings.dtype)[:, None]
     return (embeddings / np.where(norm > 0, norm, 1)).astype("float32")

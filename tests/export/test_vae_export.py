@@ -14,6 +14,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 import keras_xmodal as kx
 from keras_xmodal import export
+from keras_xmodal.export import archive
 from keras_xmodal.models.vae import networks
 from keras_xmodal.networks import ImagePreprocessor, TextPreprocessor
 from keras_xmodal.ops import noise as noise_ops
@@ -24,6 +25,7 @@ LATENT = {"mean": ((None, DIM), "float32")}
 LATENT["log_variance"] = LATENT["mean"]
 IMAGE = {"image": ((None, 12, 12, 3), "float32")}
 TOKENS = {"text": ((None, 6), "int32")}
+TEXT = TOKENS | {"text_string": ((None,), "string")}
 STRINGS = {"image": ((None,), "string")}, {"text": ((None,), "string")}
 SEED = {"seed": ((None,), "int32")}
 Z = {"z": ((None, DIM), "float32")}
@@ -34,9 +36,9 @@ ENDPOINTS = {
     "encode_text_string": (STRINGS[1], LATENT),
     "encode_all": (IMAGE | TOKENS, LATENT),
     "decode_image": (Z, IMAGE),
-    "decode_text": (Z, TOKENS),
-    "translate_image_to_text": (IMAGE | SEED, TOKENS),
-    "translate_image_bytes_to_text": (STRINGS[0] | SEED, TOKENS),
+    "decode_text": (Z, TEXT),
+    "translate_image_to_text": (IMAGE | SEED, TEXT),
+    "translate_image_bytes_to_text": (STRINGS[0] | SEED, TEXT),
     "translate_text_to_image": (TOKENS | SEED, IMAGE),
     "translate_text_string_to_image": (STRINGS[1] | SEED, IMAGE),
 }
@@ -210,8 +212,39 @@ def test_encode_and_decode_equal_keras(loaded, model, x):
     z = np.random.default_rng(0).normal(size=(7, DIM)).astype("float32")
     image = run(loaded, "decode_image", z=z)["image"]
     np.testing.assert_allclose(image, model.decode(z)["image"], atol=1e-5)
-    text = run(loaded, "decode_text", z=z)["text"]
-    np.testing.assert_array_equal(text, model.decode(z, "mode")["text"])
+    decoded = run(loaded, "decode_text", z=z)
+    tokens = model.decode(z, "mode")["text"]
+    np.testing.assert_array_equal(decoded["text"], tokens)
+    texts = model.preprocessors["text"].detokenize(tokens)
+    assert [text.decode() for text in decoded["text_string"]] == texts
+    assert len(set(texts)) > 1
+
+
+def test_a_decoder_of_all_tokens_at_once_gives_texts_too(tmp_path):
+    texts = TextPreprocessor(sequence_length=3, end_token=True)
+    texts.adapt(TEXTS[:4])
+    size = texts.vocabulary_size()
+    decoder = [
+        keras.Input((2,)),
+        keras.layers.Dense(3 * size, kernel_initializer="normal"),
+        keras.layers.Reshape((3, size)),
+    ]
+    model = kx.VAEModel(
+        latent_dim=2,
+        encoders={"text": kx.networks.TextEncoder(size, 4)},
+        decoders={"text": keras.Sequential(decoder)},
+        likelihoods={"text": kx.likelihoods.TokenSequence(size)},
+        preprocessors={"text": texts},
+    )
+    model({"text": texts(TEXTS)})
+    export.saved_model(model, tmp_path / "1")
+    loaded = tf.saved_model.load(str(tmp_path / "1"))
+    z = np.random.default_rng(0).normal(size=(9, 2)).astype("float32")
+    outputs = run(loaded, "decode_text", z=z)
+    assert outputs["text"].shape == (9, 3, size)
+    expected = texts.detokenize(model.decode(z, "mode")["text"])
+    assert [text.decode() for text in outputs["text_string"]] == expected
+    assert len(set(expected)) > 1
 
 
 def test_picture_files_and_texts_equal_keras(loaded, model):
@@ -499,6 +532,27 @@ def test_wrong_tokens_are_an_error(model, tmp_path, monkeypatch):
         lambda self, z, **_: tf.fill((tf.shape(z)[0], 6), 3),
     )
     with pytest.raises(RuntimeError, match=r"'decode_text' must equal Keras"):
+        export.saved_model(model, tmp_path / "a")
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.large
+def test_wrong_texts_are_an_error(model, tmp_path, monkeypatch):
+    read = archive.read_archive
+
+    def read_wrong_texts(folder, signatures):
+        runners = read(folder, signatures)
+        decode = runners["decode_text"]
+
+        def run(inputs):
+            outputs = decode(inputs)
+            texts = np.full_like(outputs["text_string"], b"no text")
+            return {**outputs, "text_string": texts}
+
+        return {**runners, "decode_text": run}
+
+    monkeypatch.setattr(archive, "read_archive", read_wrong_texts)
+    with pytest.raises(RuntimeError, match=r"Keras.*in 'text_string'"):
         export.saved_model(model, tmp_path / "a")
     assert os.listdir(tmp_path) == []
 

@@ -290,6 +290,10 @@ def uses():
             {"queries": A, "k": 2, "modality": "image", "unique": True},
         ),
         "retrieval.ExactIndex.remove": (index().remove, {"ids": IDS}),
+        "retrieval.ExactIndex.endpoints": (
+            index().endpoints,
+            {"model": kx.EmbeddingModel({"image": 6}, 4), "k": 2},
+        ),
         "networks.TextPreprocessor.call": (
             layer_of(text_preprocessor()),
             {"inputs": TEXTS},

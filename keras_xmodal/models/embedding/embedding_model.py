@@ -500,7 +500,11 @@ class EmbeddingModel(MultimodalModel):
         """
         return [
             Endpoint(
-                named("embed", name), _embed, (name,), file=name or "model"
+                named("embed", name),
+                _embed,
+                (name,),
+                file=name or "model",
+                embedding="embedding",
             )
             for name in self.modalities or (None,)
         ]

@@ -16,7 +16,10 @@ def endpoints(model, sampling):
     # CVAE encodes its target in training only, and decodes with conditions.
     sources = [n for n in names if (n or "x") in model.posterior_layers]
     conditional = len(model.generated) < len(model.names)
-    found = [Endpoint(named("encode", n), encode, (n,)) for n in sources]
+    found = [
+        Endpoint(named("encode", n), encode, (n,), embedding="mean")
+        for n in sources
+    ]
     if len(names) > 1 and not conditional:
         found.append(Endpoint("encode_all", encode, names))
     dim = model.latent_dim

@@ -9,13 +9,13 @@ import numpy as np
 import tensorflow as tf
 
 from keras_xmodal import checks
+from keras_xmodal.networks.text.detokenizer import END, START, Detokenizer
 from keras_xmodal.networks.text.strings import to_one_text_each, to_strings
 from keras_xmodal.saving import register
 
 # Those of its base are others than `**kwargs` are said to be.
 _LAYER_ARGUMENTS = ("name", "trainable", "dtype", "autocast")
 _LAYER_ARGUMENTS += ("activity_regularizer",)
-_START, _END = "<", ">"  # no text holds them, once standardized
 
 
 @register
@@ -142,7 +142,7 @@ class TextPreprocessor(keras.layers.TextVectorization):
                     f"Received: vocabulary={vocabulary!r}"
                 )
             vocabulary = [tf.compat.as_str(token) for token in vocabulary]
-            if end_token and _END not in vocabulary:
+            if end_token and END not in vocabulary:
                 raise ValueError(
                     "`vocabulary` must hold the token '>' that ends a text. "
                     f"Received: a vocabulary of {len(vocabulary)} others"
@@ -208,7 +208,7 @@ class TextPreprocessor(keras.layers.TextVectorization):
                 "or with `keep_symbols` a symbol. "
                 f"Received: data={data}"
             )
-        if self.end_token and _END not in self.get_vocabulary():
+        if self.end_token and END not in self.get_vocabulary():
             raise ValueError(
                 "`max_tokens` must leave a place for the end token. Received: "
                 f"max_tokens={self.max_tokens}"
@@ -218,7 +218,7 @@ class TextPreprocessor(keras.layers.TextVectorization):
     def end_id(self):
         """Integer id of the token `>` that ends texts, `None` without one."""
         vocabulary = self.get_vocabulary()
-        return vocabulary.index(_END) if _END in vocabulary else None
+        return vocabulary.index(END) if END in vocabulary else None
 
     def detokenize(self, ids) -> list[str]:
         """Turn token ids back into texts, as they are after standardization.
@@ -250,23 +250,13 @@ class TextPreprocessor(keras.layers.TextVectorization):
                 f"Received: ids of dtype {ids.dtype}"
             )
         checks.shape("ids", ids.shape, ("batch", "sequence"))
-        vocabulary = self.get_vocabulary()
-        if ids.size and not 0 <= ids.min() <= ids.max() < len(vocabulary):
+        size = self.vocabulary_size()
+        if ids.size and not 0 <= ids.min() <= ids.max() < size:
             raise ValueError(
                 "`ids` must be ids of the vocabulary. Received: ids from "
-                f"{ids.min()} to {ids.max()}, "
-                f"vocabulary_size={len(vocabulary)}"
+                f"{ids.min()} to {ids.max()}, vocabulary_size={size}"
             )
-        separator = "" if self.split == "character" else " "
-        texts = []
-        for row in ids.tolist():
-            tokens = [vocabulary[i] for i in row if i]
-            if _END in tokens:
-                tokens = tokens[: tokens.index(_END)]
-            texts.append(separator.join(t for t in tokens if t != _START))
-        if self.split == "character":
-            return texts
-        texts = tf.strings.regex_replace(texts, r" ?(\p{Han}) ?", r"\1")
+        texts = Detokenizer(self)(ids)
         return [text.decode() for text in texts.numpy()]
 
     def call(self, inputs):
@@ -328,14 +318,14 @@ class TextPreprocessor(keras.layers.TextVectorization):
 
     def _tokenize(self, texts):
         if self.split == "character":
-            start = "" if self.end_token else _START
-            marked = tf.strings.join([start, texts, _END])
+            start = "" if self.end_token else START
+            marked = tf.strings.join([start, texts, END])
             marked = tf.where(texts == "", texts, marked)
             tokens = tf.strings.unicode_split(marked, "UTF-8")
             separator = ""
         else:
             if self.end_token:
-                marked = tf.strings.join([texts, " ", _END])
+                marked = tf.strings.join([texts, " ", END])
                 texts = tf.where(texts == "", texts, marked)
             texts = tf.strings.regex_replace(
                 texts, r"(\p{Han}|\p{S}\p{M}*)", r" \1 "
