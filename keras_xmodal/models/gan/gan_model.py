@@ -706,6 +706,7 @@ def _generate_from_seed(model, x, seed):
 
 def _row_seeds(num_rows, seed):
     """One seed for each row, of one for all or of as many."""
+    seed = resolve_seed(None) if seed is None else seed
     if not tf.is_tensor(seed):
         seed = checks.array("seed", seed)
         if not seed.ndim:
