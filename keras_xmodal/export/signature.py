@@ -67,11 +67,14 @@ class Signature:
         return " and ".join(parts)
 
     def function(self, model):
-        """Graph function, from a dict of its inputs, or its one, to a dict."""
+        """Graph function of its inputs, in order or in a dict, to a dict."""
 
-        def call(inputs):
-            if len(self.inputs) == 1:
-                inputs = {self.inputs[0].name: inputs}
+        def call(*inputs):
+            if isinstance(inputs[0], dict):
+                (inputs,) = inputs
+            else:
+                names = [spec.name for spec in self.inputs]
+                inputs = dict(zip(names, inputs, strict=True))
             x, further = self._arguments(inputs)
             if self.raw:
                 x = {
