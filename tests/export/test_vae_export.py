@@ -507,7 +507,7 @@ def test_model_from_a_file(tmp_path):
     [
         ("saved_model", "archive", "read_archive"),
         ("saved_model", "report", "compare"),
-        pytest.param("litert", "litert", "_runner", marks=pytest.mark.large),
+        pytest.param("litert", "litert", "interpret", marks=pytest.mark.large),
         pytest.param("litert", "report", "compare", marks=pytest.mark.large),
     ],
 )
