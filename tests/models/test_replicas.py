@@ -71,6 +71,20 @@ for loss in ("sigmoid_contrastive", "triplet_hard_negative"):
             keras.optimizers.SGD(0.1), loss, run_eagerly=False
         ),
     )
+
+def regularized():
+    keras.utils.set_random_seed(0)
+    model = kx.EmbeddingModel(
+        encoders={
+            name: keras.layers.Dense(4, kernel_regularizer="l2")
+            for name in ("image", "text", "sound")
+        },
+        embedding_dim=3,
+    )
+    model.compile(keras.optimizers.SGD(0.1))
+    return model
+
+compare(regularized, {**VECTORS, "sound": VECTORS["text"]}, IDS, batch_size=4)
 """)
 
 

@@ -392,23 +392,25 @@ class EmbeddingModel(MultimodalModel):
         y_pred, y, sample_weight = gather_rows((y_pred, y, sample_weight))
         if y is None:
             y = ops.arange(ops.shape(y_pred[pairs[0][0]])[0])
+        # Keras divides losses by the number of replicas, whose gradients add.
+        replicas = num_replicas()
         values, weights = [], []
         for pair in pairs:
             value, weight = self._pair_loss(pair, y, y_pred, sample_weight)
-            weight = weight / num_replicas()
+            weight = weight / replicas
             if self._pair_trackers:
                 tracker = self._pair_trackers[self._pair_names[pair]]
-                tracker.update_state(value, weight)
+                tracker.update_state(value * replicas, weight)
             values.append(value)
             weights.append(weight)
         # A pair that no example has does not count.
         there = [ops.cast(weight > 0, "float32") for weight in weights]
         count = ops.maximum(sum(there), 1.0)
-        loss = sum(map(ops.sum, self.losses)) + sum(
+        loss = sum(map(ops.sum, self.losses)) / replicas + sum(
             value * some / count
             for value, some in zip(values, there, strict=True)
         )
-        self._mean_loss.update_state(loss, sum(weights) / count)
+        self._mean_loss.update_state(loss * replicas, sum(weights) / count)
         return loss
 
     @property
