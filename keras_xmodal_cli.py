@@ -14,8 +14,10 @@ import os
 import sys
 import tempfile
 
-# Of `keras_xmodal.demo.recipe`, which the help must not import.
+# Of `keras_xmodal`, which the help must not import.
 EPOCHS = 40
+FORMATS = ("saved_model", "serving", "litert", "onnx")
+QUANTIZATIONS = ("float16", "dynamic", "int8")
 
 
 def command() -> int:
@@ -48,7 +50,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         result, text = arguments.run(arguments)
-    except (ValueError, TypeError, OSError) as error:
+    except (ValueError, TypeError, OSError, ImportError, RuntimeError) as error:
         print(f"keras-xmodal: error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -147,6 +149,90 @@ def _parser():
     )
     _add_json(command)
     command.set_defaults(run=_run_search)
+
+    command = commands.add_parser(
+        "export",
+        help="write a trained model for servers and devices",
+        description="Write the model of a run folder, with its index, for "
+        "servers, devices and other runtimes, each format into a folder of "
+        "its name. What is written is loaded again, run and compared with "
+        "Keras before it counts.",
+        epilog="example: keras-xmodal export keras-xmodal-demo "
+        "--format saved_model,litert",
+    )
+    command.add_argument(
+        "run_folder",
+        metavar="RUN",
+        help="folder with model.keras, and perhaps index.npz; or a .keras file",
+    )
+    command.add_argument(
+        "--output",
+        default="keras-xmodal-export",
+        help="folder to write into (default: %(default)s)",
+    )
+    command.add_argument(
+        "--format",
+        type=_formats,
+        default=("saved_model",),
+        metavar=f"{{{','.join(FORMATS)}}}",
+        help="one or several, with commas between (default: saved_model)",
+    )
+    command.add_argument(
+        "--quantization",
+        choices=QUANTIZATIONS,
+        help="of the weights, for litert (default: float32)",
+    )
+    _add_data(
+        command,
+        "CSV file of examples to compare on, to measure recall on before and "
+        "after, and ranges for int8",
+    )
+    command.add_argument(
+        "--no-search",
+        dest="search",
+        action="store_false",
+        help="leave the index out",
+    )
+    command.add_argument(
+        "-k",
+        type=_positive_int,
+        default=10,
+        help="number of hits of a served search (default: %(default)s)",
+    )
+    command.add_argument(
+        "--name",
+        default="model",
+        help="name of the model for a server (default: %(default)s)",
+    )
+    command.add_argument(
+        "--model-version",
+        type=_positive_int,
+        default=1,
+        help="its version for a server (default: %(default)s)",
+    )
+    _add_json(command)
+    command.set_defaults(run=_run_export)
+
+    command = commands.add_parser(
+        "verify",
+        help="load and run what was exported once more",
+        description="Load and run every export in a folder, at several batch "
+        "sizes. Outputs must be finite, and a row the same in each batch; with "
+        "--model, they must equal those of Keras.",
+        epilog="example: keras-xmodal verify keras-xmodal-export "
+        "--model keras-xmodal-demo",
+    )
+    command.add_argument(
+        "path", metavar="PATH", help="folder of an export, or of several"
+    )
+    command.add_argument(
+        "--model",
+        metavar="RUN",
+        help="run folder or .keras file of the model that was exported",
+    )
+    _add_data(command, "CSV file of examples to compare with Keras on")
+    _add_json(command)
+    command.set_defaults(run=_run_verify)
     return parser
 
 
@@ -170,10 +256,71 @@ def _run_search(arguments):
     return result, search.format_hits(result)
 
 
+def _run_export(arguments):
+    from keras_xmodal.demo import export
+
+    result = export.run(
+        arguments.run_folder,
+        arguments.output,
+        formats=arguments.format,
+        quantization=arguments.quantization,
+        data=arguments.data,
+        modalities=dict(arguments.modality),
+        search=arguments.search,
+        k=arguments.k,
+        name=arguments.name,
+        version=arguments.model_version,
+    )
+    return result, export.format_exports(result)
+
+
+def _run_verify(arguments):
+    from keras_xmodal.demo import export
+
+    result = export.verify(
+        arguments.path,
+        arguments.model,
+        data=arguments.data,
+        modalities=dict(arguments.modality),
+    )
+    return result, export.format_exports(result)
+
+
+def _add_data(command, what):
+    command.add_argument("--data", metavar="PAIRS.csv", help=what)
+    command.add_argument(
+        "--modality",
+        type=_modality,
+        action="append",
+        default=[],
+        metavar="NAME=COLUMN",
+        help="column of the CSV file that holds a modality, or several of "
+        "numbers with commas between; once for each modality (default: the "
+        "column of its name)",
+    )
+
+
 def _add_json(command):
     command.add_argument(
         "--json", action="store_true", help="print the result as JSON"
     )
+
+
+def _formats(text):
+    formats = tuple(text.split(","))
+    unknown = [form for form in formats if form not in FORMATS]
+    if unknown or len(set(formats)) < len(formats):
+        raise argparse.ArgumentTypeError(
+            f"must be different ones of {', '.join(FORMATS)}, not {text!r}"
+        )
+    return formats
+
+
+def _modality(text):
+    name, _, columns = text.partition("=")
+    if not name or not all(columns.split(",")):
+        raise argparse.ArgumentTypeError(f"must be NAME=COLUMN, not {text!r}")
+    return name, columns.split(",")
 
 
 def _positive_int(text):

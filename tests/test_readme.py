@@ -40,7 +40,8 @@ def run(command, folder):
 
 
 def test_every_command_is_in_a_block_that_a_test_runs():
-    blocks = [*block("demo"), *block("search"), *block("test")]
+    names = ("demo", "search", "export", "test")
+    blocks = [line for name in names for line in block(name)]
     text = re.sub(r"```.*?```", "", README, flags=re.DOTALL)
     printed = re.findall(r"^    (\S.*)$", text, re.MULTILINE)
     assert printed == blocks
@@ -66,6 +67,17 @@ def test_the_demo_answers_as_one_would(folder):
     assert all("tree" in name for name in tree[:3])
     assert all("apple" in name for name in apple[:2])
     assert "umbrella" in picture[0]
+
+
+@pytest.mark.large
+def test_what_is_exported_is_verified(folder):
+    exported, verified = (run(command, folder) for command in block("export"))
+    lines = exported.splitlines()
+    assert [line.split(":")[0] for line in lines[:2]] == [
+        "saved_model",
+        "litert",
+    ]
+    assert verified.count("against Keras") == 2
 
 
 @pytest.mark.large

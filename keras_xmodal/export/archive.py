@@ -44,11 +44,13 @@ def _layers(model):
     ]
 
 
-def read_archive(folder, signatures):
-    """Load a SavedModel back."""
+def read_archive(folder, names):
+    """Load a SavedModel back: a function for each signature."""
     loaded = tf.saved_model.load(str(folder))
 
     def runner(name):
+        loaded.signatures[name]  # or an error at once
+
         def run(inputs):
             # By way of `loaded`: signatures alone do not keep variables alive.
             outputs = loaded.signatures[name](
@@ -58,7 +60,7 @@ def read_archive(folder, signatures):
 
         return run
 
-    return {s.name: runner(s.name) for s in signatures}
+    return {name: runner(name) for name in names}
 
 
 def call_inputs(model, towers):

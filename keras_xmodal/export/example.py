@@ -2,15 +2,11 @@
 
 import dataclasses
 
-import numpy as np
 import tensorflow as tf
 
 from keras_xmodal.export import samples
-from keras_xmodal.media.gif import encode_gif
-from keras_xmodal.media.wav import encode_wav
 
 _TEXT = "red apple"
-_SIDE = 32  # of pictures of any size
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,20 +73,8 @@ def _find_example(spec, holds, picture, open_size):
     if spec.shape.rank:
         shape = tuple(size or open_size for size in spec.shape[1:])
     if spec.dtype == tf.string:
-        value = _FILES[holds](picture) if holds in _FILES else _TEXT.encode()
+        value = _TEXT.encode()
+        if holds not in (None, "text"):
+            value = samples.file(holds, picture)
         return Example(value, shape, spec.dtype, holds or "text")
     return Example(0.5 if spec.dtype.is_floating else 1, shape, spec.dtype)
-
-
-def _pixels(picture):
-    height, width, channels = (size or _SIDE for size in picture[-3:])
-    return np.full((height, width, channels), 127, "uint8")
-
-
-_FILES = {
-    "picture": lambda shape: tf.io.encode_png(_pixels(shape)).numpy(),
-    "clip": lambda shape: encode_gif(_pixels((*shape[-3:-1], 3))[np.newaxis]),
-    "recording": lambda shape: encode_wav(
-        np.sin(np.arange(16_000) / 20) / 2, 16_000
-    ),
-}

@@ -12,6 +12,7 @@ import tensorflow as tf
 from keras_xmodal import checks, files
 from keras_xmodal.export import archive, report, samples
 from keras_xmodal.export.batches import BATCH_SIZES, batches
+from keras_xmodal.export.export_report import ExportReport, write_report
 from keras_xmodal.export.float32_twin import float32_twin, is_float32
 from keras_xmodal.export.litert_graph import LiteRTGraph
 from keras_xmodal.export.litert_runners import compiled, interpret
@@ -26,6 +27,7 @@ from keras_xmodal.export.vocabularies import (
 )
 
 _TOLERANCES = {None: 1e-5, "float16": 2e-2, "dynamic": 1e-1, "int8": 1e-1}
+QUANTIZATIONS = tuple(_TOLERANCES)
 _INTEGERS = ("dynamic", "int8")
 
 
@@ -40,7 +42,7 @@ def litert(
     input_signature: dict[str, tf.TensorSpec] | None = None,
     batch_size: int = 256,
     tolerance: float | None = None,
-) -> dict:
+) -> ExportReport:
     """Write LiteRT files, each of which does one thing on a device.
 
     Of an `EmbeddingModel`, `path` becomes a folder with `<modality>.tflite`
@@ -212,7 +214,7 @@ def litert(
             "bytes": report.total_bytes(folder),
             **comparison,
         }
-        result = report.write_report(result, folder / "report.json")
+        result = write_report(result, folder)
         if search is not None:
             write_search(model, search, folder)
         return result

@@ -12,6 +12,7 @@ import tensorflow as tf
 from keras_xmodal import checks, files
 from keras_xmodal.export import archive, report
 from keras_xmodal.export.batches import BATCH_SIZES
+from keras_xmodal.export.export_report import ExportReport, write_report
 from keras_xmodal.export.float32_twin import float32_twin, is_float32
 from keras_xmodal.export.saved_model import check_arguments
 from keras_xmodal.export.signatures import find_signatures
@@ -34,7 +35,7 @@ def onnx(
     input_signature: dict[str, tf.TensorSpec] | None = None,
     batch_size: int = 256,
     tolerance: float | None = None,
-) -> dict:
+) -> ExportReport:
     """Write ONNX files, for ONNX Runtime, Triton and what else reads them.
 
     `path` becomes a folder with a file for each signature on preprocessed
@@ -125,7 +126,7 @@ def onnx(
         runners, facts = {}, {}
         for signature in signatures:
             content = _convert(twin, signature)
-            session = _session(signature, content)
+            session = _checked_session(signature, content)
             name = f"{signature.file}.onnx"
             if triton:
                 name = f"{signature.name}/1/model.onnx"
@@ -159,7 +160,7 @@ def onnx(
             "bytes": report.total_bytes(folder),
             **comparison,
         }
-        return report.write_report(result, folder / "report.json")
+        return write_report(result, folder)
 
 
 def _load():
@@ -227,14 +228,9 @@ def _expm1(context, node, name, arguments):
     )
 
 
-def _session(signature, content):
-    _, onnxruntime = _load()
-    try:
-        return onnxruntime.InferenceSession(
-            content, providers=["CPUExecutionProvider"]
-        )
-    except Exception as error:  # It has an own class for each kind.
-        raise _unsupported(signature, str(error)) from error
+def open_onnx(content):
+    """A function of a dict of arrays, of the bytes of an ONNX file."""
+    return _runner(_session(content))
 
 
 def _runner(session):
@@ -244,6 +240,20 @@ def _runner(session):
         return dict(zip(names, session.run(names, inputs), strict=True))
 
     return run
+
+
+def _session(content):
+    _, onnxruntime = _load()
+    return onnxruntime.InferenceSession(
+        content, providers=["CPUExecutionProvider"]
+    )
+
+
+def _checked_session(signature, content):
+    try:
+        return _session(content)
+    except Exception as error:  # It has an own class for each kind.
+        raise _unsupported(signature, str(error)) from error
 
 
 def _unsupported(signature, message):

@@ -1,15 +1,18 @@
 """Comparison of an exported model with the Keras model it came from."""
 
 import contextlib
-import json
 import os
-import pathlib
+import time
 
 import numpy as np
 import tensorflow as tf
 
+from keras_xmodal._version import __version__
 from keras_xmodal.export.batches import batches
 from keras_xmodal.export.embeddings import cosines, retrieval
+
+_LATENCY_BATCH_SIZES = (1, 32)
+_MOST_CALLS, _MOST_SECONDS = 20, 0.1
 
 
 def compare(
@@ -44,6 +47,11 @@ def compare(
         return {key: choose(values)} if values else {}
 
     return {
+        "model": type(model).__name__,
+        "modalities": list(model.modalities),
+        "keras_xmodal": __version__,
+        "num_cpus": os.cpu_count(),
+        "tolerance": tolerance,
         **worst("max_abs_error", max),
         **worst("mean_cosine", min),
         **worst("min_cosine", min),
@@ -56,13 +64,18 @@ def compare(
     }
 
 
-def write_report(report, path):
-    """Write a report as JSON."""
-    path = pathlib.Path(path)
-    path.parent.mkdir(exist_ok=True)
-    text = json.dumps(report, indent=2, allow_nan=False, ensure_ascii=False)
-    path.write_text(text + "\n", encoding="utf-8")
-    return json.loads(text)
+def latencies(run, feed):
+    """Milliseconds of a call by its batch size: medians, after a first one."""
+    found = {}
+    for size in _LATENCY_BATCH_SIZES:
+        fed, seconds = feed(size), []
+        run(fed)
+        while len(seconds) < _MOST_CALLS and sum(seconds) < _MOST_SECONDS:
+            start = time.perf_counter()
+            run(fed)
+            seconds.append(time.perf_counter() - start)
+        found[str(size)] = round(1e3 * float(np.median(seconds)), 3)
+    return found
 
 
 def describe(signature):
@@ -146,7 +159,11 @@ def _compare(model, signature, run, examples, batch_size, tolerance, first):
         values = np.concatenate([cosines(*pair) for pair in pairs])
         facts["mean_cosine"] = float(values.mean())
         facts["min_cosine"] = float(values.min())
-    return {**facts, "num_examples": num_examples - sum(first)}, pairs
+    facts["num_examples"] = num_examples - sum(first)
+    facts["latency_ms"] = latencies(
+        run, lambda size: next(batches(model, signature, first=(size,)))[0]
+    )
+    return facts, pairs
 
 
 def _check_outputs(signature, expected, received):

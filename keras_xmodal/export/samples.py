@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_xmodal import checks
+from keras_xmodal.media.gif import encode_gif
 from keras_xmodal.media.wav import encode_wav
 
 NUM_SAMPLES = 4
@@ -134,6 +135,22 @@ def recordings(sampling_rate):
             for i, rate in enumerate([sampling_rate, 16_000, 44_100, 8_000])
         ]
     )
+
+
+def file(holds, shape=None, row=0):
+    """Make up a small file of a picture, a clip or a recording.
+
+    A picture has the shape that is given, 32 pixels where it is open.
+    """
+    if holds == "recording":
+        tone = np.sin(np.arange(16_000) / (20 + row)) / 2
+        return encode_wav(tone, 16_000)
+    *_, height, width, channels = (size or 32 for size in shape)
+    value = (127 + 37 * row) % 256
+    if holds == "clip":
+        return encode_gif(np.full((1, height, width, 3), value, "uint8"))
+    pixels = np.full((height, width, channels), value, "uint8")
+    return tf.io.encode_png(pixels).numpy()
 
 
 def to_pictures(images):

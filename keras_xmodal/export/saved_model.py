@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from keras_xmodal import checks, files
 from keras_xmodal.export import archive, report, samples
+from keras_xmodal.export.export_report import ExportReport, write_report
 from keras_xmodal.export.float32_twin import is_float32
 from keras_xmodal.export.signatures import find_signatures
 from keras_xmodal.export.towers import find_towers
@@ -24,7 +25,7 @@ def saved_model(
     input_signature: dict[str, tf.TensorSpec] | None = None,
     batch_size: int = 256,
     tolerance: float | None = None,
-) -> dict:
+) -> ExportReport:
     """Write a SavedModel that serves a model without Keras.
 
     It runs in TensorFlow Serving, in C and from `tf.saved_model.load`, none
@@ -194,7 +195,7 @@ def saved_model(
         comparison = report.compare(
             model,
             signatures,
-            archive.read_archive(folder, signatures),
+            archive.read_archive(folder, [s.name for s in signatures]),
             (examples, ids),
             batch_size,
             tolerance,
@@ -210,8 +211,7 @@ def saved_model(
             **served,
             **comparison,
         }
-        file = folder / "assets.extra" / "report.json"
-        return report.write_report(result, file)
+        return write_report(result, folder, extra=True)
 
 
 def _check_index(search):

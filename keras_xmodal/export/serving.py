@@ -1,6 +1,5 @@
 """Export to all that TensorFlow Serving needs."""
 
-import json
 import os
 import pathlib
 import re
@@ -12,6 +11,7 @@ import tensorflow as tf
 from keras_xmodal import checks, files
 from keras_xmodal.export import model_repository, report, requests, warm_up
 from keras_xmodal.export.example import find_examples
+from keras_xmodal.export.export_report import ExportReport
 from keras_xmodal.export.saved_model import saved_model
 
 _NAME = re.compile("[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?")
@@ -27,7 +27,7 @@ def serving(
     num_cpus: int = 4,
     image: str = "tensorflow/serving:2.20.0",
     **options,
-) -> dict:
+) -> ExportReport:
     """Write a folder that TensorFlow Serving serves a model from.
 
     It holds:
@@ -137,10 +137,8 @@ def _check_saved_model(path, options):
         )
     folder = checks.path("model", path)
     try:
-        found = _read_report(folder)
-        # Those of before do not say what strings hold.
-        known = found["format"] == "saved_model" and "tensorflow" in found
-    except (OSError, ValueError, KeyError, TypeError):
+        known = ExportReport.load(folder)["format"] == "saved_model"
+    except ValueError:
         known = False
     if not known:
         raise ValueError(
@@ -151,19 +149,13 @@ def _check_saved_model(path, options):
     return folder
 
 
-def _read_report(folder):
-    """What `kx.export.saved_model` said of a SavedModel."""
-    file = folder / "assets.extra" / "report.json"
-    return json.loads(file.read_text("utf-8"))
-
-
 def _write_version(model, folder, name, version, batch_sizes, options):
     folder.rmdir()  # Both write a folder of their own.
     if isinstance(model, pathlib.Path):
         shutil.copytree(model, folder)
     else:
         saved_model(model, folder, **options)
-    facts = _read_report(folder)
+    facts = ExportReport.load(folder)
     loaded = tf.saved_model.load(str(folder))
     described = [
         value
@@ -180,12 +172,14 @@ def _write_version(model, folder, name, version, batch_sizes, options):
         folder, name, version, loaded.signatures, examples, batch_sizes
     )
     requests.write_requests(folder, name, version, loaded.signatures, examples)
-    return {
-        **facts,
-        "format": "serving",
-        "name": name,
-        "version": version,
-        "batch_sizes": list(batch_sizes),
-        "num_warm_up_records": count,
-        "bytes": report.total_bytes(folder),
-    }
+    return ExportReport(
+        {
+            **facts,
+            "format": "serving",
+            "name": name,
+            "version": version,
+            "batch_sizes": list(batch_sizes),
+            "num_warm_up_records": count,
+            "bytes": report.total_bytes(folder),
+        }
+    )

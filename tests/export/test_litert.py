@@ -50,6 +50,7 @@ def test_any_batch_size_equals_keras(lite, model, evaluation):
 def test_files_and_report(lite):
     path, report = lite
     assert sorted(os.listdir(path)) == [
+        "README.md",
         "image.tflite",
         "report.json",
         "text.tflite",
@@ -57,7 +58,8 @@ def test_files_and_report(lite):
     ]
     assert json.loads((path / "report.json").read_text("utf-8")) == report
     sizes = {file: (path / file).stat().st_size for file in os.listdir(path)}
-    assert report["bytes"] == sum(sizes.values()) - sizes["report.json"]
+    about = sizes["report.json"] + sizes["README.md"]
+    assert report["bytes"] == sum(sizes.values()) - about
     text = report["endpoints"]["embed_text"]
     assert text["file"] == "text.tflite"
     assert text["bytes"] == sizes["text.tflite"]

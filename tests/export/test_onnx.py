@@ -38,6 +38,7 @@ def written(model, evaluation, tmp_path_factory):
 def test_files_and_report(written):
     path, report = written
     assert sorted(os.listdir(path)) == [
+        "README.md",
         "image.onnx",
         "report.json",
         "text.onnx",

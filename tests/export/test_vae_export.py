@@ -332,6 +332,7 @@ def test_files_on_a_device(lite_vae, model):
     files = {f"{name}.tflite" for name in names}
     assert set(os.listdir(path)) == {
         *files,
+        "README.md",
         "report.json",
         "text_vocabulary.txt",
     }

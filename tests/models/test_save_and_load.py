@@ -1,8 +1,10 @@
 """Whatever Keras can save comes back exact, in every model and every part."""
 
 import os
+import shutil
 import subprocess
 import sys
+import types
 
 import keras
 import numpy as np
@@ -266,6 +268,59 @@ def test_encoder_of_integers_comes_back(tmp_path):
     loaded = save_and_load(model, tmp_path)
     for name in x:
         np.testing.assert_array_equal(before[name], loaded.encode(x)[name])
+
+
+class Hub:
+    """The Hugging Face Hub, in a folder."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def HfApi(self, **options):  # noqa: N802
+        return self
+
+    def create_repo(self, name, exist_ok):
+        return types.SimpleNamespace(repo_id=name)
+
+    def upload_folder(self, repo_id, folder_path, commit_message):
+        shutil.copytree(folder_path, self.folder / repo_id)
+
+    def snapshot_download(self, repo_id, **options):
+        return str(self.folder / repo_id)
+
+
+def with_vocabulary(make_layer):
+    text = kx.networks.TextPreprocessor(vocabulary=["red", "apple"])
+    return kx.EmbeddingModel(
+        encoders={
+            "text": kx.networks.TextEncoder(text.vocabulary_size(), 4),
+            "image": make_layer(4),
+        },
+        preprocessors={"text": text},
+        embedding_dim=3,
+    )
+
+
+@pytest.mark.parametrize("make_model", [*MODELS, with_vocabulary])
+def test_hugging_face_hub(make_model, tmp_path, monkeypatch):
+    hub = Hub(tmp_path)
+    monkeypatch.setattr("keras.src.saving.saving_lib.huggingface_hub", hub)
+    model = make_model(keras.layers.Dense)
+    if make_model is with_vocabulary:
+        x = {"text": np.array(["an apple", "red"]), "image": X["image"][:2]}
+        expected = model.encode(x)
+    else:
+        fit(model)
+    model.save("hf://somebody/pictures")
+    card = (tmp_path / "somebody" / "pictures" / "README.md").read_text()
+    assert "library_name: keras" in card
+    loaded = keras.saving.load_model("hf://somebody/pictures")
+    if make_model is with_vocabulary:
+        np.testing.assert_array_equal(
+            loaded.encode(x)["text"], expected["text"]
+        )
+    else:
+        assert_equal(model, loaded)
 
 
 class FailsOnceSaved(keras.layers.Layer):

@@ -1,0 +1,238 @@
+"""`keras-xmodal export` and `verify`: a run folder for servers and devices."""
+
+import pathlib
+
+import keras
+import numpy as np
+
+from keras_xmodal import checks, datasets, export, files
+from keras_xmodal.export.litert import QUANTIZATIONS
+from keras_xmodal.export.towers import find_towers
+from keras_xmodal.export.verify import find_exports
+from keras_xmodal.retrieval import ExactIndex
+from keras_xmodal.retrieval.storage import INDEX, MODEL
+
+FORMATS = ("saved_model", "serving", "litert", "onnx")
+# Which take an index, which quantise, and which need what is installed.
+_WITH_INDEX = ("saved_model", "serving", "litert")
+_QUANTIZED = ("litert",)
+_NUM_REPRESENTATIVE = 512
+
+
+def run(
+    run_folder: str,
+    output: str,
+    formats: tuple[str, ...] = ("saved_model",),
+    quantization: str | None = None,
+    data: str | None = None,
+    modalities: dict[str, list[str]] | None = None,
+    search: bool = True,
+    k: int = 10,
+    name: str = "model",
+    version: int = 1,
+) -> dict:
+    """Export the model of a run folder, with its index.
+
+    Args:
+        run_folder: Folder that holds `model.keras`, and perhaps `index.npz`;
+            or a `.keras` file.
+        output: Folder for the exports, each in one that is called as its
+            format.
+        formats: Of `FORMATS`.
+        quantization: As that of `kx.export.litert`, for that format.
+        data: CSV file of examples to compare on, to measure recall on before
+            and after, and 512 of them to measure ranges on for `"int8"`.
+        modalities: Columns of the CSV file by modality. Defaults to the
+            column that is called as the modality is.
+        search: Whether to export the index too.
+        k: Integer, hits of a search.
+        name: Name of the model for a server.
+        version: Integer, its version.
+
+    Returns:
+        Dict of `output`, in `exports` the report of each format, and in
+        `compared` what errors are measured against.
+
+    Raises:
+        ValueError, TypeError, OSError: As the exports do; also if a format
+            lies in `output` already. Nothing has been written of a format
+            that fails; earlier ones stay.
+    """
+    formats = checks.some_of("--format", formats, FORMATS)
+    checks.one_of("--quantization", quantization, QUANTIZATIONS)
+    if quantization is not None and not set(formats) & set(_QUANTIZED):
+        raise ValueError(
+            f"`--quantization` is for {', '.join(_QUANTIZED)}. "
+            f"Received: --format {','.join(formats)}"
+        )
+    if quantization == "int8" and data is None:
+        raise ValueError(
+            "`--quantization int8` needs `--data`, a CSV file of examples on "
+            "which the ranges of activations are measured. Received: none"
+        )
+    if modalities and data is None:
+        raise ValueError(
+            "`--modality` is for the columns of `--data`. Received: no --data"
+        )
+    places = {form: pathlib.Path(output) / form for form in formats}
+    for form, place in places.items():
+        if form != "serving":  # A new version joins what is there.
+            files.check_new(place)
+    model, index = _load(run_folder)
+    evaluation = _read_examples(model, data, modalities) if data else None
+    representative = None
+    if evaluation is not None and quantization == "int8":
+        representative = _some(evaluation[0])
+    reports = {}
+    for form in formats:
+        options = {"evaluation": evaluation}
+        if search and index is not None and form in _WITH_INDEX:
+            options["search"] = index
+            if form != "litert":
+                options["k"] = k
+        if form == "serving":
+            options |= {"name": name, "version": version}
+        if form in _QUANTIZED:
+            options["quantization"] = quantization
+            options["representative"] = representative
+        reports[form] = getattr(export, form)(model, places[form], **options)
+    return {
+        "output": str(output),
+        "compared": "against Keras",
+        "exports": reports,
+    }
+
+
+def verify(
+    path: str,
+    run_folder: str | None = None,
+    data: str | None = None,
+    modalities: dict[str, list[str]] | None = None,
+) -> dict:
+    """Load and run all exports in a folder once more.
+
+    Args:
+        path: Folder of an export, or of several.
+        run_folder: Folder or file of the model, to compare with Keras.
+        data: CSV file of examples to compare on, as in `run`.
+        modalities: Columns of the CSV file by modality.
+
+    Returns:
+        Dict of `path`, `compared` as from `run`, and in `exports` a report by
+        the path of each export.
+
+    Raises:
+        ValueError, TypeError, OSError, RuntimeError: As `kx.export.verify`
+            does.
+    """
+    places = find_exports(path)
+    model = index = examples = None
+    if run_folder is not None:
+        model, index = _load(run_folder)
+        examples = _read_examples(model, data, modalities) if data else None
+    elif data is not None:
+        raise ValueError(
+            "`--data` is for a comparison with Keras. Received: no --model"
+        )
+    reports = {}
+    for place in places:
+        try:
+            reports[str(place)] = export.verify(
+                place, model, examples, search=index
+            )
+        except (ValueError, RuntimeError) as error:
+            raise type(error)(f"{place}: {error}") from error
+    compared = "between batches" if model is None else "against Keras"
+    return {"path": str(path), "compared": compared, "exports": reports}
+
+
+def _load(path):
+    """The model of a run folder or of a file, and the index, or None."""
+    path = checks.path("RUN", path)
+    if path.is_dir() and (path / INDEX).is_file():
+        index = ExactIndex.load(path)
+        return index.model, index
+    file = path / MODEL if path.is_dir() else path
+    if not file.is_file():
+        raise FileNotFoundError(
+            f"RUN must be a `.keras` file, or a folder that holds {MODEL}. "
+            f"Received: {str(path)!r}"
+        )
+    return keras.saving.load_model(file), None
+
+
+def _read_examples(model, path, modalities):
+    """Examples of a CSV file that have all modalities, and their ids."""
+    towers = {t.name: t for t in find_towers(model)}
+    columns = {name: [name] for name in towers} | dict(modalities or {})
+    checks.modalities("--modality", columns, towers)
+    wanted = {}
+    for name, tower in towers.items():
+        is_one = tower.raw_kind in ("bytes", "string")
+        if is_one and len(columns[name]) > 1:
+            raise ValueError(
+                f"`--modality` must name one column for {name!r}, which is no "
+                f"numbers. Received: {','.join(columns[name])}"
+            )
+        wanted[name] = columns[name][0] if is_one else columns[name]
+    kept = [name for name, t in towers.items() if t.raw_kind == "bytes"]
+    rows = datasets.from_csv(path, wanted, files=kept)
+    x = {name: [] for name in towers}
+    ids = []
+    for example in rows.as_numpy_iterator():
+        values, item, *weights = example
+        if weights and not all(weights[0].values()):
+            continue
+        for name, value in values.items():
+            x[name].append(value)
+        ids.append(item)
+    if not ids:
+        raise ValueError(
+            "`--data` must have a row with all modalities. "
+            f"Received: {path} without"
+        )
+    arrays = {}
+    for name, tower in towers.items():
+        is_one = tower.raw_kind in ("bytes", "string")
+        arrays[name] = np.array(x[name], object if is_one else None)
+    if not model.modalities:
+        (arrays,) = arrays.values()
+    return arrays, np.array(ids)
+
+
+def _some(x):
+    """Some hundred of many examples, from all over them."""
+
+    def take(values):
+        count = min(len(values), _NUM_REPRESENTATIVE)
+        return values[np.linspace(0, len(values) - 1, count).astype(int)]
+
+    return keras.tree.map_structure(take, x)
+
+
+def format_exports(result: dict) -> str:
+    """Format the result of `run` or `verify` as lines of text.
+
+    Args:
+        result: Dict that `run` or `verify` returns.
+
+    Returns:
+        A line an export.
+    """
+    lines = []
+    for name, report in result["exports"].items():
+        size = f"{report['bytes'] / 1e6:.1f} MB"
+        if report.get("quantization"):
+            size += f" in {report['quantization']}"
+        line = (
+            f"{name}: {len(report['endpoints'])} signatures, {size}, "
+            f"max abs error {report['max_abs_error']:.1e} "
+            f"{result['compared']}"
+        )
+        if "R@1" in report:
+            line += f", R@1 {report['R@1_before']:.3f} before, "
+            line += f"{report['R@1']:.3f} after"
+        lines.append(line)
+    if "output" in result:
+        lines.append(f"Written to {result['output']}/")
+    return "\n".join(lines)

@@ -1,0 +1,91 @@
+"""What an export says of itself."""
+
+import json
+import os
+import pathlib
+from typing import Any
+
+from keras_xmodal import checks
+from keras_xmodal.export import model_card
+
+REPORT, CARD = "report.json", "README.md"
+_EXTRA = "assets.extra"  # of a SavedModel, which servers ignore
+
+
+class ExportReport(dict):
+    """The report of an export: a dict, as it is written to `report.json`.
+
+    Args:
+        content: Dict of what JSON holds, as the functions of `kx.export`
+            describe it.
+
+    Example:
+        ```python
+        import tempfile
+        import keras_xmodal as kx
+
+        model = kx.EmbeddingModel({"image": 12, "text": 7}, 4)
+        path = tempfile.mkdtemp() + "/vectors/1"
+        report = kx.export.saved_model(model, path)
+        print(report["endpoints"]["embed_image"]["latency_ms"])
+        print(report.model_card())
+        ```
+    """
+
+    def __init__(self, content: dict[str, Any]):
+        super().__init__(content)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> "ExportReport":
+        """Read the report of what was exported.
+
+        Args:
+            path: Path that an export was written to.
+
+        Returns:
+            Its report.
+
+        Raises:
+            ValueError: If there is none, or it cannot be read.
+        """
+        folder = checks.path("path", path)
+        for file in (folder / REPORT, folder / _EXTRA / REPORT):
+            try:
+                content = json.loads(file.read_text("utf-8"))
+                # Those of before say less.
+                if content["endpoints"] and content["keras_xmodal"]:
+                    return cls(content)
+            except (OSError, ValueError, KeyError, TypeError):
+                continue
+        raise ValueError(
+            "`path` must be what a function of `kx.export` has written, with "
+            f"its report. Received: path={str(folder)!r}, where no "
+            f"{REPORT} can be read"
+        )
+
+    def model_card(self) -> str:
+        """A model card for the Hugging Face Hub.
+
+        It is the `README.md` beside the files of an export; of a SavedModel,
+        and in the folder of a server, it is in `assets.extra`.
+
+        Returns:
+            Markdown, with metadata in YAML at its beginning.
+        """
+        return model_card.model_card(self)
+
+
+def write_report(content, folder, extra=False):
+    """Write a report, and the card that it makes, into a folder.
+
+    With `extra`, they go where servers of a SavedModel do not look.
+    """
+    folder = pathlib.Path(folder)
+    if extra:
+        folder = folder / _EXTRA
+        folder.mkdir(exist_ok=True)
+    text = json.dumps(content, indent=2, allow_nan=False, ensure_ascii=False)
+    report = ExportReport(json.loads(text))
+    (folder / REPORT).write_text(text + "\n", "utf-8")
+    (folder / CARD).write_text(report.model_card(), "utf-8")
+    return report
