@@ -105,7 +105,8 @@ def _parser():
         help="train, evaluate and export a model on the bundled pictures",
         description="Train an EmbeddingModel on the bundled emoji pictures and "
         "names, measure it on five kinds of unseen data, and write a run "
-        "folder: model.keras, index.npz, saved_model/, litert/, report.json, "
+        "folder: model.keras, index.npz with the pictures in thumbnails.npz, "
+        "saved_model/, litert/, report.json, "
         "retrieval.png, training.png, and examples to ask it with, "
         "picture.png and pictures.csv. About three minutes on two cores.",
     )

@@ -20,6 +20,7 @@ from keras_xmodal.demo.questions import (
 from keras_xmodal.demo.ridge_baseline import RidgeBaseline
 from keras_xmodal.retrieval import ExactIndex
 
+THUMBNAILS = "thumbnails.npz"
 EXAMPLE = "umbrella"  # whose picture in another style is `picture.png`
 
 
@@ -102,6 +103,7 @@ def _run_in(folder, epochs, seed, quiet):
     }
     index = build_index(model)
     index.save(folder)  # with the model
+    np.savez_compressed(folder / THUMBNAILS, image=read_thumbnails())
     clock.lap("evaluation")
 
     style = tests["test_style"]
@@ -147,15 +149,28 @@ def build_index(model) -> ExactIndex:
         Index whose ids are names, of pictures with their style in brackets.
     """
     index = ExactIndex(model)
-    noto, fluent = (
-        read_split(split)
-        for split in ("train+test_concept", "test_style+test_style_concept")
-    )
-    for style, data in (("Noto", noto), ("Fluent", fluent)):
+    styles = _read_styles()
+    for style, data in styles.items():
         names = [f"{name} ({style})" for name in data["text"]]
         index.add({"image": data["image"]}, ids=names)
-    index.add({"text": noto["text"]}, ids=noto["text"])
+    index.add({"text": styles["Noto"]["text"]}, ids=styles["Noto"]["text"])
     return index
+
+
+def read_thumbnails() -> np.ndarray:
+    """Read the pictures of `build_index`, in its order.
+
+    Returns:
+        Array of shape `(pictures, 32, 32, 3)`, uint8.
+    """
+    return np.concatenate([data["image"] for data in _read_styles().values()])
+
+
+def _read_styles():
+    return {
+        "Noto": read_split("train+test_concept"),
+        "Fluent": read_split("test_style+test_style_concept"),
+    }
 
 
 def write_examples(data: dict, folder) -> None:

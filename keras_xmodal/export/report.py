@@ -152,7 +152,9 @@ def _compare(model, signature, run, examples, batch_size, tolerance, first):
                 f"The exported endpoint {signature.name!r} must equal Keras to "
                 f"within {allowed}. Received: a largest absolute error of "
                 f"{errors[name]} in {name!r}. Look for an operation that is "
-                "random or depends on the batch, or pass a larger `tolerance`."
+                "random or depends on the batch, and with 8 bits for examples "
+                "beyond the ranges of `representative`; or pass a larger "
+                "`tolerance`."
             )
     facts = {"max_abs_error": max(errors.values())}
     if pairs:

@@ -64,6 +64,7 @@ def test_run_folder_is_complete(folder):
         "report.json",
         "retrieval.png",
         "saved_model",
+        "thumbnails.npz",
         "training.png",
     ]
     assert [p.name for p in folder.parent.iterdir()] == ["run"]
