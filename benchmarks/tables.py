@@ -105,6 +105,32 @@ def on_device():
         )
 
 
+def browser():
+    """The demo's model in a browser."""
+    yield (
+        "towers",
+        "rows",
+        "MB loaded",
+        "load: median / slowest",
+        "text: p50 / p99",
+        "picture: p50 / p99",
+        "photo: p50 / p99",
+        "as in Python",
+    )
+    for row in read("browser")["table"]:
+        yield (
+            f"`{row['quantization']}`",
+            f"{row['rows']:,}",
+            f"{row['megabytes']:.1f}",
+            f"{row['load_seconds']:.1f} / {row['slowest_load_seconds']:.1f} s",
+            *(
+                f"{row[kind]['p50']:.0f} / {row[kind]['p99']:.0f} ms"
+                for kind in ("text", "picture", "photo")
+            ),
+            f"{row['equal']} of {row['queries']}",
+        )
+
+
 def search_speed():
     """Text queries against an index inside a SavedModel."""
     yield (

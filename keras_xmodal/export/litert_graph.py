@@ -99,6 +99,12 @@ class LiteRTGraph:
                 operator.builtinOptions = None
                 operator.builtinOptionsType = 0
 
+    def fix_batch(self):
+        """Leave no size open: the batch is 1."""
+        for graph in self.model.subgraphs:
+            for tensor in graph.tensors:
+                tensor.shapeSignature = None
+
     def halve_weights(self):
         """Make large constants float16, which are float32 once loaded.
 

@@ -18,6 +18,23 @@ def interpret(file, name):
     return lambda inputs: runner(**inputs)
 
 
+def row_by_row(run):
+    """A runner of batches, of one that takes batches of 1 only."""
+
+    def run_rows(inputs):
+        rows = len(next(iter(inputs.values())))
+        outputs = [
+            run({key: value[i : i + 1] for key, value in inputs.items()})
+            for i in range(rows)
+        ]
+        return {
+            key: np.concatenate([output[key] for output in outputs])
+            for key in outputs[0]
+        }
+
+    return run_rows
+
+
 def compiled(file, name):
     """A signature of a file in `CompiledModel`.
 

@@ -14,24 +14,29 @@ SCRIPT = "search.py"
 INDEX = "index"
 
 
-def check_search(model, signature, inputs, search):
-    """Check that an index fits a model, before anything is written."""
+def check_index(search):
+    """Check that an index is one, with rows."""
     if not hasattr(search, "modalities") or not hasattr(search, "save"):
         raise TypeError(
-            "`search` must be a `kx.retrieval.ExactIndex`. "
-            f"Received: search of type {type(search).__name__}"
+            "The index must be a `kx.retrieval.ExactIndex`. "
+            f"Received: an object of type {type(search).__name__}"
         )
     if not search.modalities:
-        raise ValueError("`search` must hold rows. Received: an empty index")
+        raise ValueError("The index must hold rows. Received: an empty index")
+
+
+def check_search(model, signature, inputs, search):
+    """Check that an index fits a model, before anything is written."""
+    check_index(search)
     if not model.modalities or not signature.name.startswith("embed_"):
         raise ValueError(
-            "`search` is for models that embed modalities. "
+            "An index is for models that embed modalities. "
             f"Received: model of type {type(model).__name__}"
         )
     if not any(map(_is_known, model.preprocessors.values())):
         kinds = {k: type(p).__name__ for k, p in model.preprocessors.items()}
         raise ValueError(
-            "`search` needs a modality that is preprocessed by a "
+            "An index needs a modality that is preprocessed by a "
             "`TextPreprocessor`, several of them side by side, or an "
             f"`ImagePreprocessor`. Received: preprocessors {kinds}"
         )
@@ -42,7 +47,7 @@ def check_search(model, signature, inputs, search):
         search.search(embedding, k=1, modality=search.modalities[0])
     except ValueError as error:
         raise ValueError(
-            "`search` must hold embeddings of the model, of dim "
+            "The index must hold embeddings of the model, of dim "
             f"{embedding.shape[1]}. Received: {error}"
         ) from error
 

@@ -147,7 +147,7 @@ class Search:
             "query_modality": source,
             "modality": target,
             "hits": [
-                {"id": _text(found), "score": float(score)}
+                {"id": id_text(found), "score": float(score)}
                 for found, score in zip(ids, scores, strict=True)
             ],
         }
@@ -215,7 +215,7 @@ class Search:
         return {token: i for i, token in enumerate(text.split("\n")[:-1])}
 
 
-def _text(item_id):
+def id_text(item_id):
     """An id as it is printed."""
     if isinstance(item_id, bytes):
         return item_id.decode(errors="replace")

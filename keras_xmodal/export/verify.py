@@ -11,7 +11,7 @@ from keras_xmodal import checks
 from keras_xmodal.export import archive, report, samples
 from keras_xmodal.export.batches import BATCH_SIZES
 from keras_xmodal.export.export_report import ExportReport
-from keras_xmodal.export.litert_runners import interpret
+from keras_xmodal.export.litert_runners import interpret, row_by_row
 from keras_xmodal.export.onnx import open_onnx
 from keras_xmodal.export.signatures import find_signatures
 from keras_xmodal.export.towers import find_towers
@@ -131,9 +131,11 @@ def find_exports(path):
 
 def _runners(folder, written):
     """A function for each signature, of files that can be read."""
-    open_it = {"saved_model": _open_saved_model, "onnx": _open_onnx}.get(
-        written["format"], _open_litert
-    )
+    open_it = {
+        "saved_model": _open_saved_model,
+        "onnx": _open_onnx,
+        "web": _open_web,
+    }.get(written["format"], _open_litert)
     try:
         return open_it(folder, written["endpoints"])
     except ImportError:
@@ -152,6 +154,13 @@ def _open_saved_model(folder, endpoints):
 def _open_litert(folder, endpoints):
     return {
         name: interpret(folder / fact["file"], name)
+        for name, fact in endpoints.items()
+    }
+
+
+def _open_web(folder, endpoints):
+    return {
+        name: row_by_row(interpret(folder / fact["file"], name))
         for name, fact in endpoints.items()
     }
 

@@ -24,6 +24,18 @@ TEXTS = [
     "ไทย ภาษา",
     "nobody knows this",
 ]
+TOKENIZERS = [
+    {},
+    {"sequence_length": 3, "drop_unknown": False},
+    {"ngrams": 2, "max_tokens": 20},
+    {"ngrams": (3,), "sequence_length": 4},
+    {"ngrams": (2, 3, 2)},
+    {"split": "character", "ngrams": (2, 4), "sequence_length": 9},
+    {"split": "character", "end_token": True},
+    {"end_token": True, "sequence_length": 3, "max_tokens": 12},
+    {"keep_symbols": True},
+    {"keep_symbols": True, "split": "character", "drop_unknown": False},
+]
 
 
 @pytest.mark.parametrize("keep_symbols", [False, True])
@@ -50,21 +62,7 @@ def test_every_character_is_standardized_as_in_tensorflow(keep_symbols):
     assert not wrong
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        {},
-        {"sequence_length": 3, "drop_unknown": False},
-        {"ngrams": 2, "max_tokens": 20},
-        {"ngrams": (3,), "sequence_length": 4},
-        {"ngrams": (2, 3, 2)},
-        {"split": "character", "ngrams": (2, 4), "sequence_length": 9},
-        {"split": "character", "end_token": True},
-        {"end_token": True, "sequence_length": 3, "max_tokens": 12},
-        {"keep_symbols": True},
-        {"keep_symbols": True, "split": "character", "drop_unknown": False},
-    ],
-)
+@pytest.mark.parametrize("arguments", TOKENIZERS)
 def test_tokens_are_those_of_the_preprocessor(arguments):
     preprocessor = kx.networks.TextPreprocessor(**arguments)
     preprocessor.adapt(TEXTS[:-1])
@@ -120,7 +118,7 @@ def test_neighbours_are_those_of_the_index(tmp_path):
         found, actual = search.find(query, 70, "a")
         np.testing.assert_array_equal(found, wanted)
         np.testing.assert_allclose(actual, scores, atol=1e-6)
-    assert search_script._text(np.bytes_(b"caf\xc3\xa9")) == "café"
-    assert search_script._text(np.datetime64("2024-05-01")) == "2024-05-01"
+    assert search_script.id_text(np.bytes_(b"caf\xc3\xa9")) == "café"
+    assert search_script.id_text(np.datetime64("2024-05-01")) == "2024-05-01"
     with pytest.raises(ValueError, match="rows of dim 3"):
         search.find(np.ones(4, "float32"), 1, "a")

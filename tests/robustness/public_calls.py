@@ -612,6 +612,7 @@ ELSEWHERE = {
     "export.onnx",
     "export.saved_model",
     "export.serving",
+    "export.web",
     "metrics.classification_accuracy_score",
     "metrics.coherence_report",
     "models.Preprocessed",
