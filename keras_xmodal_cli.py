@@ -16,7 +16,7 @@ import tempfile
 
 # Of `keras_xmodal`, which the help must not import.
 EPOCHS = 40
-FORMATS = ("saved_model", "serving", "litert", "onnx")
+FORMATS = ("saved_model", "serving", "litert", "onnx", "web")
 QUANTIZATIONS = ("float16", "dynamic", "int8")
 
 
@@ -181,7 +181,8 @@ def _parser():
     command.add_argument(
         "--quantization",
         choices=QUANTIZATIONS,
-        help="of the weights, for litert (default: float32)",
+        help="of the weights, for litert (default: float32) and web (default: "
+        "float16)",
     )
     _add_data(
         command,

@@ -1,21 +1,22 @@
 """`keras-xmodal export` and `verify`: a run folder for servers and devices."""
 
 import pathlib
+from typing import Any
 
 import keras
 import numpy as np
 
 from keras_xmodal import checks, datasets, export, files
+from keras_xmodal.demo.run import THUMBNAILS
 from keras_xmodal.export.litert import QUANTIZATIONS
 from keras_xmodal.export.towers import find_towers
 from keras_xmodal.export.verify import find_exports
 from keras_xmodal.retrieval import ExactIndex
 from keras_xmodal.retrieval.storage import INDEX, MODEL
 
-FORMATS = ("saved_model", "serving", "litert", "onnx")
-# Which take an index, which quantise, and which need what is installed.
-_WITH_INDEX = ("saved_model", "serving", "litert")
-_QUANTIZED = ("litert",)
+FORMATS = ("saved_model", "serving", "litert", "onnx", "web")
+_SERVED = ("saved_model", "serving")
+_QUANTIZED = ("litert", "web")
 _NUM_REPRESENTATIVE = 512
 
 
@@ -39,7 +40,8 @@ def run(
         output: Folder for the exports, each in one that is called as its
             format.
         formats: Of `FORMATS`.
-        quantization: As that of `kx.export.litert`, for that format.
+        quantization: As that of `kx.export.litert`, for `"litert"` and
+            `"web"`. Defaults to those of the two.
         data: CSV file of examples to compare on, to measure recall on before
             and after, and 512 of them to measure ranges on for `"int8"`.
         modalities: Columns of the CSV file by modality. Defaults to the
@@ -79,23 +81,36 @@ def run(
         if form != "serving":  # A new version joins what is there.
             files.check_new(place)
     model, index = _load(run_folder)
+    index = index if search else None
+    if "web" in formats and index is None:
+        raise ValueError(
+            f"`--format web` needs an index to search: RUN must hold {INDEX}. "
+            f"Received: {run_folder}{' --no-search' * (not search)}"
+        )
     evaluation = _read_examples(model, data, modalities) if data else None
-    representative = None
-    if evaluation is not None and quantization == "int8":
-        representative = _some(evaluation[0])
+    quantized: dict[str, Any] = {}
+    if quantization is not None:
+        quantized["quantization"] = quantization
+    if quantization == "int8" and evaluation is not None:
+        quantized["representative"] = _some(evaluation[0])
     reports = {}
-    for form in formats:
-        options = {"evaluation": evaluation}
-        if search and index is not None and form in _WITH_INDEX:
-            options["search"] = index
-            if form != "litert":
-                options["k"] = k
+    for form, place in places.items():
+        options: dict[str, Any] = {"evaluation": evaluation}
+        if form in _SERVED:
+            options |= {"search": index, "k": k}
         if form == "serving":
             options |= {"name": name, "version": version}
         if form in _QUANTIZED:
-            options["quantization"] = quantization
-            options["representative"] = representative
-        reports[form] = getattr(export, form)(model, places[form], **options)
+            options |= quantized
+        if form == "litert":
+            options["search"] = index
+        if form == "web":
+            thumbnails = _read_thumbnails(run_folder)
+            reports[form] = export.web(
+                model, index, place, thumbnails=thumbnails, **options
+            )
+        else:
+            reports[form] = getattr(export, form)(model, place, **options)
     return {
         "output": str(output),
         "compared": "against Keras",
@@ -159,6 +174,15 @@ def _load(path):
             f"Received: {str(path)!r}"
         )
     return keras.saving.load_model(file), None
+
+
+def _read_thumbnails(folder):
+    """Pictures of the rows of an index by modality, or None."""
+    file = pathlib.Path(folder) / THUMBNAILS
+    if not file.is_file():
+        return None
+    with np.load(file, allow_pickle=False) as arrays:
+        return dict(arrays)
 
 
 def _read_examples(model, path, modalities):

@@ -107,6 +107,8 @@ def test_all_formats(run_folder, tmp_path, capsys):
     assert main([*command, *arguments, *int8, *data, *name, "3"]) == 0
     exports = told(capsys)["exports"]
     assert set(exports) == set(export.FORMATS)
+    assert exports["web"]["quantization"] == "int8"
+    assert exports["web"]["index"]["text"]["rows"] == 6
     assert exports["litert"]["quantization"] == "int8"
     assert exports["serving"]["version"] == 3
     for form in ("saved_model", "serving"):
@@ -122,7 +124,7 @@ def test_all_formats(run_folder, tmp_path, capsys):
         assert main(["verify", output, "--json", *arguments]) == 0
         verified = told(capsys)["exports"]
         assert set(versions) < set(verified)
-        assert len(verified) == 5
+        assert len(verified) == 6
 
 
 def test_model_file_without_an_index(run_folder, tmp_path, capsys):
@@ -161,6 +163,8 @@ def test_model_file_without_an_index(run_folder, tmp_path, capsys):
             "`--modality` must",
         ),
         (["RUN", "--output", "RUN/pairs.csv"], "is a file"),
+        (["RUN/model.keras", "--format", "web"], "needs an index to search"),
+        (["RUN", "--format", "web", "--no-search"], "Received: RUN --no-se"),
     ],
 )
 def test_wrong_exports(arguments, match, run_folder, tmp_path, capsys):
@@ -169,7 +173,7 @@ def test_wrong_exports(arguments, match, run_folder, tmp_path, capsys):
         arguments += ["--output", str(tmp_path / "out")]
     assert main(["export", *arguments]) == 1
     error = capsys.readouterr().err
-    assert match in error
+    assert match.replace("RUN --", f"{run_folder} --") in error
     assert len(error.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
 
