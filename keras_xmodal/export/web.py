@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from keras_xmodal import checks, files
 from keras_xmodal.export import litert_js, samples, search_script
@@ -141,7 +142,8 @@ def web(
     check_index(index)
     pictures = check_thumbnails(index, thumbnails)
     checks.string("title", title)
-    _check_lengths(model)
+    given = options.pop("input_signature", None) or {}
+    signature = {**_text_signature(model), **given}
     files.check_new(path)
     package = litert_js.read(data_dir)
     with (
@@ -150,7 +152,12 @@ def web(
     ):
         source = pathlib.Path(temporary) / "litert"
         facts = litert(
-            model, source, quantization=quantization, search=index, **options
+            model,
+            source,
+            quantization=quantization,
+            search=index,
+            input_signature=signature,
+            **options,
         )
         written = search_script.Search(source)
         asked = {
@@ -176,16 +183,23 @@ def web(
         return write_report(result, folder)
 
 
-def _check_lengths(model):
-    """Check that texts have a length, which files for browsers fix."""
+def _text_signature(model):
+    """Inputs of texts, of the lengths that their preprocessors give."""
+    signature = {}
     for name, preprocessor in getattr(model, "preprocessors", {}).items():
-        layers = side_by_side(preprocessor) or ()
-        if any(layer.sequence_length is None for layer in layers):
+        layers = side_by_side(preprocessor)
+        if layers is None:
+            continue
+        lengths = [layer.sequence_length for layer in layers]
+        if None in lengths:
             raise ValueError(
                 "A `TextPreprocessor` must have a `sequence_length`, since "
                 "LiteRT.js takes inputs of one size only. Received: "
                 f"sequence_length=None of modality {name!r}"
             )
+        shape = (None, sum(lengths))
+        signature[name] = tf.TensorSpec(shape, tf.int32, name)
+    return signature
 
 
 def _write_tower(model, written, name, folder):
