@@ -123,9 +123,9 @@ def litert(
     Raises:
         TypeError: If an argument has the wrong type.
         ValueError: If `quantization` is unknown, the model was quantized by
-            Keras, a network needs operators that LiteRT lacks, the input of a modality is not known,
-            `evaluation`, `representative` or `search` do not fit, or the
-            model's outputs are not finite.
+            Keras, a network needs operators that LiteRT lacks, the input of a
+            modality is not known, `evaluation`, `representative` or `search`
+            do not fit, or the model's outputs are not finite.
         ImportError: If the extra is missing.
         FileExistsError: If there is something at `path`.
         RuntimeError: If an exported model differs from Keras.

@@ -16,7 +16,7 @@ import tf2onnx
 
 import keras_xmodal as kx
 from keras_xmodal import export
-from tests.export.conftest import TEXTS, make_model
+from tests.export.conftest import TEXTS
 from tests.export.test_gan_endpoints import make_gan
 
 onnx_module = importlib.import_module("keras_xmodal.export.onnx")
@@ -120,47 +120,6 @@ def test_noise_of_a_translation_is_an_input(tmp_path):
         ["text"], {"image": image, "noise": noise}
     )
     np.testing.assert_allclose(actual, expected, atol=1e-5)
-
-
-@pytest.mark.large
-def test_pictures_and_tokens_of_a_vae(tmp_path):
-    """A decoder with a loop, and a mean of which ONNX lacks the operator."""
-    from tests.export import test_vae_export
-
-    report = export.onnx(test_vae_export.make_model(), tmp_path / "a")
-    assert len(report["endpoints"]) == 7
-    assert report["max_abs_error"] < 1e-5
-    text = report["endpoints"]["decode_text"]
-    assert text["output_vocabularies"] == ["text_vocabulary.txt"]
-
-
-@pytest.mark.large
-def test_both_translations_of_a_cycle_gan(tmp_path):
-    translators = {
-        name: keras.Sequential(
-            [keras.Input((8, 8, 3)), kx.networks.ConvTranslator((4, 8), 1)]
-        )
-        for name in ("photo", "painting")
-    }
-    judges = {name: kx.networks.ConvDiscriminator((4,)) for name in translators}
-    model = kx.CycleGANModel(translators, judges)
-    x = {
-        name: np.random.default_rng(0).random((3, 8, 8, 3)).astype("float32")
-        for name in translators
-    }
-    report = export.onnx(model, tmp_path / "a", (x, np.arange(3)))
-    assert set(report["endpoints"]) == {
-        "translate_photo_to_painting",
-        "translate_painting_to_photo",
-    }
-    assert report["max_abs_error"] < 1e-5
-
-
-@pytest.mark.large
-@pytest.mark.parametrize("dtype", ["mixed_float16", "bfloat16"])
-def test_half_precision_is_copied_into_float32(dtype, tmp_path):
-    report = export.onnx(make_model(dtype), tmp_path / "a")
-    assert report["max_abs_error"] < 2e-2
 
 
 @pytest.mark.parametrize(
