@@ -248,9 +248,14 @@ def _session(content):
 
 def _checked_session(signature, content):
     try:
-        return _session(content)
+        session = _session(content)
     except Exception as error:  # It has an own class for each kind.
         raise _unsupported(signature, str(error)) from error
+    names = {spec.name for spec in signature.inputs}
+    further = {value.name for value in session.get_inputs()} - names
+    if further:  # A constant that the converter has lost.
+        raise _unsupported(signature, f"further inputs {sorted(further)}")
+    return session
 
 
 def _unsupported(signature, message):

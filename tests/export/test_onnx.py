@@ -155,6 +155,19 @@ def test_an_operator_that_onnx_lacks(tmp_path):
     assert os.listdir(tmp_path) == []
 
 
+def test_an_input_that_is_none_of_the_signature(tmp_path, monkeypatch):
+    """As the converter makes it of a constant in some of KerasHub's layers."""
+    other = export.onnx(kx.EmbeddingModel({"a": 3, "b": 2}, 2), tmp_path / "a")
+    file = other["endpoints"]["embed_a"]["file"]
+    content = (tmp_path / "a" / file).read_bytes()
+    monkeypatch.setattr(onnx_module, "_convert", lambda *_: content)
+    with pytest.raises(
+        ValueError, match=r"'embed' must .*further inputs \['a'"
+    ):
+        export.onnx(kx.EmbeddingModel(3, 2), tmp_path / "b")
+    assert os.listdir(tmp_path) == ["a"]
+
+
 def test_a_difference_leaves_nothing(tmp_path, monkeypatch):
     def run(inputs):
         return {"embedding": np.ones((len(inputs["x"]), 16), "float32")}
