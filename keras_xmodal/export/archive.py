@@ -4,8 +4,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_xmodal.export import samples
-
 
 def write_archive(
     model, signatures, folder, default=None, serve=None, verbose=False
@@ -61,14 +59,3 @@ def read_archive(folder, names):
         return run
 
     return {name: runner(name) for name in names}
-
-
-def call_inputs(model, towers):
-    """Made-up preprocessed inputs of all towers, a dict by modality."""
-    encoders = getattr(model, "encoders", {})
-    return {
-        tower.modality: samples.fitting(
-            encoders.get(tower.modality), tower.tensor
-        )
-        for tower in towers
-    }

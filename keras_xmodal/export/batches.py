@@ -46,6 +46,16 @@ def batches(
         yield fed, inputs
 
 
+def call_inputs(model, towers):
+    """Made-up preprocessed inputs of all towers, a dict by modality."""
+    return {
+        tower.modality: np.asarray(
+            _feed(model, tower, False, _make_up(model, tower))[1]
+        )
+        for tower in towers
+    }
+
+
 def _take(rows, part):
     """Rows of an array, or of a list of pictures of several sizes."""
     if isinstance(rows, np.ndarray):
@@ -75,7 +85,16 @@ def _make_up(model, tower):
         return rows
     encoder = model.encoders.get(tower.modality)
     high = samples.vocabulary_size(encoder, preprocessor)
-    return samples.fitting(encoder, tower.tensor, high)
+    # Open sizes are what the model was built with.
+    built, _ = model.built_input(tower.modality)
+    shape = [
+        open_size if size is None else size
+        for size, open_size in zip(
+            tower.tensor.shape, built or tower.tensor.shape, strict=True
+        )
+    ]
+    spec = tf.TensorSpec(shape, tower.tensor.dtype)
+    return samples.fitting(encoder, spec, high)
 
 
 def _feed(model, tower, raw, rows):

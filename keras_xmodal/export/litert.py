@@ -11,20 +11,19 @@ import tensorflow as tf
 
 from keras_xmodal import checks, files
 from keras_xmodal.export import archive, report, samples
-from keras_xmodal.export.batches import BATCH_SIZES, batches
+from keras_xmodal.export.batches import BATCH_SIZES, batches, call_inputs
 from keras_xmodal.export.export_report import ExportReport, write_report
-from keras_xmodal.export.float32_twin import float32_twin, is_float32
 from keras_xmodal.export.litert_graph import LiteRTGraph
 from keras_xmodal.export.litert_runners import compiled, interpret
+from keras_xmodal.export.one_file_each import write_files
+from keras_xmodal.export.preparation import (
+    check_arguments,
+    choose_tolerance,
+    find_inputs,
+)
 from keras_xmodal.export.quantization import load_quantizer, quantize
-from keras_xmodal.export.saved_model import check_arguments
 from keras_xmodal.export.search_folder import check_search, write_search
 from keras_xmodal.export.signatures import find_signatures
-from keras_xmodal.export.towers import find_towers
-from keras_xmodal.export.vocabularies import (
-    describe_preprocessing,
-    write_all_vocabularies,
-)
 
 _TOLERANCES = {None: 1e-5, "float16": 2e-2, "dynamic": 1e-1, "int8": 1e-1}
 QUANTIZATIONS = tuple(_TOLERANCES)
@@ -123,10 +122,10 @@ def litert(
 
     Raises:
         TypeError: If an argument has the wrong type.
-        ValueError: If `quantization` is unknown, a network needs operators
-            that LiteRT lacks, the input of a modality is not known,
-            `evaluation`, `representative` or `search` do not fit, or the
-            model's outputs are not finite.
+        ValueError: If `quantization` is unknown, the model was quantized by
+            Keras, a network needs operators that LiteRT lacks, the input of a
+            modality is not known, `evaluation`, `representative` or `search`
+            do not fit, or the model's outputs are not finite.
         ImportError: If the extra is missing.
         FileExistsError: If there is something at `path`.
         RuntimeError: If an exported model differs from Keras.
@@ -151,28 +150,22 @@ def litert(
     examples, ids = check_arguments(
         model, path, evaluation, batch_size, tolerance
     )
+    _check_not_quantized(model)
     representative = _check_representative(model, quantization, representative)
     # Beyond the ranges of these, 8 bits are not meant to be right.
     examples = examples or representative or {}
-    towers = find_towers(model, examples, input_signature)
-    if not model.built:
-        model._call_on(archive.call_inputs(model, towers))
+    towers = find_inputs(model, examples, input_signature)
     # Noise for translations, since zeros give the mean.
     signatures = [
         s for s in find_signatures(model, towers, "noise") if not s.raw
     ]
     if search is not None:
-        inputs = archive.call_inputs(model, towers)
+        inputs = call_inputs(model, towers)
         check_search(model, signatures[0], inputs, search)
-    if tolerance is None:
-        tolerance = _TOLERANCES[quantization]
-        if not is_float32(model):
-            tolerance = max(tolerance, 2e-2)
+    tolerance = choose_tolerance(model, tolerance, _TOLERANCES[quantization])
     with files.new_folder(path) as folder:
-        twin = float32_twin(model, archive.call_inputs(model, towers))
-        vocabularies = write_all_vocabularies(model, towers, folder)
-        runners, facts = {}, {}
-        for signature in signatures:
+
+        def write(twin, signature):
             content = _convert(twin, signature, quantization)
             if quantization in _INTEGERS:
                 content = quantize(
@@ -182,24 +175,20 @@ def litert(
                 )
             file = folder / f"{signature.file}.tflite"
             file.write_bytes(content)
-            runners[signature.name] = interpret(file, signature.name)
-            facts[signature.name] = {
-                "file": file.name,
-                "bytes": len(content),
-                **report.describe(signature),
-                **describe_preprocessing(model, signature, vocabularies),
-            }
-        comparison = report.compare(
+            return file, interpret(file, signature.name)
+
+        comparison, runners = write_files(
             model,
+            towers,
             signatures,
-            runners,
+            folder,
+            write,
             (examples, ids),
             batch_size,
             tolerance,
-            BATCH_SIZES,
         )
         for signature in signatures:
-            fact = facts[signature.name]
+            fact = comparison["endpoints"][signature.name]
             fact["compiled_model_batch_sizes"] = _compiled_batch_sizes(
                 model,
                 signature,
@@ -207,7 +196,6 @@ def litert(
                 runners[signature.name],
                 tolerance,
             )
-            comparison["endpoints"][signature.name].update(fact)
         result = {
             "format": "litert",
             "quantization": quantization,
@@ -218,6 +206,17 @@ def litert(
         if search is not None:
             write_search(model, search, folder)
         return result
+
+
+def _check_not_quantized(model):
+    for layer in model._flatten_layers():
+        if getattr(layer.dtype_policy, "quantization_mode", None) is not None:
+            raise ValueError(
+                "`model` must not be quantized by Keras, whose products of "
+                "integers LiteRT lacks: pass `quantization` in its place. "
+                f"Received: layer {layer.name!r} of dtype policy "
+                f"{layer.dtype_policy.name!r}"
+            )
 
 
 def _check_representative(model, quantization, representative):
@@ -287,12 +286,11 @@ def _convert(model, signature, quantization):
 def _unsupported(signature, message):
     found = re.findall(r"\btf\.([A-Z]\w+)", message)
     operators = ", ".join(sorted(set(found))) or message
-    networks = signature.networks
     return ValueError(
-        f"{networks[0].upper()}{networks[1:]} must only use operators that "
+        f"The networks of {signature.name!r} must only use operators that "
         "LiteRT has built in: an LSTM or GRU needs `unroll=True`, and texts "
         "and ids are looked up by a preprocessor, not an encoder. "
-        f"Received: {signature.name!r}, which needs {operators}"
+        f"Received: {operators}"
     )
 
 

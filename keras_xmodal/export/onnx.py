@@ -1,6 +1,7 @@
 """Export to ONNX, one file per part of a model."""
 
 import contextlib
+import functools
 import logging
 import os
 import warnings
@@ -10,18 +11,16 @@ import numpy as np
 import tensorflow as tf
 
 from keras_xmodal import checks, files
-from keras_xmodal.export import archive, report
-from keras_xmodal.export.batches import BATCH_SIZES
+from keras_xmodal.export import report
 from keras_xmodal.export.export_report import ExportReport, write_report
-from keras_xmodal.export.float32_twin import float32_twin, is_float32
-from keras_xmodal.export.saved_model import check_arguments
-from keras_xmodal.export.signatures import find_signatures
-from keras_xmodal.export.towers import find_towers
-from keras_xmodal.export.triton import triton_config
-from keras_xmodal.export.vocabularies import (
-    describe_preprocessing,
-    write_all_vocabularies,
+from keras_xmodal.export.one_file_each import write_files
+from keras_xmodal.export.preparation import (
+    check_arguments,
+    choose_tolerance,
+    find_inputs,
 )
+from keras_xmodal.export.signatures import find_signatures
+from keras_xmodal.export.triton import triton_config
 
 OPSET = 18
 
@@ -109,51 +108,37 @@ def onnx(
         model, path, evaluation, batch_size, tolerance
     )
     _load()
-    towers = find_towers(model, examples, input_signature)
-    if not model.built:
-        model._call_on(archive.call_inputs(model, towers))
+    towers = find_inputs(model, examples, input_signature)
     signatures = [
         signature
         for signature in find_signatures(model, towers, "noise")
         if not signature.raw
         and "seed" not in [spec.name for spec in signature.endpoint.further]
     ]
-    if tolerance is None:
-        tolerance = 1e-5 if is_float32(model) else 2e-2
     with files.new_folder(path) as folder:
-        twin = float32_twin(model, archive.call_inputs(model, towers))
-        vocabularies = write_all_vocabularies(model, towers, folder)
-        runners, facts = {}, {}
-        for signature in signatures:
-            content = _convert(twin, signature)
+
+        def write(model, signature):
+            content = _convert(model, signature)
             session = _checked_session(signature, content)
-            name = f"{signature.file}.onnx"
+            file = folder / f"{signature.file}.onnx"
             if triton:
-                name = f"{signature.name}/1/model.onnx"
-            file = folder / name
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(content)
-            if triton:
+                file = folder / signature.name / "1" / "model.onnx"
+                file.parent.mkdir(parents=True)
                 config = triton_config(signature.name, session)
                 (file.parents[1] / "config.pbtxt").write_text(config, "utf-8")
-            runners[signature.name] = _runner(session)
-            facts[signature.name] = {
-                "file": name,
-                "bytes": len(content),
-                **report.describe(signature),
-                **describe_preprocessing(model, signature, vocabularies),
-            }
-        comparison = report.compare(
+            file.write_bytes(content)
+            return file, _runner(session)
+
+        comparison, _ = write_files(
             model,
+            towers,
             signatures,
-            runners,
+            folder,
+            write,
             (examples, ids),
             batch_size,
-            tolerance,
-            BATCH_SIZES,
+            choose_tolerance(model, tolerance),
         )
-        for name, fact in facts.items():
-            comparison["endpoints"][name].update(fact)
         result = {
             "format": "onnx",
             "opset": OPSET,
@@ -187,7 +172,7 @@ def _convert(model, signature):
             function,
             input_signature=signature.inputs,
             opset=OPSET,
-            custom_op_handlers={"Expm1": (_expm1, [])},
+            custom_op_handlers=_OPERATORS,
         )
     unsupported = [m for m in messages if m.startswith("Unsupported ops")]
     if unsupported:
@@ -202,30 +187,42 @@ def _convert(model, signature):
 
 def _expm1(context, node, name, arguments):
     """As `2 exp(x / 2) sinh(x / 2)`, which is exact for small x, too."""
-    dtype = context.get_dtype(node.input[0])
-    numbers = np.array([0.5, 2.0], "float32")
     half, two = (
-        context.make_const(f"{name}_{i}", numbers[i]).output[0]
-        for i in range(2)
+        context.make_const(f"{name}_{i}", np.array(number, "float32")).output[0]
+        for i, number in enumerate((0.5, 2.0))
     )
-
-    def make(kind, *inputs):
-        made = context.make_node(kind, list(inputs), dtypes=[dtype])
-        return made.output[0]
-
+    make = functools.partial(_make, context, node)
     halved = make("Mul", node.input[0], half)
     product = make("Mul", make("Exp", halved), make("Sinh", halved))
-    shapes, dtypes = node.output_shapes, node.output_dtypes
-    outputs = node.output
+    _replace(context, node, "Mul", product, two)
+
+
+def _erfc(context, node, name, arguments):
+    """As `1 - erf(x)`, of which the exact GELU takes a part of x."""
+    one = context.make_const(f"{name}_1", np.array(1, "float32")).output[0]
+    erf = _make(context, node, "Erf", node.input[0])
+    _replace(context, node, "Sub", one, erf)
+
+
+_OPERATORS = {"Expm1": (_expm1, []), "Erfc": (_erfc, [])}
+
+
+def _make(context, node, kind, *inputs):
+    """Output of a new node, of the dtype of what an old one takes."""
+    dtype = context.get_dtype(node.input[0])
+    return context.make_node(kind, list(inputs), dtypes=[dtype]).output[0]
+
+
+def _replace(context, node, kind, *inputs):
+    """Put a node in the place of another."""
+    kept = {
+        "name": node.name,
+        "outputs": node.output,
+        "shapes": node.output_shapes,
+        "dtypes": node.output_dtypes,
+    }
     context.remove_node(node.name)
-    context.make_node(
-        "Mul",
-        [product, two],
-        name=node.name,
-        outputs=outputs,
-        shapes=shapes,
-        dtypes=dtypes,
-    )
+    context.make_node(kind, list(inputs), **kept)
 
 
 def open_onnx(content):
@@ -251,17 +248,21 @@ def _session(content):
 
 def _checked_session(signature, content):
     try:
-        return _session(content)
+        session = _session(content)
     except Exception as error:  # It has an own class for each kind.
         raise _unsupported(signature, str(error)) from error
+    names = {spec.name for spec in signature.inputs}
+    further = {value.name for value in session.get_inputs()} - names
+    if further:  # A constant that the converter has lost.
+        raise _unsupported(signature, f"further inputs {sorted(further)}")
+    return session
 
 
 def _unsupported(signature, message):
-    networks = signature.networks
     return ValueError(
-        f"{networks[0].upper()}{networks[1:]} must only use operators that "
+        f"The networks of {signature.name!r} must only use operators that "
         "ONNX has: strings are looked up by a preprocessor, not an encoder. "
-        f"Received: {signature.name!r}, {message}"
+        f"Received: {message}"
     )
 
 

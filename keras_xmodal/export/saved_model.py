@@ -7,12 +7,15 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_xmodal import checks, files
-from keras_xmodal.export import archive, report, samples
+from keras_xmodal import files
+from keras_xmodal.export import archive, report
 from keras_xmodal.export.export_report import ExportReport, write_report
-from keras_xmodal.export.float32_twin import is_float32
+from keras_xmodal.export.preparation import (
+    check_arguments,
+    choose_tolerance,
+    find_inputs,
+)
 from keras_xmodal.export.signatures import find_signatures
-from keras_xmodal.export.towers import find_towers
 
 
 def saved_model(
@@ -183,13 +186,10 @@ def saved_model(
     if search is not None:
         further = _check_index(search).endpoints(model, k)
         served = {"search": {"rows": search.sizes, "k": int(k)}}
-    towers = find_towers(model, examples, input_signature)
-    if not model.built:
-        model._call_on(archive.call_inputs(model, towers))
+    towers = find_inputs(model, examples, input_signature)
     signatures = find_signatures(model, towers, further=further, texts=True)
     default = next((s for s in signatures[:2] if s.raw), signatures[0])
-    if tolerance is None:
-        tolerance = 1e-5 if is_float32(model) else 2e-2
+    tolerance = choose_tolerance(model, tolerance)
     with files.new_folder(path) as folder:
         archive.write_archive(model, signatures, folder, default.name)
         comparison = report.compare(
@@ -223,12 +223,3 @@ def _check_index(search):
             f"Received: search of type {type(search).__name__}"
         )
     return search
-
-
-def check_arguments(model, path, evaluation, batch_size, tolerance):
-    """Check what both exports take, before anything is computed or written."""
-    checks.serving_model("model", model)
-    files.check_new(path)
-    checks.positive_integer("batch_size", batch_size)
-    checks.not_negative("tolerance", tolerance, optional=True)
-    return samples.check_evaluation(model, evaluation)

@@ -58,14 +58,6 @@ class Signature:
         """What holds variables and tables beside those of the model."""
         return [*self.endpoint.resources, self.to_text]
 
-    @property
-    def networks(self):
-        """The networks behind it, in words."""
-        parts = [f"the encoder of {tower.name!r}" for tower in self.towers]
-        if self.endpoint.target is not None:
-            parts.append(f"the decoder of {self.endpoint.target!r}")
-        return " and ".join(parts)
-
     def function(self, model):
         """Graph function of its inputs, in order or in a dict, to a dict."""
 

@@ -13,8 +13,8 @@ from keras_xmodal.export.batches import BATCH_SIZES
 from keras_xmodal.export.export_report import ExportReport
 from keras_xmodal.export.litert_runners import interpret, row_by_row
 from keras_xmodal.export.onnx import open_onnx
+from keras_xmodal.export.preparation import find_inputs
 from keras_xmodal.export.signatures import find_signatures
-from keras_xmodal.export.towers import find_towers
 
 _OPEN_SIZES = (samples.OPEN_SIZE, 8, 4, 2, 1)
 _COMPARED = ("mean_cosine", "min_cosine", "retrieval", "R@1", "R@1_before")
@@ -271,11 +271,9 @@ def _signatures(model, written, examples, search):
         if "holds" not in given and not name.endswith("_raw")
     }
     names = {name or "x" for name in model.input_specs()}
-    towers = find_towers(
+    towers = find_inputs(
         model, examples, {k: v for k, v in known.items() if k in names}
     )
-    if not model.built:
-        model._call_on(archive.call_inputs(model, towers))
     is_graph = written["format"] == "saved_model"
     further = ()
     if search is not None and is_graph:

@@ -213,23 +213,21 @@ class Client:
     def _connect(self):
         url = _check_url(self.url)
         is_grpc = url.scheme in ("grpc", "grpcs")
-        if self.protocol == "kserve_v1":
-            if is_grpc or self.version is not None:
-                raise ValueError(
-                    "The V1 protocol must be asked by REST, without a version. "
-                    f"Received: url={self.url!r}, version={self.version}"
-                )
-            connection = HTTPConnection(url, self.headers)
-            return KServeV1(connection, self.model)
-        rest, grpc = {
-            "tensorflow_serving": (TensorFlowREST, TensorFlowGRPC),
-            "kserve_v2": (KServeV2, KServeV2GRPC),
-        }[self.protocol]
-        if is_grpc:
-            channel = GRPCChannel(url, self.headers)
-            return grpc(channel, self.model, self.version)
-        connection = HTTPConnection(url, self.headers)
-        return rest(connection, self.model, self.version)
+        has_more = is_grpc or self.version is not None
+        if self.protocol == "kserve_v1" and has_more:
+            raise ValueError(
+                "The V1 protocol must be asked by REST, without a version. "
+                f"Received: url={self.url!r}, version={self.version}"
+            )
+        protocol = {
+            ("tensorflow_serving", False): TensorFlowREST,
+            ("tensorflow_serving", True): TensorFlowGRPC,
+            ("kserve_v1", False): KServeV1,
+            ("kserve_v2", False): KServeV2,
+            ("kserve_v2", True): KServeV2GRPC,
+        }[self.protocol, is_grpc]
+        transport = GRPCChannel if is_grpc else HTTPConnection
+        return protocol(transport(url, self.headers), self.model, self.version)
 
     def _check(self, inputs, signature):
         """Inputs as arrays, and what is known of the signature."""

@@ -1,21 +1,11 @@
 """KServe's V1 protocol, over REST."""
 
 from keras_xmodal.serving import json_values
+from keras_xmodal.serving.served_model import ServedModel
 
 
-class KServeV1:
-    """A model of a server of the V1 protocol, which says nothing of its inputs.
-
-    Args:
-        connection: `HTTPConnection`.
-        model: String, its name.
-    """
-
-    knows_all_signatures = False
-
-    def __init__(self, connection, model):
-        self.connection = connection
-        self.path = f"/v1/models/{model}"
+class KServeV1(ServedModel):
+    """A model of a server of the V1 protocol, which tells no inputs."""
 
     def signatures(self, deadline):
         """None that are known."""
@@ -31,21 +21,17 @@ class KServeV1:
             "signature_name": signature,
             "instances": [dict(zip(columns, row, strict=True)) for row in rows],
         }
-        return self.connection.post(
-            f"{self.path}:predict", content, deadline, _read_outputs
+        return self.transport.post(
+            f"{self.path('v1')}:predict", content, deadline, _read_outputs
         )
 
     def is_ready(self, deadline):
         """Whether the model can answer."""
-        return self.connection.get(
-            self.path,
+        return self.transport.get(
+            self.path("v1"),
             deadline,
             lambda answer: answer.get("ready", True) in (True, "True"),
         )
-
-    def close(self):
-        """Close the connection."""
-        self.connection.close()
 
 
 def _read_outputs(answer):

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from keras_xmodal.serving import json_values
 from keras_xmodal.serving.json_values import as_dtype
+from keras_xmodal.serving.served_model import ServedModel
 
 DEFAULT = "serving_default"
 _DATATYPES = {
@@ -26,30 +27,17 @@ _DATATYPES = {
 }
 
 
-class KServeV2:
+class KServeV2(ServedModel):
     """A model of a server of the V2 protocol, asked over REST.
 
     The protocol has no signatures: one but the default is named by the
     parameter `signature_name`. Bytes that are no text go in base64, with the
     parameter `content_type` as MLServer has it.
-
-    Args:
-        connection: `HTTPConnection`.
-        model: String, its name.
-        version: Integer, or None.
     """
-
-    knows_all_signatures = False
-
-    def __init__(self, connection, model, version):
-        self.connection = connection
-        self.path = f"/v2/models/{model}"
-        if version is not None:
-            self.path += f"/versions/{version}"
 
     def signatures(self, deadline):
         """Inputs and outputs of the default signature, if they are told."""
-        return self.connection.get(self.path, deadline, _read_signatures)
+        return self.transport.get(self.path("v2"), deadline, _read_signatures)
 
     def predict(self, inputs, signature, specs, deadline):
         """Outputs of a signature, by name."""
@@ -66,23 +54,19 @@ class KServeV2:
         }
         if signature != DEFAULT:
             content["parameters"] = {"signature_name": signature}
-        return self.connection.post(
-            f"{self.path}/infer", content, deadline, _read_outputs
+        return self.transport.post(
+            f"{self.path('v2')}/infer", content, deadline, _read_outputs
         )
 
     def is_ready(self, deadline):
         """Whether the model can answer."""
-        return self.connection.get(
-            f"{self.path}/ready",
+        return self.transport.get(
+            f"{self.path('v2')}/ready",
             deadline,
             lambda answer: (
                 not isinstance(answer, dict) or answer.get("ready", True)
             ),
         )
-
-    def close(self):
-        """Close the connection."""
-        self.connection.close()
 
 
 def _read_signatures(answer):

@@ -12,6 +12,7 @@ from google.protobuf import (
 )
 
 from keras_xmodal.serving import kserve_v2
+from keras_xmodal.serving.served_model import ServedModel
 
 _SERVICE = "/inference.GRPCInferenceService"
 _PACKAGE = "inference"
@@ -69,27 +70,17 @@ _MESSAGES = {
 }
 
 
-class KServeV2GRPC:
-    """A model of a server of the V2 protocol, asked over gRPC.
+class KServeV2GRPC(ServedModel):
+    """A model of a server of the V2 protocol, asked over gRPC."""
 
-    Args:
-        channel: `GRPCChannel`.
-        model: String, its name.
-        version: Integer, or None.
-    """
-
-    knows_all_signatures = False
-
-    def __init__(self, channel, model, version):
-        self.channel = channel
-        self.model = model
-        self.version = "" if version is None else str(version)
+    @property
+    def _asked(self):
+        version = "" if self.version is None else str(self.version)
+        return {"name": self.model, "version": version}
 
     def signatures(self, deadline):
         """Inputs and outputs of the default signature, if they are told."""
-        answer = self._call(
-            "ModelMetadata", deadline, name=self.model, version=self.version
-        )
+        answer = self._call("ModelMetadata", deadline, **self._asked)
         return kserve_v2.default_signature(
             {
                 part: [
@@ -103,8 +94,7 @@ class KServeV2GRPC:
     def predict(self, inputs, signature, specs, deadline):
         """Outputs of a signature, by name."""
         fields = {
-            "model_name": self.model,
-            "model_version": self.version,
+            **{f"model_{key}": value for key, value in self._asked.items()},
             "inputs": [
                 {
                     "name": name,
@@ -127,17 +117,11 @@ class KServeV2GRPC:
 
     def is_ready(self, deadline):
         """Whether the model can answer."""
-        return self._call(
-            "ModelReady", deadline, name=self.model, version=self.version
-        ).ready
-
-    def close(self):
-        """Close the channel."""
-        self.channel.close()
+        return self._call("ModelReady", deadline, **self._asked).ready
 
     def _call(self, method, deadline, **fields):
         classes = _classes()
-        return self.channel.call(
+        return self.transport.call(
             f"{_SERVICE}/{method}",
             classes[f"{method}Request"](**fields),
             classes[f"{method}Response"],

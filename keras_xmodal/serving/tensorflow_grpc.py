@@ -2,26 +2,20 @@
 
 import tensorflow as tf
 
+from keras_xmodal.serving.served_model import ServedModel
+
 _SERVICE = "/tensorflow.serving.PredictionService"
 _MODELS = "/tensorflow.serving.ModelService"
 
 
-class TensorFlowGRPC:
-    """A model of TensorFlow Serving, asked over gRPC.
-
-    Args:
-        channel: `GRPCChannel`.
-        model: String, its name.
-        version: Integer, or None for the newest one.
-    """
+class TensorFlowGRPC(ServedModel):
+    """A model of TensorFlow Serving, asked over gRPC."""
 
     knows_all_signatures = True
 
-    def __init__(self, channel, model, version):
+    def __init__(self, transport, model, version):
         self.messages = _import_messages()
-        self.channel = channel
-        self.model = model
-        self.version = version
+        super().__init__(transport, model, version)
 
     def _request(self, kind, **fields):
         request = kind(**fields)
@@ -33,7 +27,7 @@ class TensorFlowGRPC:
     def signatures(self, deadline):
         """Inputs and outputs of each signature."""
         metadata = self.messages["get_model_metadata_pb2"]
-        answer = self.channel.call(
+        answer = self.transport.call(
             f"{_SERVICE}/GetModelMetadata",
             self._request(
                 metadata.GetModelMetadataRequest,
@@ -62,7 +56,7 @@ class TensorFlowGRPC:
         for name, array in inputs.items():
             dtype = tf.string if array.dtype == object else array.dtype
             request.inputs[name].CopyFrom(tf.make_tensor_proto(array, dtype))
-        answer = self.channel.call(
+        answer = self.transport.call(
             f"{_SERVICE}/Predict", request, predict.PredictResponse, deadline
         )
         return {
@@ -73,7 +67,7 @@ class TensorFlowGRPC:
     def is_ready(self, deadline):
         """Whether a version is there to answer."""
         status = self.messages["get_model_status_pb2"]
-        answer = self.channel.call(
+        answer = self.transport.call(
             f"{_MODELS}/GetModelStatus",
             self._request(status.GetModelStatusRequest),
             status.GetModelStatusResponse,
@@ -81,10 +75,6 @@ class TensorFlowGRPC:
         )
         available = status.ModelVersionStatus.AVAILABLE
         return available in [v.state for v in answer.model_version_status]
-
-    def close(self):
-        """Close the channel."""
-        self.channel.close()
 
 
 def _specs(tensors):

@@ -4,29 +4,18 @@ import tensorflow as tf
 from tensorflow.core.framework import types_pb2
 
 from keras_xmodal.serving import json_values
+from keras_xmodal.serving.served_model import ServedModel
 
 
-class TensorFlowREST:
-    """A model of TensorFlow Serving, asked over REST.
-
-    Args:
-        connection: `HTTPConnection`.
-        model: String, its name.
-        version: Integer, or None for the newest one.
-    """
+class TensorFlowREST(ServedModel):
+    """A model of TensorFlow Serving, asked over REST."""
 
     knows_all_signatures = True
 
-    def __init__(self, connection, model, version):
-        self.connection = connection
-        self.path = f"/v1/models/{model}"
-        if version is not None:
-            self.path += f"/versions/{version}"
-
     def signatures(self, deadline):
         """Inputs and outputs of each signature."""
-        return self.connection.get(
-            f"{self.path}/metadata", deadline, _read_signatures
+        return self.transport.get(
+            f"{self.path('v1')}/metadata", deadline, _read_signatures
         )
 
     def predict(self, inputs, signature, specs, deadline):
@@ -51,17 +40,13 @@ class TensorFlowREST:
                 for name, spec in specs.items()
             }
 
-        return self.connection.post(
-            f"{self.path}:predict", content, deadline, read
+        return self.transport.post(
+            f"{self.path('v1')}:predict", content, deadline, read
         )
 
     def is_ready(self, deadline):
         """Whether a version is there to answer."""
-        return self.connection.get(self.path, deadline, _is_available)
-
-    def close(self):
-        """Close the connection."""
-        self.connection.close()
+        return self.transport.get(self.path("v1"), deadline, _is_available)
 
 
 def _is_available(answer):

@@ -302,7 +302,7 @@ def model_with(*layers):
 )
 def test_encoder_that_litert_cannot_run(layers, operator, tmp_path):
     model = model_with(*layers)
-    rule = r"The encoder of 'text' must only use operators that LiteRT has"
+    rule = r"The networks of 'embed_text' must only use operators that LiteRT"
     with pytest.raises(ValueError, match=f"{rule}.*Received: .*{operator}"):
         export.litert(model, tmp_path / "a")
     assert os.listdir(tmp_path) == []
@@ -383,7 +383,7 @@ def test_bad_arguments(model, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="is for `quantization='int8'` only"):
         export.litert(model, path, representative=x)
     texts = keras.layers.TextVectorization(
-        vocabulary=["a\nb"], standardize=None, split=None
+        vocabulary=["a\nb"], output_sequence_length=6
     )
     encoder = model_with(keras.layers.GlobalMaxPooling1D()).encoders["text"]
     model = kx.EmbeddingModel(
@@ -393,6 +393,12 @@ def test_bad_arguments(model, tmp_path, monkeypatch):
     )
     with pytest.raises(ValueError, match=r"vocabulary.*line break"):
         export.litert(model, path)
+    dense = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4)])
+    quantized = kx.EmbeddingModel(encoders={"a": dense}, embedding_dim=4)
+    dense.layers[0].quantize("int8")
+    rule = "must not be quantized by Keras.*Received: layer 'dense"
+    with pytest.raises(ValueError, match=rule):
+        export.litert(quantized, path)
     monkeypatch.setitem(sys.modules, "ai_edge_quantizer", None)
     with pytest.raises(ImportError, match=r"keras-xmodal\[quantization\]"):
         export.litert(model, path, quantization="dynamic")

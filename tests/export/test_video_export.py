@@ -40,20 +40,3 @@ def test_served_model_takes_the_bytes_of_clips(files, tmp_path):
     signatures = tf.saved_model.load(str(path)).signatures
     served = signatures["embed_video_bytes"](video=tf.constant(files))
     np.testing.assert_allclose(served["embedding"], expected, atol=1e-5)
-
-
-@pytest.mark.large
-def test_without_examples_clips_are_made_up(tmp_path):
-    model = kx.EmbeddingModel(
-        encoders={
-            "video": kx.networks.VideoEncoder(
-                4, (8, 8), filters=(4,), hidden_dim=8, num_layers=1, num_heads=2
-            )
-        },
-        embedding_dim=5,
-        preprocessors={"video": kx.networks.VideoPreprocessor(4, (8, 8))},
-    )
-    model({"video": np.zeros((1, 4, 8, 8, 3))})
-    report = kx.export.saved_model(model, tmp_path / "clips" / "1")
-    assert set(report["endpoints"]) == {"embed_video", "embed_video_bytes"}
-    assert report["max_abs_error"] < 1e-5

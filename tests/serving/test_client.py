@@ -269,7 +269,7 @@ def test_no_more_connections_than_requests_at_a_time(stand_in):
             )
             thread.start()
             thread.join()
-        assert client._server.connection._idle.qsize() == 1
+        assert client._server.transport._idle.qsize() == 1
 
 
 def test_server_that_starts_anew(loaded, saved, scheme, requests):

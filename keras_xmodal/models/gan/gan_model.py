@@ -652,7 +652,10 @@ class GANModel(AdversarialModel):
             List of `Endpoint`: `generate`, from the condition, if there is
             one, and a seed for each row, and `generate_from_z`.
         """
-        fields = {"modalities": tuple(self.input_specs())}
+        fields = {
+            "modalities": tuple(self.input_specs()),
+            "target": self.target,
+        }
         seed = tf.TensorSpec((None,), tf.int32, "seed")
         z = tf.TensorSpec((None, self.latent_dim), tf.float32, "z")
         return [
