@@ -131,6 +131,66 @@ def browser():
         )
 
 
+def heavy_models(cell):
+    """Towers and smaller ones in their place, with what they recall."""
+    results = read("heavy_models")
+    rows = [row for row in results["table"] if row["cell"] == cell]
+    split, directions = next(
+        (name, found)
+        for name, found in rows[0]["recall"].items()
+        if name in ("test_style", "unseen voice")
+    )
+    chance = next(iter(directions.values()))["chance_R@1"][0]
+    yield (
+        "tower",
+        "model",
+        "parameters",
+        "MB",
+        "ms, batch 1: p50 / p99",
+        "batch 32",
+        "MiB",
+        *(f"{name}, R@1 (chance {number(chance, 4)})" for name in directions),
+        *(f"{name}, R@5" for name in directions),
+    )
+    for row in rows:
+        key = f"{cell}, {row['tower']}, {row['model']}"
+        cost = results["latency"].get(key)
+        yield (
+            row["tower"],
+            row["model"],
+            f"{row['parameters']:,}",
+            f"{row['bytes'] / 1e6:,.2f}" if "bytes" in row else "",
+            *(
+                f"{number(times['p50'], 2)} / {number(times['p99'], 2)}"
+                for times in (cost["milliseconds"].values() if cost else ())
+            ),
+            *([] if cost else ["", ""]),
+            f"{cost['resident_mib']:,.1f}" if cost else "",
+            *(
+                spread(*row["recall"][split][name][key], 3)
+                for key in ("R@1", "R@5")
+                for name in directions
+            ),
+        )
+
+
+def heavy_questions():
+    """R@1 of each of the demo's questions, mean of both directions."""
+    rows = [
+        row for row in read("heavy_models")["table"] if row["cell"] == "emoji"
+    ]
+    yield "tower", "model", *rows[0]["recall"]
+    for row in rows:
+        yield (
+            row["tower"],
+            row["model"],
+            *(
+                number(sum(r["R@1"][0] for r in each.values()) / len(each), 3)
+                for each in row["recall"].values()
+            ),
+        )
+
+
 def search_speed():
     """Text queries against an index inside a SavedModel."""
     yield (

@@ -628,8 +628,10 @@ def test_wrong_compile_arguments():
         model.compile("adam", "nce")
     with pytest.raises(ValueError, match="loss='categorical_general"):
         model.compile("adam", "categorical_generalized_cross_entropy")
-    with pytest.raises(TypeError, match="of type `ContrastiveLoss`"):
-        model.compile("adam", keras.losses.SparseCategoricalCrossentropy())
+    of_classes = keras.losses.SparseCategoricalCrossentropy
+    for wrong in (of_classes, of_classes(), keras.losses.ctc, object(), 3):
+        with pytest.raises(TypeError, match="of type `ContrastiveLoss`"):
+            model.compile("adam", wrong)
     with pytest.raises(ValueError, match="RetrievalEvaluation"):
         model.compile("adam", metrics=["accuracy"])
 

@@ -48,6 +48,11 @@ class EmbeddingModel(MultimodalModel):
     normalisation to unit length. Training pulls together what describes the
     same item, for every pair of modalities in `pairs`.
 
+    A loss of Keras, such as `"cosine_similarity"`, or
+    `kx.losses.SimilarityDistillation` makes it learn where embeddings should
+    lie instead: what `encode` of a larger model returns. Then
+    `kx.models.replace_towers` puts the small tower in the large one's place.
+
     With two integers it is the affine map `x W + b` of one vector, a plain
     Keras model from a tensor to a tensor.
 
@@ -590,7 +595,7 @@ def _is_of_vectors(loss):
             loss = keras.losses.get(loss)
         except ValueError:
             return False
-    if isinstance(loss, losses.ContrastiveLoss):
+    if isinstance(loss, (losses.ContrastiveLoss, type)):
         return False
     kind = type(loss) if isinstance(loss, keras.losses.Loss) else loss
     return kind not in _OF_CLASSES and (kind is not loss or callable(loss))
