@@ -132,63 +132,59 @@ def browser():
 
 
 def heavy_models(cell):
-    """Towers and smaller ones in their place, with what they recall."""
+    """A tower and smaller ones in its place, and what they recall."""
     results = read("heavy_models")
     rows = [row for row in results["table"] if row["cell"] == cell]
-    split, directions = next(
-        (name, found)
-        for name, found in rows[0]["recall"].items()
-        if name in ("test_style", "unseen voice")
-    )
-    chance = next(iter(directions.values()))["chance_R@1"][0]
+    recalls = [
+        row["recall"].get("test_style") or row["recall"]["unseen voice"]
+        for row in rows
+    ]
     yield (
-        "tower",
         "model",
         "parameters",
         "MB",
-        "ms, batch 1: p50 / p99",
+        "batch 1, p50 / p99",
         "batch 32",
         "MiB",
-        *(f"{name}, R@1 (chance {number(chance, 4)})" for name in directions),
-        *(f"{name}, R@5" for name in directions),
+        *(
+            f"{direction}, R@1 (chance {number(found['chance_R@1'][0], 4)})"
+            for direction, found in recalls[0].items()
+        ),
+        *(f"{direction}, R@5" for direction in recalls[0]),
     )
-    for row in rows:
-        key = f"{cell}, {row['tower']}, {row['model']}"
-        cost = results["latency"].get(key)
+    for row, recall in zip(rows, recalls, strict=True):
+        cost = results["latency"][f"{cell}, {row['tower']}, {row['model']}"]
         yield (
-            row["tower"],
             row["model"],
             f"{row['parameters']:,}",
-            f"{row['bytes'] / 1e6:,.2f}" if "bytes" in row else "",
+            f"{row['bytes'] / 1e6:,.2f}",
             *(
-                f"{number(times['p50'], 2)} / {number(times['p99'], 2)}"
-                for times in (cost["milliseconds"].values() if cost else ())
+                f"{number(times['p50'], 3)} / {number(times['p99'], 3)} ms"
+                for times in cost["milliseconds"].values()
             ),
-            *([] if cost else ["", ""]),
-            f"{cost['resident_mib']:,.1f}" if cost else "",
+            number(cost["resident_mib"], 1),
             *(
-                spread(*row["recall"][split][name][key], 3)
+                spread(*found[key], 3)
                 for key in ("R@1", "R@5")
-                for name in directions
+                for found in recall.values()
             ),
         )
 
 
 def heavy_questions():
     """R@1 of each of the demo's questions, mean of both directions."""
-    rows = [
-        row for row in read("heavy_models")["table"] if row["cell"] == "emoji"
-    ]
+
+    def means(row, key):
+        for found in row["recall"].values():
+            values = [each[key][0] for each in found.values()]
+            yield number(sum(values) / len(values), 3)
+
+    rows = read("heavy_models")["table"]
+    rows = [row for row in rows if row["cell"] != "speech"]
     yield "tower", "model", *rows[0]["recall"]
     for row in rows:
-        yield (
-            row["tower"],
-            row["model"],
-            *(
-                number(sum(r["R@1"][0] for r in each.values()) / len(each), 3)
-                for each in row["recall"].values()
-            ),
-        )
+        yield row["tower"], row["model"], *means(row, "R@1")
+    yield "", "chance", *means(rows[0], "chance_R@1")
 
 
 def search_speed():

@@ -39,9 +39,10 @@ def summarise(arguments):
     for cell in arguments.cells:
         for seed in arguments.seeds:
             path = arguments.work / f"{cell}_{seed}.json"
-            for row in json.loads(path.read_text("utf-8"))["rows"]:
-                key = cell, row["tower"], row["model"]
-                found.setdefault(key, []).append(row)
+            if path.exists():  # Each is, unless they are to be trained later.
+                for row in json.loads(path.read_text("utf-8"))["rows"]:
+                    key = cell, row["tower"], row["model"]
+                    found.setdefault(key, []).append(row)
     table = []
     for (cell, tower, model), rows in found.items():
         facts = {
@@ -62,8 +63,8 @@ def summarise(arguments):
             for split, directions in rows[0]["recall"].items()
         }
         table.append(
-            {"cell": cell, "tower": tower, "model": model, **facts}
-            | {"recall": recall}
+            {"cell": cell, "tower": tower, "model": model}
+            | {"seeds": len(rows), **facts, "recall": recall}
         )
     return table
 

@@ -454,12 +454,14 @@ class EmbeddingModel(MultimodalModel):
         return [self._mean_loss, *self._pair_trackers.values()]
 
     def _target_loss(self, y, y_pred, sample_weight):
-        count = ops.cast(ops.shape(next(iter(y.values())))[0], "float32")
+        rows = ops.shape(next(iter(y.values())))[0]
         if isinstance(sample_weight, dict):
-            ones = ops.ones(ops.cast(count, "int32"))
-            sample_weight = {n: sample_weight.get(n, ones) for n in y}
+            one = ops.ones(rows)
+            sample_weight = {n: sample_weight.get(n, one) for n in y}
         loss = super().compute_loss(None, y, y_pred, sample_weight)
-        self._mean_loss.update_state(loss * num_replicas(), count)
+        self._mean_loss.update_state(
+            loss * num_replicas(), ops.cast(rows, "float32")
+        )
         return loss
 
     def _pair_loss(self, pair, ids, embeddings, sample_weight):
