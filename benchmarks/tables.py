@@ -131,6 +131,62 @@ def browser():
         )
 
 
+def heavy_models(cell):
+    """A tower and smaller ones in its place, and what they recall."""
+    results = read("heavy_models")
+    rows = [row for row in results["table"] if row["cell"] == cell]
+    recalls = [
+        row["recall"].get("test_style") or row["recall"]["unseen voice"]
+        for row in rows
+    ]
+    yield (
+        "model",
+        "parameters",
+        "MB",
+        "batch 1, p50 / p99",
+        "batch 32",
+        "MiB",
+        *(
+            f"{direction}, R@1 (chance {number(found['chance_R@1'][0], 4)})"
+            for direction, found in recalls[0].items()
+        ),
+        *(f"{direction}, R@5" for direction in recalls[0]),
+    )
+    for row, recall in zip(rows, recalls, strict=True):
+        cost = results["latency"][f"{cell}, {row['tower']}, {row['model']}"]
+        yield (
+            row["model"],
+            f"{row['parameters']:,}",
+            f"{row['bytes'] / 1e6:,.2f}",
+            *(
+                f"{number(times['p50'], 3)} / {number(times['p99'], 3)} ms"
+                for times in cost["milliseconds"].values()
+            ),
+            number(cost["resident_mib"], 1),
+            *(
+                spread(*found[key], 3)
+                for key in ("R@1", "R@5")
+                for found in recall.values()
+            ),
+        )
+
+
+def heavy_questions():
+    """R@1 of each of the demo's questions, mean of both directions."""
+
+    def means(row, key):
+        for found in row["recall"].values():
+            values = [each[key][0] for each in found.values()]
+            yield number(sum(values) / len(values), 3)
+
+    rows = read("heavy_models")["table"]
+    rows = [row for row in rows if row["cell"] != "speech"]
+    yield "tower", "model", *rows[0]["recall"]
+    for row in rows:
+        yield row["tower"], row["model"], *means(row, "R@1")
+    yield "", "chance", *means(rows[0], "chance_R@1")
+
+
 def search_speed():
     """Text queries against an index inside a SavedModel."""
     yield (

@@ -1,6 +1,7 @@
 """Models over dicts of modalities."""
 
 from keras_xmodal.models.embedding.embedding_model import EmbeddingModel
+from keras_xmodal.models.embedding.replace_towers import replace_towers
 from keras_xmodal.models.embedding.ridge_warm_start import ridge_warm_start
 from keras_xmodal.models.gan.cycle_gan_model import CycleGANModel
 from keras_xmodal.models.gan.gan_model import GANModel
@@ -13,5 +14,6 @@ __all__ = [
     "GANModel",
     "Preprocessed",
     "VAEModel",
+    "replace_towers",
     "ridge_warm_start",
 ]

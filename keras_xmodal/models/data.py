@@ -353,13 +353,13 @@ def assert_usable(x, y, sample_weight):
         tf.debugging.assert_non_negative(value, rule)
 
 
-def check_target(y, dim):
+def check_target(y, dim, argument="y"):
     """Check targets that are vectors; numbers where their size is 1."""
     shape = getattr(y, "shape", None)
     if getattr(shape, "rank", 0) is None:
         return
     also = [(None,)] if dim == 1 else []
-    checks.shape("y", np.shape(y), (None, dim), *also)
+    checks.shape(argument, np.shape(y), (None, dim), *also)
 
 
 def as_vectors(y):

@@ -624,8 +624,14 @@ def test_wrong_datasets_are_refused():
 
 def test_wrong_compile_arguments():
     model = make_model()
-    with pytest.raises(ValueError, match="loss='mse'"):
-        model.compile("adam", "mse")
+    with pytest.raises(ValueError, match="loss='nce'"):
+        model.compile("adam", "nce")
+    with pytest.raises(ValueError, match="loss='categorical_general"):
+        model.compile("adam", "categorical_generalized_cross_entropy")
+    of_classes = keras.losses.SparseCategoricalCrossentropy
+    for wrong in (of_classes, of_classes(), keras.losses.ctc, object(), 3):
+        with pytest.raises(TypeError, match="of type `ContrastiveLoss`"):
+            model.compile("adam", wrong)
     with pytest.raises(ValueError, match="RetrievalEvaluation"):
         model.compile("adam", metrics=["accuracy"])
 
@@ -690,3 +696,141 @@ def test_targets_of_a_vector_are_vectors(loss):
             evaluate(8, wrong)
     classes = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     evaluate(8, np.arange(8), classes)
+
+
+def vectors(count=32):
+    return {
+        "image": RNG.normal(size=(count, 6)).astype("float32"),
+        "text": RNG.normal(size=(count, 3)).astype("float32"),
+    }
+
+
+def make_targets(x, dim=4, seed=1):
+    """Embeddings of another model of the same kind."""
+    keras.utils.set_random_seed(seed)
+    return kx.EmbeddingModel({"image": 6, "text": 3}, dim).encode(x)
+
+
+def test_learns_the_embeddings_of_another_model():
+    x = vectors()
+    for modalities in (["text"], ["image", "text"]):
+        given = {name: x[name] for name in modalities}
+        y = {name: make_targets(x)[name] for name in modalities}
+        model = kx.EmbeddingModel(
+            {name: x[name].shape[1] for name in modalities}, 4
+        )
+        model.compile(keras.optimizers.Adam(0.05), "cosine_similarity")
+        model.fit(given, y, epochs=150, verbose=0)
+        for name, value in model.encode(given).items():
+            np.testing.assert_allclose(value, y[name], atol=0.02)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        "mse",
+        keras.losses.MeanSquaredError(),
+        lambda y, y_pred: keras.ops.mean((y - y_pred) ** 2, axis=-1),
+    ],
+)
+def test_loss_between_embeddings_and_targets(loss):
+    x = vectors()
+    y = make_targets(x)
+    model = kx.EmbeddingModel({"image": 6, "text": 3}, 4)
+    model.compile("sgd", loss, run_eagerly=True)
+    squares = {
+        name: np.mean((value - y[name]) ** 2, axis=1)
+        for name, value in model.encode(x).items()
+    }
+    expected = squares["image"].mean() + squares["text"].mean()
+    found = model.evaluate(x, y, verbose=0, batch_size=8)
+    assert found == pytest.approx(expected, rel=1e-5)
+    # A recording that is missing has no target; the other one counts.
+    there = np.arange(32) % 2
+    x["text"][there == 0] = np.nan
+    found = model.evaluate(
+        x, y, verbose=0, batch_size=8, sample_weight={"text": there}
+    )
+    expected = squares["image"].mean() + (squares["text"] * there).mean()
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
+def test_targets_in_a_dataset_and_of_raw_data(tmp_path):
+    """As in memory; and saved with the model."""
+    texts = np.array(["red apple", "green pear", "blue sky", "apple pie"])
+    preprocessor = kx.networks.TextPreprocessor(sequence_length=3)
+    preprocessor.adapt(texts)
+    model = kx.EmbeddingModel(
+        encoders={"text": kx.networks.TextEncoder(9, 4)},
+        embedding_dim=5,
+        preprocessors={"text": preprocessor},
+    )
+    model.compile("adam", "cosine_similarity")
+    x = {"text": texts}
+    y = {"text": RNG.normal(size=(4, 5)).astype("float32")}
+    dataset = tf.data.Dataset.from_tensor_slices((x, y)).batch(2)
+    model.fit(dataset, verbose=0)
+    loss = model.evaluate(x, y, verbose=0)
+    assert model.evaluate(dataset, verbose=0) == pytest.approx(loss, rel=1e-5)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert loaded.evaluate(x, y, verbose=0) == pytest.approx(loss, rel=1e-5)
+
+
+def test_temperature_has_no_gradient_from_targets_and_is_back_after():
+    x = vectors()
+    model = kx.EmbeddingModel({"image": 6, "text": 3}, 4)
+    (scale,) = model.logit_scales.values()
+    model.compile("sgd", "mse", run_eagerly=True)
+    before = [weight.numpy() for weight in scale.weights]
+    model.fit(x, make_targets(x), verbose=0)  # a warning would be an error
+    assert [weight.numpy() for weight in scale.weights] == before
+    assert not scale.trainable
+    model.compile("sgd", run_eagerly=True)
+    assert scale.trainable
+    model.fit(x, verbose=0)
+    assert [weight.numpy() for weight in scale.weights] != before
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "match"),
+    [
+        (lambda y: None, TypeError, "`y` must be a dict"),
+        (lambda y: np.arange(32), TypeError, "`y` must be a dict"),
+        (lambda y: {"text": y["text"]}, ValueError, "`y` .*all of them"),
+        (lambda y: {**y, "a": y["text"]}, ValueError, "'a'"),
+        (
+            lambda y: {**y, "text": y["text"][:, :3]},
+            ValueError,
+            r"`y\['text'\]` must have shape \(None, 4\).*\(32, 3\)",
+        ),
+        (lambda y: {**y, "text": y["text"][:9]}, ValueError, "9"),
+        (
+            lambda y: {**y, "text": y["text"] * np.nan},
+            ValueError,
+            r"`y\['text'\]` must be finite",
+        ),
+    ],
+)
+def test_wrong_targets_are_refused_before_training(change, error, match):
+    x = vectors()
+    model = kx.EmbeddingModel({"image": 6, "text": 3}, 4)
+    model.compile("adam", "mse")
+    y = change(make_targets(x))
+    with pytest.raises(error, match=match):
+        model.fit(x, y, verbose=0)
+    assert int(model.optimizer.iterations) == 0
+
+
+def test_wrong_datasets_of_targets_are_refused():
+    x = vectors()
+    model = kx.EmbeddingModel({"image": 6, "text": 3}, 4)
+    model.compile("adam", "mse")
+    with pytest.raises(ValueError, match=r"\(None, 4\).*\(None, 5\)"):
+        model.fit(
+            tf.data.Dataset.from_tensor_slices((x, make_targets(x, 5))).batch(8)
+        )
+    with pytest.raises(TypeError, match="`y` must be a dict"):
+        model.fit(tf.data.Dataset.from_tensor_slices(x).batch(8))
+    with pytest.raises(ValueError, match="`sample_weight` weighs"):
+        model.fit(x, sample_weight=np.ones(32))

@@ -357,7 +357,8 @@ def uses():
 LOSSES = {
     name: getattr(kx.losses, name)
     for name in kx.losses.__all__
-    if name != "ContrastiveLoss"
+    if issubclass(getattr(kx.losses, name), kx.losses.ContrastiveLoss)
+    and name != "ContrastiveLoss"
 }
 
 LAYER_CALLS = {
@@ -513,6 +514,14 @@ CALLS = {
     "models.CycleGANModel": {
         "generators": {"image": dense(6), "text": dense(5)},
         "discriminators": {"image": dense(1), "text": dense(1)},
+    },
+    "models.replace_towers": {
+        "model": embedding_model(),
+        "towers": embedding_model(),
+    },
+    "losses.SimilarityDistillation": {
+        "candidates": A[:, :4],
+        "temperature": 0.1,
     },
     "models.ridge_warm_start": {
         "model": embedding_model(),

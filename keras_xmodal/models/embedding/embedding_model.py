@@ -48,6 +48,11 @@ class EmbeddingModel(MultimodalModel):
     normalisation to unit length. Training pulls together what describes the
     same item, for every pair of modalities in `pairs`.
 
+    A loss of Keras, such as `"cosine_similarity"`, or
+    `kx.losses.SimilarityDistillation` makes it learn where embeddings should
+    lie instead: what `encode` of a larger model returns. Then
+    `kx.models.replace_towers` puts the small tower in the large one's place.
+
     With two integers it is the affine map `x W + b` of one vector, a plain
     Keras model from a tensor to a tensor.
 
@@ -240,14 +245,18 @@ class EmbeddingModel(MultimodalModel):
         Args:
             optimizer: Keras optimizer or its name.
             loss: A `kx.losses.ContrastiveLoss` or its snake-case name.
-                Defaults to `InfoNCE()`. With an integer `input_dim`, any
+                Defaults to `InfoNCE()`. Or any loss of Keras between vectors,
+                such as `"cosine_similarity"`: then `y` is no ids, but where
+                the embeddings of each modality should lie, such as those of
+                another model (distillation). With an integer `input_dim`, any
                 Keras loss.
             **kwargs: Further arguments of `keras.Model.compile`.
 
         Raises:
-            TypeError: If the loss does not compare two modalities.
-            ValueError: If `metrics` are given, which within a batch would
-                depend on the batch size, or `loss_weights`.
+            TypeError: If the loss is neither contrastive nor one of Keras.
+            ValueError: If its name is unknown, `metrics` are given, which
+                within a batch would depend on the batch size, or
+                `loss_weights`.
         """
         if not self.modalities:
             super().compile(optimizer=optimizer, loss=loss, **kwargs)
@@ -262,14 +271,12 @@ class EmbeddingModel(MultimodalModel):
             "The loss is the mean over `pairs`",
             loss_weights=kwargs.get("loss_weights"),
         )
-        loss = saving.resolve(
-            "loss",
-            "info_nce" if loss is None else loss,
-            losses.ContrastiveLoss,
-        )
-        before = getattr(self.loss, "initial_temperature", 1.0)
+        loss = "info_nce" if loss is None else loss
+        if not _is_of_vectors(loss):
+            loss = saving.resolve("loss", loss, losses.ContrastiveLoss)
+        before = 1.0 if self.loss is None else _initial_temperature(self.loss)
         for scale in self.logit_scales.values():
-            if loss.initial_temperature is None:
+            if _initial_temperature(loss) is None:
                 scale.trainable = False
                 continue
             if before is None:  # Not used before; else as the user left it.
@@ -296,6 +303,9 @@ class EmbeddingModel(MultimodalModel):
                 augmentation; `Preprocessed` is taken as it is.
             y: Integer ids of shape `(examples,)`. Examples with equal ids are
                 positives of each other. None: each example is its own item.
+                With a loss of Keras, a dict `{modality: array}` of shape
+                `(examples, embedding_dim)`, of the same modalities as `x`:
+                what `encode` of another model returns.
             batch_size: Positive integer, for arrays. Defaults to 32.
             epochs: Positive integer.
             *args: Further arguments of `keras.Model.fit`, in its order.
@@ -310,26 +320,43 @@ class EmbeddingModel(MultimodalModel):
             Keras `History`.
 
         Raises:
-            TypeError: If ids are not integers.
+            TypeError: If ids are not integers, or targets no dict.
             ValueError: If the data is empty, not finite, of unequal sizes or
-                of unknown modalities.
+                of unknown modalities, or targets do not fit.
         """
         return super().fit(x, y, batch_size, epochs, *args, **kwargs)
 
     def _check_structure(self, x, y=None, sample_weight=None, inputs=False):
         super()._check_structure(x, y, sample_weight, inputs)
-        if self._compares_vectors and y is not None:
+        if not self._compares_vectors or y is None:
+            return
+        if self.modalities:
+            checks.modalities("y", y, x, complete=True)
+            for name, value in y.items():
+                check_target(value, self._size(name), f"y[{name!r}]")
+        else:
             check_target(y, self.embedding_dim)
+
+    def _size(self, name):
+        """Size of the embeddings of a modality, or None."""
+        if self.embedding_dim is not None:
+            return self.embedding_dim
+        shape = getattr(self.encoders[name], "output_shape", (None, None))
+        return shape[-1]
 
     def _arrange(self, x, y, sample_weight, inputs):
         x, y, sample_weight = super()._arrange(x, y, sample_weight, inputs)
-        return x, as_vectors(y) if self._compares_vectors else y, sample_weight
+        if self._compares_vectors:
+            y = keras.tree.map_structure(as_vectors, y)
+        return x, y, sample_weight
 
     @property
     def _compares_vectors(self):
         """Whether targets are vectors, and neither ids nor classes."""
-        if self.modalities or not self.compiled:
+        if not self.compiled:
             return False
+        if self.modalities:
+            return not isinstance(self.loss, losses.ContrastiveLoss)
         (loss,) = keras.tree.flatten(self.loss)[:1] or (None,)
         loss = keras.losses.get(loss) if isinstance(loss, str) else loss
         kind = loss if loss in vars(keras.losses).values() else type(loss)
@@ -340,7 +367,9 @@ class EmbeddingModel(MultimodalModel):
 
     def _check_specs(self, x, y=None, sample_weight=None):
         super()._check_specs(x)
-        if self.modalities and y is not None:
+        if self.modalities and self._compares_vectors:
+            checks.modalities("y", y, x, complete=True)
+        elif self.modalities and y is not None:
             checks.integer_ids("y", y)
 
     def predict_step(self, data):
@@ -353,7 +382,7 @@ class EmbeddingModel(MultimodalModel):
         return embeddings
 
     def _default_targets(self, x):
-        if self.modalities:
+        if self.modalities and not self._compares_vectors:
             return super()._default_targets(x)
         raise ValueError(
             "`y` must hold the targets that `sample_weight` weighs. "
@@ -365,9 +394,12 @@ class EmbeddingModel(MultimodalModel):
     ):
         """Mean of the loss over the pairs of modalities that are there.
 
+        A loss of Keras is between embeddings and targets, and is summed over
+        modalities.
+
         Args:
             x: Not used: the embeddings are in `y_pred`.
-            y: None or integer ids of shape `(batch,)`.
+            y: None or integer ids of shape `(batch,)`, or a dict of targets.
             y_pred: Dict `{modality: embedding}` as `call` returns it.
             sample_weight: None, a tensor of shape `(batch,)` or a dict of
                 them by modality.
@@ -381,6 +413,8 @@ class EmbeddingModel(MultimodalModel):
         """
         if not self.modalities:
             return super().compute_loss(x, y, y_pred, sample_weight, training)
+        if self._compares_vectors:
+            return self._target_loss(y, y_pred, sample_weight)
         pairs = [p for p in self.pairs if p[0] in y_pred and p[1] in y_pred]
         if not pairs:
             raise ValueError(
@@ -418,6 +452,17 @@ class EmbeddingModel(MultimodalModel):
         if not self.modalities:
             return super().metrics
         return [self._mean_loss, *self._pair_trackers.values()]
+
+    def _target_loss(self, y, y_pred, sample_weight):
+        rows = ops.shape(next(iter(y.values())))[0]
+        if isinstance(sample_weight, dict):
+            one = ops.ones(rows)
+            sample_weight = {n: sample_weight.get(n, one) for n in y}
+        loss = super().compute_loss(None, y, y_pred, sample_weight)
+        self._mean_loss.update_state(
+            loss * num_replicas(), ops.cast(rows, "float32")
+        )
+        return loss
 
     def _pair_loss(self, pair, ids, embeddings, sample_weight):
         """Loss of a pair, and how much it weighs among batches."""
@@ -543,6 +588,24 @@ class EmbeddingModel(MultimodalModel):
                 f"`{argument}` must hold one modality. Received: {list(value)}"
             )
         return next(iter(self.encode(value).values()))
+
+
+def _is_of_vectors(loss):
+    """Whether a loss is one of Keras between vectors, or a user's function."""
+    if isinstance(loss, str):
+        try:
+            loss = keras.losses.get(loss)
+        except ValueError:
+            return False
+    if isinstance(loss, (losses.ContrastiveLoss, type)):
+        return False
+    kind = type(loss) if isinstance(loss, keras.losses.Loss) else loss
+    return kind not in _OF_CLASSES and (kind is not loss or callable(loss))
+
+
+def _initial_temperature(loss):
+    """Where the temperature starts, None where the loss takes none."""
+    return getattr(loss, "initial_temperature", None)
 
 
 def _embed(model, x):

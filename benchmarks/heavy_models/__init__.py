@@ -1,0 +1,1 @@
+"""What a smaller tower costs and keeps."""
