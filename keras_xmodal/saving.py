@@ -173,7 +173,7 @@ def _walk(layer, path=""):
         yield from _walk(part, f"{path}/{i}")
 
 
-def resolve(argument, identifier, base):
+def resolve(argument, identifier, base, also=""):
     """Resolve an object from its name, as Keras does.
 
     The name of a public class is that of its file, and stands for the class
@@ -183,6 +183,7 @@ def resolve(argument, identifier, base):
         argument: Name of the argument, for messages.
         identifier: An instance of `base`, or the name of a class beside it.
         base: Class, in a file of the subpackage that holds the others.
+        also: What else the caller takes, for messages, such as `", or None"`.
 
     Returns:
         The object.
@@ -197,7 +198,7 @@ def resolve(argument, identifier, base):
     such_as = f", such as {' and '.join(others)}" if others else ""
     rule = (
         f"`{argument}` must be one of {sorted(names)} or of type "
-        f"`{base.__name__}`{such_as}. Received: {argument}={identifier!r}"
+        f"`{base.__name__}`{such_as}{also}. Received: {argument}={identifier!r}"
     )
     if not isinstance(identifier, str):
         raise TypeError(f"{rule} of type {type(identifier).__name__}")

@@ -273,7 +273,8 @@ class EmbeddingModel(MultimodalModel):
         )
         loss = "info_nce" if loss is None else loss
         if not _is_of_vectors(loss):
-            loss = saving.resolve("loss", loss, losses.ContrastiveLoss)
+            also = ", or a loss of Keras between vectors"
+            loss = saving.resolve("loss", loss, losses.ContrastiveLoss, also)
         before = 1.0 if self.loss is None else _initial_temperature(self.loss)
         for scale in self.logit_scales.values():
             if _initial_temperature(loss) is None:
