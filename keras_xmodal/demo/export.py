@@ -8,9 +8,9 @@ import numpy as np
 
 from keras_xmodal import checks, datasets, export, files
 from keras_xmodal.demo.run import THUMBNAILS
+from keras_xmodal.export.export_report import find_exports
 from keras_xmodal.export.litert import QUANTIZATIONS
 from keras_xmodal.export.towers import find_towers
-from keras_xmodal.export.verify import find_exports
 from keras_xmodal.retrieval import ExactIndex
 from keras_xmodal.retrieval.storage import INDEX, MODEL
 

@@ -49,18 +49,15 @@ class ExportReport(dict):
             ValueError: If there is none, or it cannot be read.
         """
         folder = checks.path("path", path)
-        for file in (folder / REPORT, folder / _EXTRA / REPORT):
-            try:
-                content = json.loads(file.read_text("utf-8"))
-                # Those of before say less.
-                if content["endpoints"] and content["keras_xmodal"]:
-                    return cls(content)
-            except (OSError, ValueError, KeyError, TypeError):
-                continue
+        content = _read(folder)
+        if content is not None:
+            return cls(content)
+        below = [str(place.relative_to(folder)) for place in _below(folder)]
         raise ValueError(
             "`path` must be what a function of `kx.export` has written, with "
             f"its report. Received: path={str(folder)!r}, where no "
             f"{REPORT} can be read"
+            + (f"; there are exports in {below} of it" if below else "")
         )
 
     def model_card(self) -> str:
@@ -73,6 +70,40 @@ class ExportReport(dict):
             Markdown, with metadata in YAML at its beginning.
         """
         return model_card.model_card(self)
+
+
+def find_exports(path):
+    """Exports in a folder: itself, or else all that lie below it."""
+    folder = checks.path("path", path)
+    if not folder.is_dir():
+        raise FileNotFoundError(
+            f"`path` must be a folder. Received: path={str(folder)!r}"
+        )
+    if _read(folder) is not None:
+        return [folder]
+    return _below(folder) or [folder]
+
+
+def _read(folder):
+    """Content of the report of an export, or None."""
+    for file in (folder / REPORT, folder / _EXTRA / REPORT):
+        try:
+            content = json.loads(file.read_text("utf-8"))
+            # Those of before say less.
+            if content["endpoints"] and content["keras_xmodal"]:
+                return content
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return None
+
+
+def _below(folder):
+    """Exports below a folder, sorted."""
+    places = {
+        file.parents[1] if file.parent.name == _EXTRA else file.parent
+        for file in folder.rglob(REPORT)
+    }
+    return sorted(place for place in places if _read(place) is not None)
 
 
 def write_report(content, folder, extra=False):

@@ -110,25 +110,6 @@ def verify(
     return ExportReport({**known, **compared, "endpoints": endpoints})
 
 
-def find_exports(path):
-    """All exports in a folder: itself, or those that lie below it."""
-    folder = checks.path("path", path)
-    if not folder.is_dir():
-        raise FileNotFoundError(
-            f"`path` must be a folder. Received: path={str(folder)!r}"
-        )
-    found = []
-    for place in (folder, *sorted(p for p in folder.rglob("*") if p.is_dir())):
-        if any(place.is_relative_to(other) for other in found):
-            continue
-        try:
-            ExportReport.load(place)
-        except ValueError:
-            continue
-        found.append(place)
-    return found or [folder]
-
-
 def _runners(folder, written):
     """A function for each signature, of files that can be read."""
     open_it = {

@@ -8,7 +8,8 @@ import pytest
 
 import keras_xmodal as kx
 from keras_xmodal import export
-from keras_xmodal.export.verify import _run, find_exports
+from keras_xmodal.export.export_report import find_exports
+from keras_xmodal.export.verify import _run
 from tests.export import conftest
 
 
@@ -185,6 +186,9 @@ def test_all_exports_of_a_folder(saved, lite, tmp_path):
     expected = [tmp_path / "a", tmp_path / "b" / "server" / "1"]
     assert find_exports(tmp_path) == expected
     assert find_exports(lite[0]) == [lite[0]]
+    places = r"\['a', 'b/server/1'\] of it"
+    with pytest.raises(ValueError, match=f"there are exports in {places}"):
+        export.verify(tmp_path)
     with pytest.raises(FileNotFoundError, match="must be a folder"):
         find_exports(tmp_path / "c")
 
