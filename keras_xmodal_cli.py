@@ -34,8 +34,8 @@ def main(argv: list[str] | None = None) -> int:
             process.
 
     Returns:
-        0 for success, 1 for an error that is told in one line. Wrong usage
-        exits with 2, as `argparse` does.
+        0 for success, 1 for an error that is told in one line, or for an
+        export that is not right. Wrong usage exits with 2, as `argparse` does.
 
     Example:
         ```python
@@ -60,7 +60,7 @@ def main(argv: list[str] | None = None) -> int:
         print(json.dumps(result, indent=2, ensure_ascii=False))
     else:
         print(text)
-    return 0
+    return int(bool(result.get("errors")))
 
 
 @contextlib.contextmanager
@@ -326,10 +326,11 @@ def _modality(text):
 
 
 def _positive_int(text):
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, not {value}")
-    return value
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(
+            f"must be a positive integer, not {text!r}"
+        )
+    return int(text)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ FORMATS = ("saved_model", "serving", "litert", "onnx", "web")
 _SERVED = ("saved_model", "serving")
 _QUANTIZED = ("litert", "web")
 _NUM_REPRESENTATIVE = 512
+_NO_DATA = "`--modality` is for the columns of `--data`. Received: no --data"
 
 
 def run(
@@ -73,9 +74,9 @@ def run(
             "which the ranges of activations are measured. Received: none"
         )
     if modalities and data is None:
-        raise ValueError(
-            "`--modality` is for the columns of `--data`. Received: no --data"
-        )
+        raise ValueError(_NO_DATA)
+    if not output.strip():
+        raise ValueError(f"`--output` must name a folder. Received: {output!r}")
     places = {form: pathlib.Path(output) / form for form in formats}
     for form, place in places.items():
         if form != "serving":  # A new version joins what is there.
@@ -133,13 +134,14 @@ def verify(
         modalities: Columns of the CSV file by modality.
 
     Returns:
-        Dict of `path`, `compared` as from `run`, and in `exports` a report by
-        the path of each export.
+        Dict of `path`, `compared` as from `run`, in `exports` a report by the
+        path of each export, and in `errors` what is wrong with the others.
 
     Raises:
-        ValueError, TypeError, OSError, RuntimeError: As `kx.export.verify`
-            does.
+        ValueError, TypeError, OSError: If an argument is wrong.
     """
+    if modalities and data is None:
+        raise ValueError(_NO_DATA)
     places = find_exports(path)
     model = index = examples = None
     if run_folder is not None:
@@ -149,16 +151,22 @@ def verify(
         raise ValueError(
             "`--data` is for a comparison with Keras. Received: no --model"
         )
-    reports = {}
+    reports, errors = {}, {}
     for place in places:
         try:
+            written = export.ExportReport.load(place)
+            search = index if "search" in written else None
             reports[str(place)] = export.verify(
-                place, model, examples, search=index
+                place, model, examples, search=search
             )
         except (ValueError, RuntimeError) as error:
-            raise type(error)(f"{place}: {error}") from error
-    compared = "between batches" if model is None else "against Keras"
-    return {"path": str(path), "compared": compared, "exports": reports}
+            errors[str(place)] = str(error)
+    return {
+        "path": str(path),
+        "compared": "between batches" if model is None else "against Keras",
+        "exports": reports,
+        "errors": errors,
+    }
 
 
 def _load(path):
@@ -257,6 +265,8 @@ def format_exports(result: dict) -> str:
             line += f", R@1 {report['R@1_before']:.3f} before, "
             line += f"{report['R@1']:.3f} after"
         lines.append(line)
+    for name, error in result.get("errors", {}).items():
+        lines.append(f"{name}: error: {error}")
     if "output" in result:
         lines.append(f"Written to {result['output']}/")
     return "\n".join(lines)

@@ -1,5 +1,6 @@
 """What an export says of itself."""
 
+import hashlib
 import json
 import os
 import pathlib
@@ -9,6 +10,9 @@ from keras_xmodal import checks
 from keras_xmodal.export import model_card
 
 REPORT, CARD = "report.json", "README.md"
+_FORMATS = ("saved_model", "litert", "onnx", "web")
+_MODELS = (".pb", ".tflite", ".onnx")
+_CHANGEABLE = (".css", ".html")
 _EXTRA = "assets.extra"  # of a SavedModel, which servers ignore
 
 
@@ -90,20 +94,54 @@ def _read(folder):
         try:
             content = json.loads(file.read_text("utf-8"))
             # Those of before say less.
-            if content["endpoints"] and content["keras_xmodal"]:
+            said = [fact["inputs"] for fact in content["endpoints"].values()]
+            if said and content["sha256"] and content["format"] in _FORMATS:
                 return content
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             continue
     return None
 
 
 def _below(folder):
-    """Exports below a folder, sorted."""
-    places = {
-        file.parents[1] if file.parent.name == _EXTRA else file.parent
-        for file in folder.rglob(REPORT)
-    }
-    return sorted(place for place in places if _read(place) is not None)
+    """Exports below a folder, sorted, with those whose report is lost."""
+    found = []
+    for file in sorted(folder.rglob("*"), key=lambda file: len(file.parts)):
+        if file.name != REPORT and file.suffix not in _MODELS:
+            continue
+        place = file.parent
+        if place.name == _EXTRA:
+            place = place.parent
+        if not any(place.is_relative_to(other) for other in found):
+            found.append(place)
+    return sorted(found)
+
+
+def check_files(folder, report):
+    """Check that an export has all its files, as they were written.
+
+    The page of a browser may look otherwise than it did.
+    """
+    missing, other = [], []
+    for name, digest in report["sha256"].items():
+        file = folder / name
+        if not file.is_file():
+            missing.append(name)
+        elif file.suffix not in _CHANGEABLE and _digest(file) != digest:
+            other.append(name)
+    if missing or other:
+        raise ValueError(
+            "`path` must hold all files of an export, as they were written. "
+            f"Received: path={str(folder)!r}, without {missing}, with others "
+            f"in place of {other}"
+        )
+
+
+def _digest(file):
+    digest = hashlib.sha256()
+    with open(file, "rb") as content:
+        while part := content.read(2**20):
+            digest.update(part)
+    return digest.hexdigest()
 
 
 def write_report(content, folder, extra=False):
@@ -112,6 +150,12 @@ def write_report(content, folder, extra=False):
     With `extra`, they go where servers of a SavedModel do not look.
     """
     folder = pathlib.Path(folder)
+    digests = {
+        file.relative_to(folder).as_posix(): _digest(file)
+        for file in sorted(folder.rglob("*"))
+        if file.is_file() and file.name not in (REPORT, CARD)
+    }
+    content = {**content, "sha256": digests}
     if extra:
         folder = folder / _EXTRA
         folder.mkdir(exist_ok=True)

@@ -22,7 +22,11 @@ from keras_xmodal.export.preparation import (
     find_inputs,
 )
 from keras_xmodal.export.quantization import load_quantizer, quantize
-from keras_xmodal.export.search_folder import check_search, write_search
+from keras_xmodal.export.search_folder import (
+    check_search,
+    describe_index,
+    write_search,
+)
 from keras_xmodal.export.signatures import find_signatures
 
 _TOLERANCES = {None: 1e-5, "float16": 2e-2, "dynamic": 1e-1, "int8": 1e-1}
@@ -117,8 +121,8 @@ def litert(
         configuration, with the names of these files for words) and
         `tokenizers` (of texts: arguments of `TextPreprocessor`s whose ids
         stand side by side, each with its `vocabulary`), and of the modality
-        that it generates `output_vocabularies`. `bytes` counts all files but
-        the report and the index.
+        that it generates `output_vocabularies`. `bytes` counts the
+        models and vocabularies.
 
     Raises:
         TypeError: If an argument has the wrong type.
@@ -202,10 +206,13 @@ def litert(
             "bytes": report.total_bytes(folder),
             **comparison,
         }
-        result = write_report(result, folder)
+        if search is not None:
+            result["search"] = describe_index(search)
+        written = write_report(result, folder)
         if search is not None:
             write_search(model, search, folder)
-        return result
+            written = write_report(result, folder)
+        return written
 
 
 def _check_not_quantized(model):

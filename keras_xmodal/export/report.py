@@ -128,6 +128,7 @@ def full_float32():
 def _compare(model, signature, run, examples, batch_size, tolerance, first):
     """Facts of an endpoint, and its embeddings by Keras and by itself."""
     errors, sizes, pairs, num_examples = {}, {}, [], 0
+    rows = []  # the first example, in batches of several sizes
     for fed, inputs in batches(model, signature, examples, batch_size, first):
         if not num_examples:
             # Or else random numbers keep step with Keras.
@@ -135,6 +136,8 @@ def _compare(model, signature, run, examples, batch_size, tolerance, first):
         expected = signature.reference(model, inputs)
         received = run(fed)
         _check_outputs(signature, expected, received)
+        if len(rows) <= len(first):
+            rows.append({key: value[0] for key, value in received.items()})
         num_examples += len(next(iter(expected.values())))
         if "embedding" in expected:
             pairs.append((expected["embedding"], received["embedding"]))
@@ -156,6 +159,7 @@ def _compare(model, signature, run, examples, batch_size, tolerance, first):
                 "beyond the ranges of `representative`; or pass a larger "
                 "`tolerance`."
             )
+    _check_rows(signature, rows, tolerance)
     facts = {"max_abs_error": max(errors.values())}
     if pairs:
         values = np.concatenate([cosines(*pair) for pair in pairs])
@@ -166,6 +170,25 @@ def _compare(model, signature, run, examples, batch_size, tolerance, first):
         run, lambda size: next(batches(model, signature, first=(size,)))[0]
     )
     return facts, pairs
+
+
+def _check_rows(signature, rows, tolerance):
+    """Check that a row is the same, whatever else is in its batch."""
+    for key, value in rows[0].items():
+        if key in signature.labels or not np.issubdtype(
+            value.dtype, np.floating
+        ):
+            continue
+        allowed = tolerance * max(1.0, float(np.abs(value).max()))
+        error = max(float(np.abs(row[key] - value).max()) for row in rows)
+        if not error <= allowed:
+            raise RuntimeError(
+                f"The exported endpoint {signature.name!r} must give a row the "
+                f"same, to within {allowed}, whatever else is in its batch: a "
+                f"server batches requests. Received: {key!r}, which differs by "
+                f"{error}. Look for an operation over the batch, or for "
+                "padding that is not masked; or pass a larger `tolerance`."
+            )
 
 
 def _check_outputs(signature, expected, received):

@@ -15,6 +15,7 @@ from keras_xmodal.export.preparation import (
     choose_tolerance,
     find_inputs,
 )
+from keras_xmodal.export.search_folder import describe_index
 from keras_xmodal.export.signatures import find_signatures
 
 
@@ -134,9 +135,10 @@ def saved_model(
         Dict with the keys `format`, `bytes` (of all files), `max_abs_error`
         (the worst endpoint's) and `endpoints`: by name, `max_abs_error`,
         `num_examples`, the `inputs` and, the first of them, the `input`. Of
-        embeddings, also `mean_cosine` and `min_cosine` in both places. With
-        `search`, also `search`, the number of `rows` by modality and `k`. With
-        an evaluation set of modalities that the model compares, `R@1_before`
+        embeddings, also `mean_cosine` and `min_cosine` in both places. `sha256`
+        has the digest of each file. With `search`, also `search`: the number
+        of `rows` by modality, the `sha256` of the index and `k`. With an
+        evaluation set of modalities that the model compares, `R@1_before`
         and `R@1` after the export, means over the directions, and `retrieval`:
         `{"image_to_text": {"before": {...}, "after": {...}}, ...}` as from
         `kx.metrics.retrieval_report`, equal examples of one id counted once.
@@ -185,7 +187,7 @@ def saved_model(
     further, served = (), {}
     if search is not None:
         further = _check_index(search).endpoints(model, k)
-        served = {"search": {"rows": search.sizes, "k": int(k)}}
+        served = {"search": {**describe_index(search), "k": int(k)}}
     towers = find_inputs(model, examples, input_signature)
     signatures = find_signatures(model, towers, further=further, texts=True)
     default = next((s for s in signatures[:2] if s.raw), signatures[0])

@@ -1,7 +1,9 @@
 """An index beside exported files, and the script that searches it."""
 
 import copy
+import hashlib
 import pathlib
+import tempfile
 
 import numpy as np
 
@@ -23,6 +25,22 @@ def check_index(search):
         )
     if not search.modalities:
         raise ValueError("The index must hold rows. Received: an empty index")
+
+
+def describe_index(search):
+    """Its rows by modality, and the digest of all that it holds."""
+    bare = copy.copy(search)
+    bare.model = None
+    digest = hashlib.sha256()
+    with tempfile.TemporaryDirectory() as folder:
+        bare.save(pathlib.Path(folder) / INDEX)
+        file = pathlib.Path(folder) / INDEX / f"{INDEX}.npz"
+        with np.load(file, allow_pickle=False) as arrays:
+            for name in sorted(arrays):
+                array = arrays[name]
+                digest.update(f"{name} {array.dtype} {array.shape}".encode())
+                digest.update(array.tobytes())
+    return {"rows": dict(search.sizes), "sha256": digest.hexdigest()}
 
 
 def check_search(model, signature, inputs, search):

@@ -10,10 +10,11 @@ import tensorflow as tf
 from keras_xmodal import checks
 from keras_xmodal.export import archive, report, samples
 from keras_xmodal.export.batches import BATCH_SIZES
-from keras_xmodal.export.export_report import ExportReport
+from keras_xmodal.export.export_report import ExportReport, check_files
 from keras_xmodal.export.litert_runners import interpret, row_by_row
 from keras_xmodal.export.onnx import open_onnx
 from keras_xmodal.export.preparation import find_inputs
+from keras_xmodal.export.search_folder import check_index, describe_index
 from keras_xmodal.export.signatures import find_signatures
 
 _OPEN_SIZES = (samples.OPEN_SIZE, 8, 4, 2, 1)
@@ -35,10 +36,11 @@ def verify(
     again, for files that were copied to another machine, or are to run in
     other versions of TensorFlow, LiteRT or ONNX Runtime.
 
-    Every signature of the report must be there, and run at batches of 1, 64,
-    1 and 7 rows. Outputs must be finite and have a row for each of the input;
-    a row must be the same in each batch. With `model`, they must also equal
-    those of Keras, as at the export.
+    All files must be there, as they were written: index, vocabularies and
+    scripts too. (The style of a page may be changed.) Every signature of the
+    report must run at batches of 1, 64, 1 and 7 rows. Outputs must be finite
+    and have a row for each of the input; a row must be the same in each batch.
+    With `model`, they must also equal those of Keras, as at the export.
 
     Args:
         path: Folder that `kx.export.saved_model`, `litert`, `onnx` or `web`
@@ -77,9 +79,10 @@ def verify(
         ```
     """
     folder = checks.path("path", path)
-    written = ExportReport.load(folder)
     checks.positive_integer("batch_size", batch_size)
     checks.not_negative("tolerance", tolerance, optional=True)
+    written = ExportReport.load(folder)
+    check_files(folder, written)
     if tolerance is None:
         tolerance = written["tolerance"]
     if model is None:
@@ -92,6 +95,8 @@ def verify(
     else:
         checks.serving_model("model", model)
         evaluation = samples.check_evaluation(model, evaluation)
+        if search is not None:
+            _check_search(search, written)
         signatures = _signatures(model, written, evaluation[0], search)
         compared = report.compare(
             model,
@@ -108,6 +113,18 @@ def verify(
     }
     known = {k: v for k, v in written.items() if k not in _COMPARED}
     return ExportReport({**known, **compared, "endpoints": endpoints})
+
+
+def _check_search(search, written):
+    """Check that an index is the one that was exported."""
+    check_index(search)
+    found, known = describe_index(search), written.get("search", {})
+    if found["sha256"] != known.get("sha256"):
+        raise ValueError(
+            "`search` must be the index that was exported. Received: another "
+            f"one, of {found['rows']} rows; that of the export has "
+            f"{known.get('rows', 'none')}"
+        )
 
 
 def _runners(folder, written):
@@ -249,11 +266,22 @@ def _signatures(model, written, examples, search):
         )
         for name, fact in written["endpoints"].items()
         for given in fact["inputs"]
-        if "holds" not in given and not name.endswith("_raw")
+        if "holds" not in given and "_raw" not in name
     }
     names = {name or "x" for name in model.input_specs()}
+    # Of raw tensors, only examples say what they are.
+    made_up = {
+        given["name"]: samples.tensor(
+            tf.TensorSpec(given["shape"], given["dtype"])
+        )
+        for name, fact in written["endpoints"].items()
+        for given in fact["inputs"]
+        if "_raw" in name and given["name"] in names
+    }
     towers = find_inputs(
-        model, examples, {k: v for k, v in known.items() if k in names}
+        model,
+        {**(made_up if model.modalities else {}), **examples},
+        {k: v for k, v in known.items() if k in names},
     )
     is_graph = written["format"] == "saved_model"
     further = ()

@@ -86,14 +86,22 @@ def test_export_and_verify(run_folder, tmp_path, capsys):
     assert main(["verify", output, *against, "--json"]) == 0
     assert told(capsys)["exports"][place]["R@1"] == exported["R@1"]
 
+    (tmp_path / "out" / "onnx").mkdir()
+    (tmp_path / "out" / "onnx" / "lost.onnx").write_bytes(b"")
+    assert main(["verify", output, "--json"]) == 1
+    result = told(capsys)
+    assert set(result["exports"]) == {place}
+    (error,) = result["errors"].values()
+    assert "no report.json can be read" in error
+
     other = kx.retrieval.ExactIndex.load(run_folder).model
     other.set_weights([w + 0.1 for w in other.get_weights()])
     other.save(tmp_path / "other.keras")
     file = str(tmp_path / "other.keras")
     assert main(["verify", place, "--model", file]) == 1
-    error = capsys.readouterr().err
-    assert f"error: {place}: The exported endpoint" in error
-    assert "must equal Keras" in error
+    text = capsys.readouterr().out
+    assert f"{place}: error: The exported endpoint" in text
+    assert "must equal Keras" in text
 
 
 @pytest.mark.large
@@ -112,7 +120,8 @@ def test_all_formats(run_folder, tmp_path, capsys):
     assert exports["litert"]["quantization"] == "int8"
     assert exports["serving"]["version"] == 3
     for form in ("saved_model", "serving"):
-        assert exports[form]["search"] == {"rows": {"text": 6}, "k": 2}
+        assert exports[form]["search"]["rows"] == {"text": 6}
+        assert exports[form]["search"]["k"] == 2
     assert main([*command, "--format", "serving", *name, "4"]) == 0
     assert capsys.readouterr().out.startswith("serving: ")
 
@@ -150,6 +159,7 @@ def test_model_file_without_an_index(run_folder, tmp_path, capsys):
             "needs `--data`",
         ),
         (["RUN", *COLUMNS], "`--modality` is for the columns of `--data`"),
+        (["RUN", "--output", " "], "`--output` must name a folder"),
         (
             ["RUN", "--data", "RUN/pairs.csv"],
             "must have one column 'image'. Received: ",
@@ -186,9 +196,10 @@ def test_wrong_verifications(run_folder, tmp_path, capsys):
             [str(tmp_path), "--data", str(run_folder / "pairs.csv")],
             "comparison with Keras",
         ),
+        ([str(tmp_path), "--modality", "image=photo"], "Received: no --data"),
     ):
         assert main(["verify", *arguments]) == 1
-        assert match in capsys.readouterr().err
+        assert match in "".join(capsys.readouterr())
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 import keras_xmodal as kx
 from keras_xmodal import export
 from keras_xmodal.export.export_report import find_exports
-from keras_xmodal.export.verify import _run
+from keras_xmodal.export.verify import _run, _runners
 from tests.export import conftest
 
 
@@ -129,7 +129,8 @@ def test_search_is_compared_with_the_index(tmp_path):
     index.add({"image": np.eye(4)})
     export.saved_model(model, tmp_path / "a", search=index, k=3)
     report = export.verify(tmp_path / "a", model, search=index)
-    assert report["search"] == {"rows": {"image": 4}, "k": 3}
+    assert report["search"]["rows"] == {"image": 4}
+    assert report["search"]["k"] == 3
     assert report["endpoints"]["search_text_to_image"]["max_abs_error"] < 1e-5
     with pytest.raises(ValueError, match=r"with an index `search`"):
         export.verify(tmp_path / "a", model)
@@ -166,10 +167,17 @@ def test_damaged_files(form, file, damage, request, tmp_path):
         file.write_bytes(file.read_bytes()[:100])
     with pytest.raises(ValueError, match="must hold all files of an export"):
         export.verify(copy)
+    # Nor can it be read where the report does not tell.
+    report = export.ExportReport.load(copy)
+    report["sha256"] = {"": ""}
+    with pytest.raises(ValueError, match="readable ones"):
+        _runners(copy, report)
 
 
 def test_wrong_arguments(saved, tmp_path, evaluation):
-    for text in (None, "{", "[]", '{"endpoints": {}}', '{"endpoints": 1}'):
+    texts = ("{", "[]", '{"endpoints": {}}', '{"endpoints": 1}')
+    lacking = ('{"endpoints": {"a": {}}, "sha256": {}, "format": "onnx"}',)
+    for text in (None, *texts, *lacking):
         if text is not None:
             (tmp_path / "report.json").write_text(text)
         with pytest.raises(ValueError, match=r"no report\.json can be read"):
@@ -191,6 +199,86 @@ def test_all_exports_of_a_folder(saved, lite, tmp_path):
         export.verify(tmp_path)
     with pytest.raises(FileNotFoundError, match="must be a folder"):
         find_exports(tmp_path / "c")
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory):
+    """Of an index: files for a device, with a vocabulary and a script."""
+    text = kx.networks.TextPreprocessor(
+        vocabulary=["red", "green"], sequence_length=2
+    )
+    model = kx.EmbeddingModel(
+        encoders={"text": kx.networks.TextEncoder(text.vocabulary_size(), 4)},
+        embedding_dim=3,
+        preprocessors={"text": text},
+    )
+    index = kx.retrieval.ExactIndex(model)
+    index.add({"text": ["red", "green"]}, ids=[1, 2])
+    path = tmp_path_factory.mktemp("searched") / "device"
+    export.litert(model, path, search=index)
+    return path, model, index
+
+
+@pytest.mark.parametrize(
+    "file",
+    ["search.py", "index/index.npz", "text_vocabulary.txt", "text.tflite"],
+)
+@pytest.mark.parametrize("damage", ["missing", "other"])
+def test_every_file_must_be_as_it_was(file, damage, searched, tmp_path):
+    copy = shutil.copytree(searched[0], tmp_path / "copy")
+    assert export.verify(copy)["search"]["rows"] == {"text": 2}
+    if damage == "missing":
+        (copy / file).unlink()
+    else:
+        (copy / file).write_bytes((copy / file).read_bytes() + b" ")
+    place = "without" if damage == "missing" else "others in place of"
+    with pytest.raises(ValueError, match=rf"{place} \['{file}'\]"):
+        export.verify(copy)
+
+
+def test_another_index_is_found(searched):
+    path, model, index = searched
+    assert export.verify(path, model, search=index)["max_abs_error"] < 1e-5
+    other = kx.retrieval.ExactIndex(model)
+    other.add({"text": ["red", "green"]}, ids=[2, 1])
+    with pytest.raises(ValueError, match="index that was exported"):
+        export.verify(path, model, search=other)
+    with pytest.raises(TypeError, match=r"must be a `kx.retrieval.ExactIndex`"):
+        export.verify(path, model, search="index")
+
+
+@keras.saving.register_keras_serializable("test_verify")
+class MinusMean(keras.layers.Layer):
+    """Depends on the other rows of a batch."""
+
+    def call(self, x):
+        return x - 0.1 * keras.ops.mean(x, axis=0, keepdims=True)
+
+
+@pytest.mark.parametrize("form", ["saved_model", "litert", "onnx"])
+def test_rows_that_depend_on_others_are_not_exported(form, tmp_path):
+    model = kx.EmbeddingModel(
+        encoders={"a": keras.Sequential([keras.Input((3,)), MinusMean()])},
+        embedding_dim=2,
+    )
+    with pytest.raises(RuntimeError, match=r"whatever else is in its batch"):
+        getattr(export, form)(model, tmp_path / "a")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_raw_tensors_need_no_examples_again(tmp_path):
+    normalization = keras.layers.Normalization()
+    x = np.random.default_rng(0).normal(size=(9, 3)).astype("float32")
+    normalization.adapt(x)
+    model = kx.EmbeddingModel(
+        encoders={"a": keras.Sequential([keras.Input((3,))])},
+        embedding_dim=2,
+        preprocessors={"a": normalization},
+    )
+    export.saved_model(model, tmp_path / "a", ({"a": x}, None))
+    report = export.verify(tmp_path / "a", model)
+    assert set(report["endpoints"]) == {"embed_a", "embed_a_raw"}
+    assert report["max_abs_error"] < 1e-5
 
 
 def test_model_card(saved, lite, onnx_files):
