@@ -198,19 +198,16 @@ def _parser():
     command.add_argument(
         "-k",
         type=_positive_int,
-        default=10,
-        help="number of hits of a served search (default: %(default)s)",
+        help="number of hits of a served search (default: 10)",
     )
     command.add_argument(
         "--name",
-        default="model",
-        help="name of the model for a server (default: %(default)s)",
+        help="name of the model for a server (default: model)",
     )
     command.add_argument(
         "--model-version",
         type=_positive_int,
-        default=1,
-        help="its version for a server (default: %(default)s)",
+        help="its version for a server (default: 1)",
     )
     _add_json(command)
     command.set_defaults(run=_run_export)

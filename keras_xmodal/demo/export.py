@@ -1,6 +1,7 @@
 """`keras-xmodal export` and `verify`: a run folder for servers and devices."""
 
 import pathlib
+import zipfile
 from typing import Any
 
 import keras
@@ -29,9 +30,9 @@ def run(
     data: str | None = None,
     modalities: dict[str, list[str]] | None = None,
     search: bool = True,
-    k: int = 10,
-    name: str = "model",
-    version: int = 1,
+    k: int | None = None,
+    name: str | None = None,
+    version: int | None = None,
 ) -> dict:
     """Export the model of a run folder, with its index.
 
@@ -48,9 +49,9 @@ def run(
         modalities: Columns of the CSV file by modality. Defaults to the
             column that is called as the modality is.
         search: Whether to export the index too.
-        k: Integer, hits of a search.
-        name: Name of the model for a server.
-        version: Integer, its version.
+        k: Integer, hits of a search in `"saved_model"` and `"serving"`.
+        name: Name of the model in `"serving"`.
+        version: Integer, its version there.
 
     Returns:
         Dict of `output`, in `exports` the report of each format, and in
@@ -63,11 +64,17 @@ def run(
     """
     formats = checks.some_of("--format", formats, FORMATS)
     checks.one_of("--quantization", quantization, QUANTIZATIONS)
-    if quantization is not None and not set(formats) & set(_QUANTIZED):
-        raise ValueError(
-            f"`--quantization` is for {', '.join(_QUANTIZED)}. "
-            f"Received: --format {','.join(formats)}"
-        )
+    for argument, value, takers in (
+        ("--quantization", quantization, _QUANTIZED),
+        ("-k", k, _SERVED),
+        ("--name", name, ("serving",)),
+        ("--model-version", version, ("serving",)),
+    ):
+        if value is not None and not set(formats) & set(takers):
+            raise ValueError(
+                f"`{argument}` is for {', '.join(takers)}. "
+                f"Received: --format {','.join(formats)}"
+            )
     if quantization == "int8" and data is None:
         raise ValueError(
             "`--quantization int8` needs `--data`, a CSV file of examples on "
@@ -98,9 +105,9 @@ def run(
     for form, place in places.items():
         options: dict[str, Any] = {"evaluation": evaluation}
         if form in _SERVED:
-            options |= {"search": index, "k": k}
+            options |= {"search": index, "k": k or 10}
         if form == "serving":
-            options |= {"name": name, "version": version}
+            options |= {"name": name or "model", "version": version or 1}
         if form in _QUANTIZED:
             options |= quantized
         if form == "litert":
@@ -172,16 +179,23 @@ def verify(
 def _load(path):
     """The model of a run folder or of a file, and the index, or None."""
     path = checks.path("RUN", path)
-    if path.is_dir() and (path / INDEX).is_file():
-        index = ExactIndex.load(path)
-        return index.model, index
     file = path / MODEL if path.is_dir() else path
-    if not file.is_file():
+    if not file.is_file() or file.suffix != ".keras":
         raise FileNotFoundError(
             f"RUN must be a `.keras` file, or a folder that holds {MODEL}. "
             f"Received: {str(path)!r}"
         )
-    return keras.saving.load_model(file), None
+    try:
+        if path.is_dir() and (path / INDEX).is_file():
+            index = ExactIndex.load(path)
+            return index.model, index
+        return keras.saving.load_model(file), None
+    except TypeError as error:  # A class that nobody has registered.
+        raise ValueError(
+            "RUN must hold a model of layers that Keras and this package have. "
+            "For layers of your own, call `kx.export` where they are imported. "
+            f"Received: {file}, {str(error).splitlines()[0][:200]}"
+        ) from error
 
 
 def _read_thumbnails(folder):
@@ -189,8 +203,14 @@ def _read_thumbnails(folder):
     file = pathlib.Path(folder) / THUMBNAILS
     if not file.is_file():
         return None
-    with np.load(file, allow_pickle=False) as arrays:
-        return dict(arrays)
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            return dict(arrays)
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(
+            f"RUN must hold a readable {THUMBNAILS}, or none. "
+            f"Received: {file}, where {error}"
+        ) from error
 
 
 def _read_examples(model, path, modalities):

@@ -37,7 +37,7 @@ $num_cpus CPU cores, after a first call.
 $quality
 ## Use
 
-```python
+```$language
 $example
 ```
 """)
@@ -63,6 +63,7 @@ def model_card(report):
         endpoints=_endpoints(report["endpoints"]),
         num_cpus=report["num_cpus"],
         quality=_quality(report),
+        language="bash" if report["format"] == "web" else "python",
         example=_example(report),
     )
 
@@ -115,7 +116,9 @@ def _input(described):
     sizes = [
         "open" if size is None else str(size) for size in described["shape"]
     ]
-    shape = ", ".join(["batch", *sizes[1:]]) if sizes else ""
+    if described["shape"][:1] == [None]:
+        sizes[0] = "batch"
+    shape = ", ".join(sizes)
     kind = described.get("holds", described["dtype"])
     return f"`{described['name']}`: {kind} ({shape})"
 
@@ -145,6 +148,8 @@ def _quality(report):
 
 
 def _example(report):
+    if report["format"] == "web":
+        return "python -m http.server --directory FOLDER"
     endpoints = report["endpoints"].items()
     raw = [e for e in endpoints if any("holds" in i for i in e[1]["inputs"])]
     name, fact = next(iter([*raw, *endpoints]))

@@ -76,10 +76,11 @@ def saved_model(
     Of a `CycleGANModel`, they are `translate_<source>_to_<target>`, both ways.
 
     Of a `GANModel`, they are `generate`, which takes the condition and `seed`,
-    int32 of shape `(batch,)`, and gives what `model.generate` makes of that
-    seed, and `generate_from_z`, with noise `z` of shape `(batch, latent_dim)`
-    in its place; both with `_bytes`, `_string` and `_raw` as above. Condition
-    and output are named as their modalities are, or else `x` and `y`.
+    int32 of shape `(batch,)`, and gives what `model.generate` makes of these
+    seeds (`seed=[3, 8]`, one for each row), and `generate_from_z`, with noise
+    `z` of shape `(batch, latent_dim)` in its place; both with `_bytes`,
+    `_string` and `_raw` as above. Condition and output are named as their
+    modalities are, or else `x` and `y`.
 
     With `search=index`, there are also `search_<queries>_to_<modality>`, with
     `_bytes`, `_string` and `_raw` as above (`search_text_string_to_image`),

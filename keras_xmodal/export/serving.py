@@ -104,7 +104,11 @@ def serving(
     checks.positive_integer("version", version)
     batch_sizes = checks.increasing_integers("batch_sizes", batch_sizes)
     checks.positive_integer("num_cpus", num_cpus)
-    checks.string("image", image)
+    if not re.fullmatch(r"\S+", checks.string("image", image)):
+        raise ValueError(
+            "`image` must be the name of a Docker image, without spaces. "
+            f"Received: image={image!r}"
+        )
     warm_up.import_messages()
     if isinstance(model, (str, os.PathLike)):
         model = _check_saved_model(model, options)

@@ -1,5 +1,6 @@
 import csv
 import json
+import shutil
 
 import keras
 import numpy as np
@@ -153,6 +154,9 @@ def test_model_file_without_an_index(run_folder, tmp_path, capsys):
     ("arguments", "match"),
     [
         (["RUN/nowhere"], "RUN must be a `.keras` file, or a folder that"),
+        (["RUN/index.npz"], "RUN must be a `.keras` file, or a folder that"),
+        (["RUN", "--format", "litert", "-k", "3"], "`-k` is for saved_model"),
+        (["RUN", "--model-version", "3"], "`--model-version` is for serving"),
         (["RUN", "--quantization", "int8"], "`--quantization` is for litert"),
         (
             ["RUN", "--format", "litert", "--quantization", "int8"],
@@ -186,6 +190,30 @@ def test_wrong_exports(arguments, match, run_folder, tmp_path, capsys):
     assert match.replace("RUN --", f"{run_folder} --") in error
     assert len(error.splitlines()) == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_damaged_run_folders(run_folder, tmp_path, capsys):
+    folder = shutil.copytree(run_folder, tmp_path / "run")
+    (folder / "thumbnails.npz").write_bytes(b"no pictures")
+    output = str(tmp_path / "out")
+    command = ["export", str(folder), "--output", output, "--format", "web"]
+    assert main(command) == 1
+    error = capsys.readouterr().err
+    assert "must hold a readable thumbnails.npz" in error
+    layer = Unknown()
+    model = keras.Sequential([keras.Input((2,)), layer])
+    model.save(folder / "model.keras")
+    assert main(["export", str(folder / "model.keras"), *command[2:4]]) == 1
+    error = capsys.readouterr().err
+    assert "For layers of your own, call `kx.export`" in error
+    assert len(error) < 600
+
+
+class Unknown(keras.layers.Layer):
+    """Registered nowhere."""
+
+    def call(self, x):
+        return x
 
 
 def test_wrong_verifications(run_folder, tmp_path, capsys):

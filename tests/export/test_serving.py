@@ -329,7 +329,7 @@ def test_bad_arguments(model, server, tmp_path):
     shutil.copytree(server[0] / "emoji_1" / "1", old)
     file = old / "assets.extra" / "report.json"
     report = json.loads(file.read_text())
-    del report["keras_xmodal"]
+    del report["sha256"]
     file.write_text(json.dumps(report))
     with pytest.raises(ValueError, match="that this version's"):
         export.serving(old, path)
