@@ -6,38 +6,27 @@ It needs NumPy and ai-edge-litert, and Pillow for pictures; no TensorFlow:
 """
 
 import argparse
+import contextlib
 import functools
 import json
 import pathlib
+import re
 import sys
 import unicodedata
+import zipfile
+import zlib
 
 import numpy as np
 
 _PICTURES = {".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp"}
 # Scripts that are written without spaces: the ideographs of Unicode 15.
-_HAN = (
-    (0x2E80, 0x2E99),
-    (0x2E9B, 0x2EF3),
-    (0x2F00, 0x2FD5),
-    (0x3005, 0x3005),
-    (0x3007, 0x3007),
-    (0x3021, 0x3029),
-    (0x3038, 0x303B),
-    (0x3400, 0x4DBF),
-    (0x4E00, 0x9FFF),
-    (0xF900, 0xFA6D),
-    (0xFA70, 0xFAD9),
-    (0x16FE2, 0x16FE3),
-    (0x16FF0, 0x16FF1),
-    (0x20000, 0x2A6DF),
-    (0x2A700, 0x2B739),
-    (0x2B740, 0x2B81D),
-    (0x2B820, 0x2CEA1),
-    (0x2CEB0, 0x2EBE0),
-    (0x2F800, 0x2FA1D),
-    (0x30000, 0x3134A),
-    (0x31350, 0x323AF),
+_HAN = re.compile(
+    "[\u2e80-\u2e99\u2e9b-\u2ef3\u2f00-\u2fd5\u3005\u3007\u3021-\u3029"
+    "\u3038-\u303b\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufa6d\ufa70-\ufad9"
+    "\U00016fe2-\U00016fe3\U00016ff0-\U00016ff1\U00020000-\U0002a6df"
+    "\U0002a700-\U0002b739\U0002b740-\U0002b81d\U0002b820-\U0002cea1"
+    "\U0002ceb0-\U0002ebe0\U0002f800-\U0002fa1d\U00030000-\U0003134a"
+    "\U00031350-\U000323af]"
 )
 # Capitals of Unicode 14, which TensorFlow leaves as they are.
 _CAPITALS = {"\u2c2f", "\ua7c0", "\ua7d0", "\ua7d6", "\ua7d8"}
@@ -50,7 +39,10 @@ def main(arguments=None):
         description="Search the index of this folder with words or pictures."
     )
     parser.add_argument(
-        "query", nargs="+", metavar="QUERY", help="words, or a picture file"
+        "query",
+        nargs="*",
+        metavar="QUERY",
+        help="words, or a picture file; those that begin with - after --",
     )
     parser.add_argument("-k", type=int, default=10, help="hits (default: 10)")
     parser.add_argument(
@@ -60,7 +52,12 @@ def main(arguments=None):
         "--query-modality", help="what the query is, where it is not clear"
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
-    options = parser.parse_intermixed_args(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    end = given.index("--") if "--" in given else len(given)
+    options = parser.parse_intermixed_args(given[:end])
+    options.query += given[end + 1 :]
+    if not options.query:
+        parser.error("the following arguments are required: QUERY")
     if options.k < 1:
         parser.error(f"-k must be at least 1, not {options.k}")
     try:
@@ -75,13 +72,24 @@ def main(arguments=None):
         sys.stderr.write(f"search.py: error: {error}\n")
         return 1
     if options.json:
-        sys.stdout.write(json.dumps(results, ensure_ascii=False) + "\n")
+        text = json.dumps(results, ensure_ascii=False)
+        _print(text if _printable(text) == text else json.dumps(results))
         return 0
     for result in results:
-        sys.stdout.write(f"{result['query']}\n")
+        _print(result["query"])
         for hit in result["hits"]:
-            sys.stdout.write(f"{hit['score']:7.3f}  {hit['id']}\n")
+            _print(f"{hit['score']:7.3f}  {hit['id']}")
     return 0
+
+
+def _print(text):
+    sys.stdout.write(_printable(text) + "\n")
+
+
+def _printable(text):
+    """A text with escapes for what the encoding of stdout lacks."""
+    encoding = sys.stdout.encoding or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 class Search:
@@ -93,14 +101,20 @@ class Search:
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
-        report = json.loads((self.folder / "report.json").read_text("utf-8"))
-        self.endpoints = {
-            endpoint["input"]["name"]: {"name": name, **endpoint}
-            for name, endpoint in report["endpoints"].items()
-            if name.startswith("embed")
-        }
+        file = self.folder / "report.json"
+        with _whole(file):
+            report = json.loads(file.read_text("utf-8"))
+            self.endpoints = {
+                endpoint["input"]["name"]: {"name": name, **endpoint}
+                for name, endpoint in report["endpoints"].items()
+                if name.startswith("embed")
+            }
         file = self.folder / "index" / "index.npz"
-        with np.load(file, allow_pickle=False) as arrays:
+        with (
+            _whole(file),
+            file.open("rb") as stream,
+            np.load(stream, allow_pickle=False) as arrays,
+        ):
             self.rows = {
                 str(name): (arrays[f"embeddings_{i}"], arrays[f"ids_{i}"])
                 for i, name in enumerate(arrays["modalities"])
@@ -222,6 +236,26 @@ def id_text(item_id):
     return str(item_id)
 
 
+@contextlib.contextmanager
+def _whole(file):
+    """Say which file it is that cannot be read."""
+    try:
+        yield
+    except (
+        AttributeError,
+        EOFError,
+        LookupError,
+        TypeError,
+        ValueError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
+        raise ValueError(
+            f"{file} must be as it was exported. Received: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+
+
 def _choose(option, name, possible, default=None):
     """A modality by its name, or the only one that is possible."""
     default = possible if default is None else default
@@ -268,7 +302,7 @@ def split(text, tokenizer):
                 spaced = f"{spaced[:-1]}{char} "
                 continue
             mark_follows = _category(char) == "S"
-            alone = mark_follows or _is_han(char)
+            alone = mark_follows or _HAN.match(char)
             spaced += f" {char} " if alone else char
         tokens, separator = spaced.split(), " "
         tokens += [">"] if end else []
@@ -320,11 +354,14 @@ def image_size(endpoint):
 def read_picture(path, size):
     """A picture over white as floats in [0, 1], resized with antialiasing."""
     try:
-        from PIL import Image, ImageOps
+        from PIL import Image
     except ImportError as error:
         raise ImportError("pictures need Pillow: pip install pillow") from error
-    with Image.open(path) as opened:
-        picture = ImageOps.exif_transpose(opened).convert("RGBA")
+    try:
+        with Image.open(path) as opened:
+            picture = to_rgba(opened)
+    except (SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{path}: {error}") from error
     pixels = np.asarray(picture, "float32")
     opacity = pixels[..., 3:] / np.float32(255)
     pixels = pixels[..., :3] * opacity + 255 * (1 - opacity)
@@ -344,6 +381,22 @@ def read_picture(path, size):
     return np.clip(pixels / np.float32(255), 0, 1).astype("float32")
 
 
+def to_rgba(picture):
+    """An upright picture of 8 bits; of 16 the high ones, as in TensorFlow."""
+    from PIL import Image, ImageOps
+
+    picture = ImageOps.exif_transpose(picture)
+    if not picture.mode.startswith("I"):
+        return picture.convert("RGBA")
+    values = np.asarray(picture)
+    grey = np.clip(values >> 8, 0, 255).astype("uint8")
+    clear = picture.info.get("transparency")
+    picture = Image.fromarray(grey).convert("RGBA")
+    if clear is not None:
+        picture.putalpha(Image.fromarray((values != clear) * np.uint8(255)))
+    return picture
+
+
 def _category(char):
     return unicodedata.category(char)[0]
 
@@ -359,10 +412,6 @@ def _is_hidden(char):
         or unicodedata.category(char) == "Cf"
         or "\ufe00" <= char <= "\ufe0f"
     )
-
-
-def _is_han(char):
-    return any(first <= ord(char) <= last for first, last in _HAN)
 
 
 def _usual_width(char):

@@ -4,10 +4,10 @@ import io
 import os
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from keras_xmodal import checks
-from keras_xmodal.export import samples
+from keras_xmodal.export import samples, search_script
 
 FOLDER = "thumbnails"
 SIDE = 96  # pixels, of the longer side at most
@@ -59,7 +59,7 @@ def write_thumbnails(pictures, folder, stem):
         part = pictures[start : start + columns * rows]
         for cell, picture in enumerate(part):
             with _open(picture) as opened:
-                small = ImageOps.exif_transpose(opened).convert("RGBA")
+                small = search_script.to_rgba(opened)
             small.thumbnail((side, side))
             left = cell % columns * side + (side - small.width) // 2
             top = cell // columns * side + (side - small.height) // 2
@@ -71,14 +71,21 @@ def write_thumbnails(pictures, folder, stem):
 
 
 def _check(picture, name, row):
-    """A picture that can be opened."""
+    """A picture that can be decoded to its end."""
     try:
         if not isinstance(picture, (str, os.PathLike, bytes)):
             picture = np.asarray(checks.array("thumbnails", picture))
             integers = np.issubdtype(picture.dtype, np.integer)
             checks.values("thumbnails", picture, 0, 255 if integers else 1)
-        _size(picture)
-    except (OSError, TypeError, ValueError) as error:
+        with _open(picture) as opened:
+            opened.load()
+    except (
+        OSError,
+        SyntaxError,  # of a damaged PNG file
+        TypeError,
+        ValueError,
+        Image.DecompressionBombError,
+    ) as error:
         raise ValueError(
             f"`thumbnails` must hold {_RULE}. Received: in row {row} of "
             f"{name!r}: {error}"

@@ -139,6 +139,11 @@ def web(
         ```
     """
     checks.serving_model("model", model)
+    if "search" in options:
+        raise TypeError(
+            "The index must be the second argument, `index`. "
+            "Received: `search` too"
+        )
     check_index(index)
     pictures = check_thumbnails(index, thumbnails)
     checks.string("title", title)

@@ -1,5 +1,8 @@
 """What `search.py` computes without TensorFlow, beside what it stands for."""
 
+import io
+import json
+import sys
 import unicodedata
 
 import numpy as np
@@ -96,6 +99,155 @@ def test_pictures_are_those_of_the_preprocessor(mode, size, tmp_path):
     expected = preprocessor.decode((tmp_path / "picture.png").read_bytes())
     assert actual.dtype == "float32"
     np.testing.assert_allclose(actual, expected, atol=2e-6)
+
+
+@pytest.mark.parametrize("mode", ["I;16", "I;16B", "I"])
+def test_of_16_bits_the_high_ones_count(mode):
+    """As TensorFlow decodes them; Pillow alone makes them white."""
+    values = np.random.default_rng(0).integers(0, 2**16, (5, 7))
+    dtype = {"I;16": "<u2", "I;16B": ">u2", "I": "<i4"}[mode]
+    picture = Image.frombytes(mode, (7, 5), values.astype(dtype).tobytes())
+    expected = np.repeat(values[..., None] >> 8, 3, axis=-1)
+    pixels = np.asarray(search_script.to_rgba(picture))
+    np.testing.assert_array_equal(pixels[..., :3], expected)
+    assert (pixels[..., 3] == 255).all()
+    clear = int(values[2, 3])
+    picture.info["transparency"] = clear  # as of a PNG file
+    pixels = np.asarray(search_script.to_rgba(picture))
+    np.testing.assert_array_equal(pixels[..., 3] == 0, values == clear)
+
+
+def test_grey_files_of_16_bits_are_those_of_the_preprocessor(tmp_path):
+    values = np.random.default_rng(0).integers(0, 2**16, (30, 17))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by a quarter
+    Image.fromarray(values.astype("uint16")).save(
+        tmp_path / "picture.png", exif=exif
+    )
+    actual = search_script.read_picture(tmp_path / "picture.png", (8, 8))
+    preprocessor = kx.networks.ImagePreprocessor((8, 8))
+    expected = preprocessor.decode((tmp_path / "picture.png").read_bytes())
+    np.testing.assert_allclose(actual, expected, atol=2e-6)
+    assert 0.3 < actual.mean() < 0.7
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder whose ids are not ASCII; what is asked is embedded as 1, 0."""
+    index = kx.retrieval.ExactIndex()
+    index.add(np.eye(2), ids=["苹果🍎", "maçã"], modality="image")
+    index.save(tmp_path / "index")
+    texts = {"input": {"name": "text"}, "tokenizers": []}
+    report = {"endpoints": {"embed_text": texts}}
+    (tmp_path / "report.json").write_text(json.dumps(report))
+    monkeypatch.setattr(search_script, "__file__", tmp_path / "search.py")
+    monkeypatch.setattr(
+        search_script.Search, "tokenize", lambda self, texts, modality: texts
+    )
+    monkeypatch.setattr(
+        search_script.Search,
+        "embed",
+        lambda self, x, modality: np.eye(2, dtype="float32")[:1],
+    )
+    return tmp_path
+
+
+def printed(monkeypatch, arguments, encoding):
+    stream = io.TextIOWrapper(io.BytesIO(), encoding)
+    monkeypatch.setattr(sys, "stdout", stream)
+    assert search_script.main(arguments) == 0
+    stream.flush()
+    return stream.buffer.getvalue().decode(encoding)
+
+
+def test_what_cannot_be_printed_is_escaped(folder, monkeypatch):
+    lines = printed(monkeypatch, ["pêche"], "ascii").splitlines()
+    assert lines[0] == r"p\xeache"
+    assert lines[1] == r"  1.000  \u82f9\u679c\U0001f34e"
+    lines = printed(monkeypatch, ["pêche"], "utf-8").splitlines()
+    assert lines[:2] == ["pêche", "  1.000  苹果🍎"]
+    # What a shell gives for bytes that are no text.
+    assert printed(monkeypatch, ["p\udcff"], "utf-8").startswith("p\\udcff\n")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_json_is_valid_in_every_encoding(folder, monkeypatch, encoding):
+    text = printed(monkeypatch, ["pêche", "x\udcff", "--json"], encoding)
+    results = json.loads(text)
+    assert [result["query"] for result in results] == ["pêche", "x\udcff"]
+    ids = [hit["id"] for hit in results[0]["hits"]]
+    assert ids == ["苹果🍎", "maçã"]
+    text = printed(monkeypatch, ["pêche", "--json"], encoding)
+    assert ("苹果🍎" in text) == (encoding == "utf-8")
+
+
+def test_queries_that_begin_with_a_dash(folder, monkeypatch, capsys):
+    for arguments, expected in {
+        ("--json", "--", "-k", "--"): ["-k", "--"],
+        ("red", "-k", "1", "pear", "--json", "--", "-5"): ["red", "pear", "-5"],
+    }.items():
+        results = json.loads(printed(monkeypatch, arguments, "utf-8"))
+        assert [result["query"] for result in results] == expected
+    for arguments in ([], ["--"], ["-k", "3"]):
+        with pytest.raises(SystemExit):
+            search_script.main(arguments)
+        assert "required: QUERY" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("size", [0, 1, 60, 0.5, -1])
+def test_a_damaged_index_is_said(folder, capsys, size):
+    file = folder / "index" / "index.npz"
+    content = file.read_bytes()
+    size = int(len(content) * size) if size == 0.5 else size
+    file.write_bytes(content[:size])
+    assert search_script.main(["red"]) == 1
+    message = capsys.readouterr().err
+    assert message.startswith(f"search.py: error: {file} must be as it was exp")
+
+
+def test_a_damaged_picture_is_said(folder, capsys):
+    report = {
+        "input": {"name": "image"},
+        "preprocessor": {
+            "class_name": "ImagePreprocessor",
+            "config": {"image_size": [8, 8]},
+        },
+    }
+    report = {"endpoints": {"embed_image": report}}
+    (folder / "report.json").write_text(json.dumps(report))
+    pixels = np.random.default_rng(0).integers(0, 256, (200, 200, 3))
+    stream = io.BytesIO()
+    Image.fromarray(pixels.astype("uint8")).save(stream, "png")
+    content = stream.getvalue()
+    file = folder / "picture.png"
+    for damaged in (
+        content[:1000],
+        b"\0\0\0\0".join(content.rsplit(b"IDAT", 1)),
+    ):
+        file.write_bytes(damaged)
+        assert search_script.main([str(file)]) == 1
+        assert capsys.readouterr().err.startswith("search.py: error: ")
+
+
+def test_bytes_that_changed_in_the_index_are_said(folder, capsys):
+    file = folder / "index" / "index.npz"
+    content = bytearray(file.read_bytes())
+    place = content.index(np.eye(2, dtype="float32").tobytes())
+    content[place] ^= 255
+    file.write_bytes(content)
+    assert search_script.main(["red"]) == 1
+    assert "index.npz must be as it was exported" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[]", "null", '{"endpoints": [1]}', "{", "\xff"]
+)
+def test_a_damaged_report_is_said(folder, capsys, text):
+    (folder / "report.json").write_bytes(text.encode("latin-1"))
+    assert search_script.main(["red"]) == 1
+    message = capsys.readouterr().err
+    file = folder / "report.json"
+    assert message.startswith(f"search.py: error: {file} must be as it was exp")
 
 
 def test_neighbours_are_those_of_the_index(tmp_path):

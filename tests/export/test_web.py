@@ -304,6 +304,9 @@ def test_thumbnails_lie_on_sheets(tmp_path):
     stream = io.BytesIO()
     Image.fromarray(given[4]).save(stream, "png")
     given[4] = stream.getvalue()
+    values = np.full((5, 4), 0x5A42, "uint16")  # grey, of 16 bits
+    Image.fromarray(values).save(tmp_path / "5.png")
+    given[5], colors[5] = tmp_path / "5.png", 0x5A
     index = kx.retrieval.ExactIndex()
     index.add(RNG.normal(size=(300, 2)), modality="a")
     checked = thumbnails.check_thumbnails(index, {"a": given})
@@ -351,6 +354,8 @@ def test_what_does_not_fit(model, index, packages, tmp_path):
     other.add(np.eye(3), modality="image")
     with pytest.raises(ValueError, match=r"of dim 10. Received: .*dim 3"):
         run(rows=other)
+    with pytest.raises(TypeError, match="must be the second argument"):
+        run(search=index)
     with pytest.raises(TypeError, match="`title` must be a string"):
         run(title=3)
     with pytest.raises(TypeError, match=r"`thumbnails` must be a dict"):
@@ -363,6 +368,14 @@ def test_what_does_not_fit(model, index, packages, tmp_path):
         run(thumbnails={"image": pictures()[1:]})
     with pytest.raises(ValueError, match="Received: no sequence of 'image'"):
         run(thumbnails={"image": 3})
+    stream = io.BytesIO()
+    Image.fromarray(pictures()[5]).save(stream, "png")
+    cut = stream.getvalue()[:1000]
+    stream = io.BytesIO()  # of two parts, of which the second is unknown
+    Image.fromarray(RNG.integers(0, 256, (200, 200, 3)).astype("uint8")).save(
+        stream, "png"
+    )
+    damaged = b"\0\0\0\0".join(stream.getvalue().rsplit(b"IDAT", 1))
     wrong = {
         "in row 0 of 'image': shape": [np.zeros((4, 4, 2))] * 6,
         "in row 1 of 'image': .*255. Received: values from 0 to 300": [
@@ -372,6 +385,8 @@ def test_what_does_not_fit(model, index, packages, tmp_path):
         ],
         "in row 0 of 'image': .*'none.png'": ["none.png"] * 6,
         "in row 0 of 'image': cannot identify": [b"none"] * 6,
+        "in row 5 of 'image': image file is trunc": [*pictures()[:5], cut],
+        "in row 0 of 'image': broken PNG file": [damaged] * 6,
     }
     for message, value in wrong.items():
         with pytest.raises(ValueError, match=message):
