@@ -417,6 +417,102 @@ def test_rows_without_pictures_show_those_of_their_ids(
     )
 
 
+@pytest.fixture
+def small_folder(package, tmp_path):
+    """A folder of a small model."""
+    model = make_model()
+    index = kx.retrieval.ExactIndex(model)
+    texts = np.array(SMALL_TEXTS[:4])
+    index.add({"text": texts}, ids=[f"{number}" for number in range(4)])
+    export.web(model, index, tmp_path / "one", quantization=None)
+    return tmp_path / "one"
+
+
+def test_search_is_loaded_again(browser, small_folder):
+    """From the same and other folders, at once too."""
+    shutil.copytree(small_folder, small_folder.parent / "two")
+    with opened(browser, small_folder.parent, "one/") as page:
+        found = page.evaluate(
+            """async (text) => {
+                const own = await import("/one/search.js");
+                const other = await import("/two/search.js");
+                const all = await Promise.all([
+                    own.Search.load(),
+                    own.Search.load("../two"),
+                    other.Search.load(),
+                    other.Search.load(new URL("/one/", location)),
+                ]);
+                all.push(await own.Search.load());
+                const found = [];
+                for (const search of all) {
+                    const { hits } = await search.findText(
+                        text, { k: 1, modality: "text" });
+                    found.push(hits[0].id, Math.abs(hits[0].score - 1) < 1e-6);
+                }
+                return found;
+            }""",
+            SMALL_TEXTS[1],
+        )
+    assert found == ["1", True] * 5
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "report.json",
+        "text.tflite",
+        "text_vocabulary.txt",
+        "index/0.bin",
+        "litert/litert_wasm_internal.js",
+        "litert/litert_wasm_internal.wasm",
+    ],
+)
+def test_a_failed_load_is_tried_again(browser, small_folder, file):
+    """On one page, once the file is there."""
+    away = small_folder.parent / "away"
+    shutil.move(small_folder / file, away)
+    with opened(browser, small_folder, ready=False) as page:
+        page.wait_for_selector("#error:not([hidden])")
+        load = """async (text) => {
+            const { Search } = await import("./search.js");
+            const search = await Search.load();
+            return (await search.findText(text, { modality: "text" })).hits;
+        }"""
+        with pytest.raises(Exception, match=r"."):
+            page.evaluate(load, SMALL_TEXTS[1])
+        shutil.move(away, small_folder / file)
+        hits = page.evaluate(load, SMALL_TEXTS[1])
+    assert hits[0]["id"] == "1"
+
+
+def test_k_is_a_positive_integer(browser, small_folder):
+    with opened(browser, small_folder) as page:
+        found = page.evaluate(
+            """async (text) => {
+                const { Search } = await import("./search.js");
+                const search = await Search.load();
+                const caught = (error) => `${error.name}: ${error.message}`;
+                const found = [];
+                for (const k of [0, -1, 2.5, NaN, "3"]) {
+                    const options = { k, modality: "text" };
+                    found.push(
+                        await search.findText(text, options).catch(caught),
+                        await search.findPicture(null, options).catch(caught));
+                }
+                for (const k of [1, 3, 9, undefined]) {
+                    const options = { k, modality: "text" };
+                    found.push(
+                        (await search.findText(text, options)).hits.length);
+                }
+                return found;
+            }""",
+            SMALL_TEXTS[1],
+        )
+    rule = "RangeError: k must be a positive integer. Received: "
+    refused = [0, 0, -1, -1, 2.5, 2.5, "NaN", "NaN", 3, 3]
+    assert found == [*(f"{rule}{k}" for k in refused), 1, 3, 4, 4]
+
+
 @pytest.fixture(scope="module")
 def scripts(browser, folders):
     """A page that runs single modules."""

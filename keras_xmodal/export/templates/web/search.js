@@ -6,7 +6,12 @@
 //     const { hits } = await search.findText("a red apple", { k: 5 });
 //     console.log(hits[0].id, hits[0].score);
 
-import { loadAndCompile, loadLiteRt, Tensor } from "@litertjs/core";
+import {
+  getGlobalLiteRtPromise,
+  loadAndCompile,
+  loadLiteRt,
+  Tensor,
+} from "@litertjs/core";
 import { readPicture } from "./picture.js";
 import { readHalves, Rows } from "./rows.js";
 import { pad, readVocabulary, tokenIds } from "./text.js";
@@ -23,6 +28,8 @@ export class Search {
   /**
    * Load all that searching needs.
    *
+   * It may be called again, for the same or another folder.
+   *
    * @param {string | URL} folder Where the files are.
    * @param {(share: number) => void} onProgress Called with the share, from 0
    *     to 1, of the bytes that are there.
@@ -33,6 +40,7 @@ export class Search {
   ) {
     const search = new Search();
     search.#folder = new URL(folder, import.meta.url);
+    if (!search.#folder.pathname.endsWith("/")) search.#folder.pathname += "/";
     await search.#load(onProgress);
     return search;
   }
@@ -66,9 +74,9 @@ export class Search {
    */
   async findText(text, options = {}) {
     if (!text.trim()) throw new Error("A query must hold a word.");
-    const source = choose(options.queryModality, this.texts);
-    const { ids, isKnown } = this.tokenize(text, source);
-    return { isKnown, ...(await this.#find(ids, source, options)) };
+    const plan = this.#plan(options, this.texts);
+    const { ids, isKnown } = this.tokenize(text, plan.source);
+    return { isKnown, ...(await this.#find(ids, plan)) };
   }
 
   /**
@@ -78,14 +86,14 @@ export class Search {
    * @param {object} options As those of `findText`.
    */
   async findPicture(blob, options = {}) {
-    const source = choose(options.queryModality, this.pictures);
-    const { config } = this.#endpoint(source).preprocessor;
+    const plan = this.#plan(options, this.pictures);
+    const { config } = this.#endpoint(plan.source).preprocessor;
     const pixels = await readPicture(
       blob,
       config.image_size,
       config.max_pixels,
     );
-    return this.#find(pixels, source, options);
+    return this.#find(pixels, plan);
   }
 
   /** Token ids of a text, those of all tokenizers side by side. */
@@ -136,13 +144,22 @@ export class Search {
     return null;
   }
 
-  async #find(x, source, { k = 10, modality, queryModality }) {
+  /** What the options of a query say, checked. */
+  #plan({ k = 10, modality, queryModality }, able) {
+    if (!Number.isInteger(k) || k < 1) {
+      throw new RangeError(`k must be a positive integer. Received: ${k}`);
+    }
+    const source = choose(queryModality, able);
     const others = this.modalities.filter((name) => name !== source);
     const target = choose(
       modality,
       this.modalities,
       others.length ? others : [source],
     );
+    return { k, source, target };
+  }
+
+  async #find(x, { k, source, target }) {
     const embedding = await this.embed(x, source);
     return {
       queryModality: source,
@@ -184,7 +201,9 @@ export class Search {
     ]);
     const [towers] = await Promise.all([
       Promise.all(files),
-      loadLiteRt(new URL("litert/", this.#folder).href),
+      // A page loads it once.
+      getGlobalLiteRtPromise() ??
+        loadLiteRt(new URL("litert/", this.#folder).href),
       ...vocabularies.map(async (file) => {
         const content = await read(file);
         const text = new TextDecoder("utf-8", { ignoreBOM: true });
