@@ -624,6 +624,80 @@ def test_pictures_are_those_of_the_preprocessor(scripts, mode, size):
     )
 
 
+@pytest.mark.parametrize("suffix", ["png", "jpeg", "webp"])
+@pytest.mark.parametrize("orientation", range(10))
+def test_pictures_stand_upright(scripts, suffix, orientation):
+    """As their tag says, of which some values mean nothing."""
+    pixels = np.arange(9 * 16 * 3).reshape(9, 16, 3) // 2
+    picture = Image.fromarray(pixels.astype("uint8"))
+    exif = Image.Exif()
+    exif[0x010F] = "a maker"
+    exif[0x0112] = orientation
+    stream = io.BytesIO()
+    options = {"lossless": True} if suffix == "webp" else {}
+    picture.save(stream, suffix, exif=exif, **options)
+    received = scripts.evaluate(
+        """async ([content]) => {
+            const { readPicture } = await import("./picture.js");
+            const blob = await makeBlob(content);
+            return [...await readPicture(blob, [8, 6], 1e9)];
+        }""",
+        [base64.b64encode(stream.getvalue()).decode()],
+    )
+    preprocessor = kx.networks.ImagePreprocessor((8, 6))
+    expected = preprocessor.decode(stream.getvalue())
+    np.testing.assert_allclose(
+        np.reshape(received, (8, 6, 3)),
+        expected,
+        atol=2e-2 if suffix == "jpeg" else 2e-6,
+    )
+
+
+def test_webp_files_with_damaged_tags_are_read(scripts):
+    """Cut in the tag or behind it, or of another order of bytes."""
+    picture = Image.linear_gradient("L").convert("RGB").resize((16, 9))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    stream = io.BytesIO()
+    picture.save(stream, "webp", exif=exif, lossless=True)
+    content = stream.getvalue()
+    place = content.index(b"EXIF")
+    tag = content[place + 8 :]
+    big = b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
+    turned, flat = [], []
+    for changed, found in (
+        (tag, turned),
+        (big, turned),
+        (b"Exif\0\0" + big, turned),
+        (b"", flat),
+        (tag[:5], flat),
+        (big[:16], flat),
+        (big[:4] + b"\xff" * 4 + big[8:], flat),
+        (big.replace(b"\x01\x12", b"\x01\x13"), flat),
+    ):
+        changed += b"\0" * (len(changed) % 2)
+        size = len(changed).to_bytes(4, "little")
+        file = content[:place] + b"EXIF" + size + changed
+        file = b"RIFF" + (len(file) - 8).to_bytes(4, "little") + file[8:]
+        found.append(
+            scripts.evaluate(
+                """async ([content]) => {
+                    const { readPicture } = await import("./picture.js");
+                    const blob = await makeBlob(content);
+                    return [...await readPicture(blob, [8, 6], 1e9)];
+                }""",
+                [base64.b64encode(file).decode()],
+            )
+        )
+    assert all(pixels == turned[0] for pixels in turned)
+    assert all(pixels == flat[0] for pixels in flat)
+    # Light to the left once it is turned, and below before.
+    rows = np.reshape(turned[0], (8, 6, 3))
+    assert (rows[:, 0] > rows[:, -1]).all()
+    rows = np.reshape(flat[0], (8, 6, 3))
+    assert (rows[-1] > rows[0]).all()
+
+
 def test_a_picture_may_be_too_large(scripts):
     stream = io.BytesIO()
     Image.new("RGB", (30, 20)).save(stream, "png")

@@ -1,6 +1,7 @@
 // Pictures as numbers, as ImagePreprocessor makes them with TensorFlow.
 
 const STRIP = 2 ** 20; // pixels that are read at once
+const ORIENTATION = 0x112;
 
 /**
  * A picture over white as floats from 0 to 1, resized with antialiasing.
@@ -12,8 +13,9 @@ const STRIP = 2 ** 20; // pixels that are read at once
  */
 export async function readPicture(blob, [height, width], maxPixels) {
   let bitmap;
+  const { file, orientation } = await untagged(blob);
   try {
-    bitmap = await createImageBitmap(blob, {
+    bitmap = await createImageBitmap(file, {
       imageOrientation: "from-image",
       colorSpaceConversion: "none",
     });
@@ -31,10 +33,70 @@ export async function readPicture(blob, [height, width], maxPixels) {
           `This one has ${bitmap.width} × ${bitmap.height}.`,
       );
     }
-    return resize(bitmap, height, width);
+    const stored = orientation < 5 ? [height, width] : [width, height];
+    return turn(resize(bitmap, ...stored), orientation, height, width);
   } finally {
     bitmap.close();
   }
+}
+
+/** A file, and how it is to be turned: WebP, which some browsers do not. */
+async function untagged(blob) {
+  const head = await blob.slice(0, 16).arrayBuffer();
+  const upright = { file: blob, orientation: 1 };
+  if (!/^RIFF....WEBPVP8X/s.test(latin(head))) return upright;
+  const content = await blob.arrayBuffer();
+  try {
+    const { view, at, isLittle } = findOrientation(content);
+    const orientation = view.getUint16(at, isLittle);
+    if (!(orientation >= 1 && orientation <= 8)) return upright;
+    view.setUint16(at, 1, isLittle);
+    return { file: new Blob([content], { type: blob.type }), orientation };
+  } catch (error) {
+    if (error instanceof RangeError) return upright; // beyond the end
+    throw error;
+  }
+}
+
+/** Where the orientation is; an error of range if nowhere. */
+function findOrientation(content) {
+  const file = new DataView(content);
+  let start = 12;
+  while (latin(content, start, start + 4) !== "EXIF") {
+    const size = file.getUint32(start + 4, true);
+    start += 8 + size + (size % 2);
+  }
+  start += 8;
+  if (latin(content, start, start + 6) === "Exif\0\0") start += 6;
+  const view = new DataView(content, start);
+  const isLittle = latin(content, start, start + 2) === "II";
+  let at = view.getUint32(4, isLittle) + 2;
+  const end = at + 12 * view.getUint16(at - 2, isLittle);
+  while (at < end && view.getUint16(at, isLittle) !== ORIENTATION) at += 12;
+  if (at >= end) throw new RangeError("No orientation.");
+  return { view, at: at + 8, isLittle };
+}
+
+function latin(content, start = 0, end = content.byteLength) {
+  return String.fromCharCode(...new Uint8Array(content.slice(start, end)));
+}
+
+/** Pixels brought upright, by the EXIF tag. */
+function turn(pixels, orientation, height, width) {
+  if (orientation === 1) return pixels;
+  const upright = new Float32Array(pixels.length);
+  for (let row = 0; row < height; row++) {
+    const y = [3, 4, 7, 8].includes(orientation) ? height - 1 - row : row;
+    for (let column = 0; column < width; column++) {
+      const x = [2, 3, 6, 7].includes(orientation)
+        ? width - 1 - column
+        : column;
+      const from = orientation < 5 ? y * width + x : x * height + y;
+      const pixel = pixels.subarray(3 * from, 3 * from + 3);
+      upright.set(pixel, 3 * (row * width + column));
+    }
+  }
+  return upright;
 }
 
 /** The width is resized strip by strip, then the height. */
