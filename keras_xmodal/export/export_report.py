@@ -10,6 +10,15 @@ from keras_xmodal import checks
 from keras_xmodal.export import model_card
 
 REPORT, CARD = "report.json", "README.md"
+_REQUIRED = (
+    "format",
+    "model",
+    "modalities",
+    "keras_xmodal",
+    "num_cpus",
+    "bytes",
+    "endpoints",
+)
 _FORMATS = ("saved_model", "litert", "onnx", "web")
 _MODELS = (".pb", ".tflite", ".onnx")
 _CHANGEABLE = (".css", ".html")
@@ -22,6 +31,10 @@ class ExportReport(dict):
     Args:
         content: Dict of what JSON holds, as the functions of `kx.export`
             describe it.
+
+    Raises:
+        TypeError: If `content` is no dict.
+        ValueError: If it lacks what each report has.
 
     Example:
         ```python
@@ -37,6 +50,13 @@ class ExportReport(dict):
     """
 
     def __init__(self, content: dict[str, Any]):
+        checks.instance_of("content", content, dict, "a dict")
+        missing = [key for key in _REQUIRED if key not in content]
+        if missing:
+            raise ValueError(
+                "`content` must be the report of an export. "
+                f"Received: a dict without {missing}"
+            )
         super().__init__(content)
 
     @classmethod
@@ -53,9 +73,9 @@ class ExportReport(dict):
             ValueError: If there is none, or it cannot be read.
         """
         folder = checks.path("path", path)
-        content = _read(folder)
-        if content is not None:
-            return cls(content)
+        report = _read(folder)
+        if report is not None:
+            return report
         below = [str(place.relative_to(folder)) for place in _below(folder)]
         raise ValueError(
             "`path` must be what a function of `kx.export` has written, with "
@@ -89,14 +109,14 @@ def find_exports(path):
 
 
 def _read(folder):
-    """Content of the report of an export, or None."""
+    """The report of an export, or None."""
     for file in (folder / REPORT, folder / _EXTRA / REPORT):
         try:
             content = json.loads(file.read_text("utf-8"))
             # Those of before say less.
             said = [fact["inputs"] for fact in content["endpoints"].values()]
             if said and content["sha256"] and content["format"] in _FORMATS:
-                return content
+                return ExportReport(content)
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             continue
     return None

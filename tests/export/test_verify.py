@@ -281,6 +281,13 @@ def test_raw_tensors_need_no_examples_again(tmp_path):
     assert report["max_abs_error"] < 1e-5
 
 
+def test_report_without_what_each_has():
+    with pytest.raises(ValueError, match=r"without \['format', 'model'"):
+        export.ExportReport({})
+    with pytest.raises(TypeError, match="`content` must be a dict"):
+        export.ExportReport([])
+
+
 def test_model_card(saved, lite, onnx_files):
     for (path, report), parts in (
         (saved, ["- saved_model", "`embed_image_bytes` | `image`: picture"]),

@@ -598,6 +598,17 @@ CALLS = {
         "model": EncodesTexts(),
         "class_names": ["cat", "dog"],
     },
+    "export.ExportReport": {
+        "content": {
+            "format": "onnx",
+            "model": "EmbeddingModel",
+            "modalities": ["a"],
+            "keras_xmodal": "1",
+            "num_cpus": 2,
+            "bytes": 1,
+            "endpoints": {},
+        },
+    },
     "serving.Client": {
         "url": "http://127.0.0.1:1",
         "model": "emoji",
@@ -621,6 +632,7 @@ ELSEWHERE = {
     "export.onnx",
     "export.saved_model",
     "export.serving",
+    "export.verify",
     "export.web",
     "metrics.classification_accuracy_score",
     "metrics.coherence_report",
