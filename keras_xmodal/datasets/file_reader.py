@@ -10,9 +10,10 @@ import tensorflow as tf
 
 from keras_xmodal.media.gif import encode_gif
 from keras_xmodal.media.image import is_whole_image
+from keras_xmodal.media.kind import SUFFIXES
 from keras_xmodal.media.wav import encode_wav, is_whole_wav
 
-_PICTURES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
+_PICTURES = tuple(s for s, kind in SUFFIXES.items() if kind == "image")
 # Which broken files are named, so that thousands are not.
 _NAMED = (1, 2, 3, 4, 5, 10, 100, 1000, 10_000, 100_000)
 

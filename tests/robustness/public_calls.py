@@ -598,6 +598,7 @@ CALLS = {
         "model": EncodesTexts(),
         "class_names": ["cat", "dog"],
     },
+    "datasets.kind_of": {"values": PICTURES},
     "export.ExportReport": {
         "content": {
             "format": "onnx",
@@ -622,6 +623,7 @@ ELSEWHERE = {
     "datasets.decode_wav",
     "datasets.fetch",
     "datasets.from_csv",
+    "datasets.from_folder",
     "datasets.from_tfds",
     "datasets.load",
     "datasets.read_video",
