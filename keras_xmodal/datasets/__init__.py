@@ -1,5 +1,6 @@
 """Data sets, bundled, fetched and your own, and the files they are made of."""
 
+from keras_xmodal.datasets.check_pairs import check_pairs
 from keras_xmodal.datasets.fetching.fetch import fetch
 from keras_xmodal.datasets.from_csv import from_csv
 from keras_xmodal.datasets.from_folder import from_folder
@@ -12,6 +13,7 @@ from keras_xmodal.media.video import read_video
 from keras_xmodal.media.wav import decode_wav, write_wav
 
 __all__ = [
+    "check_pairs",
     "decode_wav",
     "fetch",
     "from_csv",

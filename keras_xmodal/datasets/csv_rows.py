@@ -17,6 +17,7 @@ import tensorflow as tf
 
 from keras_xmodal import checks
 
+MAX_BYTES = 2**30
 _DELIMITERS = ",;\t|"
 # Strings become ids below this, so that they fit into int64.
 NUM_HASHES = 2**63 - 1
@@ -90,6 +91,16 @@ def read_table(path, columns, delimiter):
             name, [cell if cell.strip() else "" for cell in column]
         )
     return Table(path, table, [number for number, _ in rows])
+
+
+def check_size(path):
+    """Check that a file is none that takes all memory."""
+    size = os.path.getsize(path)
+    if size > MAX_BYTES:
+        raise ValueError(
+            f"A file must be of at most {MAX_BYTES:,} bytes. Received: "
+            f"{path!r} of {size:,}"
+        )
 
 
 def _hint(header, columns, delimiter):
@@ -191,6 +202,7 @@ def _read(path, delimiter):
             f"`path` must be a CSV file. Received: path={str(path)!r}, "
             f"{'a folder' if os.path.isdir(path) else 'which is missing'}"
         )
+    check_size(path)
     rows, number = [], 0
     most = csv.field_size_limit(2**31 - 1)  # instead of 131,072 characters
     try:
@@ -255,9 +267,7 @@ def and_more(count, things):
 
 def to_paths(table, column, root=None):
     """Check a column of files: absolute paths; None where a cell is empty."""
-    paths = resolve(table, column)
-    if root is not None:
-        paths = _inside(table, paths, root)
+    paths = resolve(table, column, root)
     missing = missing_files(paths)
     for number, file in zip(table.numbers, paths, strict=True):
         if file in missing:
@@ -269,17 +279,18 @@ def to_paths(table, column, root=None):
     return paths
 
 
-def resolve(table, column):
+def resolve(table, column, root=None):
     """The paths that a column names, None where a cell is empty."""
     folder = table.path
     if not os.path.isdir(folder):
         folder = os.path.dirname(folder)
-    return [
+    paths = [
         os.path.normpath(os.path.join(folder, os.path.expanduser(cell)))
         if cell
         else None
         for cell in table.columns[column]
     ]
+    return paths if root is None else _inside(table, paths, root)
 
 
 def missing_files(paths):

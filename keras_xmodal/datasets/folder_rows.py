@@ -9,6 +9,7 @@ from keras_xmodal.media.gif_frames import count_frames
 from keras_xmodal.media.kind import SUFFIXES
 
 TEXT = "text"
+OTHERS = ("name", "folder")  # columns that are no modalities
 
 
 def read_folder(path):

@@ -6,14 +6,12 @@ from typing import Any
 
 from keras_xmodal import checks
 from keras_xmodal.datasets.csv_rows import repeated_rows
-from keras_xmodal.datasets.folder_rows import TEXT, read_folder
+from keras_xmodal.datasets.folder_rows import OTHERS, TEXT, read_folder
 from keras_xmodal.datasets.pairs import (
     PairArguments,
     check_modalities,
     read_pairs,
 )
-
-_OTHERS = ("name", "folder")
 
 
 def from_folder(
@@ -108,7 +106,7 @@ def from_folder(
         if isinstance(value, str):
             checks.one_of(argument, value, ("folder",))
     table, by_class = read_folder(path)
-    kinds = [name for name in table.columns if name not in _OTHERS]
+    kinds = [name for name in table.columns if name not in OTHERS]
     if modalities is None:
         modalities = dict(zip(kinds, kinds, strict=True))
     check_modalities(modalities, ())

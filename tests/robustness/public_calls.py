@@ -620,6 +620,7 @@ CALLS = {
 # Names whose calls read or write files, or train: tried by the other scripts
 # here, and by tests of their own.
 ELSEWHERE = {
+    "datasets.check_pairs",
     "datasets.decode_wav",
     "datasets.fetch",
     "datasets.from_csv",
