@@ -14,6 +14,7 @@ from keras_xmodal import (
     objectives,
     ops,
     retrieval,
+    runs,
     serving,
 )
 from keras_xmodal._version import __version__
@@ -43,5 +44,6 @@ __all__ = [
     "objectives",
     "ops",
     "retrieval",
+    "runs",
     "serving",
 ]
