@@ -49,18 +49,30 @@ def main(argv: list[str] | None = None) -> int:
     """
     arguments = _parser().parse_args(argv)
     try:
-        result, text = arguments.run(arguments)
+        return arguments.run(arguments)
+    except BrokenPipeError:  # Who reads has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except (ValueError, TypeError, OSError, ImportError, RuntimeError) as error:
-        print(f"keras-xmodal: error: {error}", file=sys.stderr)
+        message = " ".join(str(error).split())
+        print(f"keras-xmodal: error: {message}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("keras-xmodal: interrupted", file=sys.stderr)
         return 1
+
+
+def _tell(arguments, result, text):
+    """Print a result; 1 if something in it is wrong."""
     if arguments.json:
-        print(json.dumps(result, indent=2, ensure_ascii=False))
-    else:
-        print(text)
+        text = json.dumps(result, indent=2, ensure_ascii=False)
+    print(_printable(text), flush=True)
     return int(bool(result.get("errors")))
+
+
+def _printable(text):
+    """A text in which names of files are printed that are no text."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 @contextlib.contextmanager
@@ -134,13 +146,31 @@ def _parser():
 
     command = commands.add_parser(
         "search",
-        help="search a run folder with words or a picture",
-        description="Find the pictures that fit some words, or the names that "
-        "fit a picture, in the run folder of `keras-xmodal demo`.",
+        help="search a run folder with words, pictures, recordings or clips",
+        description="Find what fits some words, a picture (JPEG, PNG, GIF, "
+        "BMP, WebP), a recording (WAV) or a clip (GIF, WebP; MP4 with the "
+        "extra `video`), in a run folder. The content of a file tells what it "
+        "is.",
+        epilog='example: keras-xmodal search RUN "a red apple" photo.jpg -k 3; '
+        "or JSON lines in, JSON lines out: "
+        """printf '%s\\n' '"a tree"' '{"image": "photo.jpg", "text": "red"}' """
+        "| keras-xmodal search RUN -",
     )
-    command.add_argument("folder", metavar="RUN", help="run folder of a demo")
+    command.add_argument("folder", metavar="RUN", help="run folder")
     command.add_argument(
-        "query", metavar="QUERY", help="words, or the path of a picture file"
+        "queries",
+        metavar="QUERY",
+        nargs="+",
+        help="words, or the path of a file; or `-`: read JSON lines from the "
+        "standard input, each a string, or an object of a text, a path or "
+        "numbers by modality, several of which are one query, and answer each "
+        "at once with a line of JSON",
+    )
+    command.add_argument(
+        "--in",
+        dest="modality",
+        metavar="MODALITY",
+        help="modality to find (default: texts for files, these for texts)",
     )
     command.add_argument(
         "-k",
@@ -245,18 +275,26 @@ def _run_demo(arguments):
         overwrite=arguments.overwrite,
         quiet=arguments.json,
     )
-    return report, run.format_report(report)
+    return _tell(arguments, report, run.format_report(report))
 
 
 def _run_search(arguments):
-    from keras_xmodal.demo import search
+    from keras_xmodal.runs import search
 
-    result = search.run(arguments.folder, arguments.query, k=arguments.k)
-    return result, search.format_hits(result)
+    options = {"k": arguments.k, "modality": arguments.modality}
+    if arguments.queries != ["-"]:
+        result = search.run(arguments.folder, arguments.queries, **options)
+        return _tell(arguments, result, search.format_hits(result))
+    failed = False
+    answers = search.stream(arguments.folder, sys.stdin.buffer, **options)
+    for answer in answers:
+        failed |= "error" in answer
+        print(json.dumps(answer), flush=True)
+    return int(failed)
 
 
 def _run_export(arguments):
-    from keras_xmodal.demo import export
+    from keras_xmodal.runs import export
 
     result = export.run(
         arguments.run_folder,
@@ -270,11 +308,11 @@ def _run_export(arguments):
         name=arguments.name,
         version=arguments.model_version,
     )
-    return result, export.format_exports(result)
+    return _tell(arguments, result, export.format_exports(result))
 
 
 def _run_verify(arguments):
-    from keras_xmodal.demo import export
+    from keras_xmodal.runs import export
 
     result = export.verify(
         arguments.path,
@@ -282,7 +320,7 @@ def _run_verify(arguments):
         data=arguments.data,
         modalities=dict(arguments.modality),
     )
-    return result, export.format_exports(result)
+    return _tell(arguments, result, export.format_exports(result))
 
 
 def _add_data(command, what):

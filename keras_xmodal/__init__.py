@@ -15,6 +15,7 @@ from keras_xmodal import (
     ops,
     recipes,
     retrieval,
+    runs,
     serving,
 )
 from keras_xmodal._version import __version__
@@ -45,5 +46,6 @@ __all__ = [
     "ops",
     "recipes",
     "retrieval",
+    "runs",
     "serving",
 ]

@@ -41,7 +41,8 @@ FLOORS = {
     "retrieval": 4,
     "callbacks": 4,
     "serving": 4,
-    "demo": 5,
+    "runs": 6,
+    "demo": 7,
 }
 SUBPACKAGES = sorted(p.parent.name for p in PACKAGE.glob("*/__init__.py"))
 PUBLIC = {

@@ -1,4 +1,5 @@
 import os
+import pathlib
 import subprocess
 import sys
 
@@ -98,9 +99,19 @@ def test_default_of_the_help_is_the_recipe_s():
 class WordsAlone:
     """Answers every query of words."""
 
+    preprocessors = {}
+
     def encode(self, x, modality):
         assert modality == "text"
         return np.ones((len(x), 3))
+
+
+def answer_with(model, monkeypatch):
+    """Let a run of three pictures be the one that is loaded."""
+    index = kx.retrieval.ExactIndex(model)
+    index.add(np.eye(3), ids=["a", "b", "c"], modality="image")
+    run = kx.runs.Run(pathlib.Path("run"), index, {}, {}, {"text": "text"})
+    monkeypatch.setattr(kx.runs.Run, "load", lambda folder: run)
 
 
 @pytest.mark.parametrize(
@@ -111,9 +122,7 @@ class WordsAlone:
     ],
 )
 def test_queries_of_any_length_are_words(query, monkeypatch, capsys):
-    index = kx.retrieval.ExactIndex(WordsAlone())
-    index.add(np.eye(3), ids=["a", "b", "c"], modality="image")
-    monkeypatch.setattr(kx.retrieval.ExactIndex, "load", lambda folder: index)
+    answer_with(WordsAlone(), monkeypatch)
     assert main(["search", "run", query, "-k", "2"]) == 0
     assert capsys.readouterr().out.splitlines() == [" 0.577  a", " 0.577  b"]
 
@@ -123,9 +132,7 @@ def test_what_the_model_cannot_read_is_said(query, monkeypatch, capsys):
     model = WordsAlone()
     preprocessor = kx.networks.TextPreprocessor(vocabulary=["known"])
     model.preprocessors = {"text": preprocessor}
-    index = kx.retrieval.ExactIndex(model)
-    index.add(np.eye(3), ids=["a", "b", "c"], modality="image")
-    monkeypatch.setattr(kx.retrieval.ExactIndex, "load", lambda folder: index)
+    answer_with(model, monkeypatch)
     assert main(["search", "run", query]) == 1
     assert "that the model knows" in capsys.readouterr().err
     assert main(["search", "run", "known"]) == 0

@@ -1,7 +1,6 @@
 """`keras-xmodal demo`: from the bundled pictures to a served model."""
 
 import csv
-import json
 import os
 import time
 
@@ -19,8 +18,10 @@ from keras_xmodal.demo.questions import (
 )
 from keras_xmodal.recipes.ridge_baseline import RidgeBaseline
 from keras_xmodal.retrieval import ExactIndex
+from keras_xmodal.runs.items import to_json
+from keras_xmodal.runs.run import REPORT
+from keras_xmodal.runs.write_run import fill
 
-THUMBNAILS = "thumbnails.npz"
 EXAMPLE = "umbrella"  # whose picture in another style is `picture.png`
 
 
@@ -56,9 +57,7 @@ def run(
     _check_output(path, overwrite)
     with files.new_folder(path, replace=overwrite) as folder:
         report = _run_in(folder, epochs, seed, quiet)
-        (folder / "report.json").write_text(
-            json.dumps(report, indent=2) + "\n", encoding="utf-8"
-        )
+        (folder / REPORT).write_bytes(to_json(report))
     report["output"] = str(output)
     return report
 
@@ -93,6 +92,11 @@ def _run_in(folder, epochs, seed, quiet):
     clock.lap("training")
 
     report = {
+        "modalities": {
+            "image": {"kind": "image", "columns": ["image"]},
+            "text": {"kind": "text", "columns": ["text"]},
+        },
+        "data": describe_data(train),
         "seed": seed,
         "epochs": epochs,
         "parameters": model.count_params(),
@@ -102,8 +106,14 @@ def _run_in(folder, epochs, seed, quiet):
         },
     }
     index = build_index(model)
-    index.save(folder)  # with the model
-    np.savez_compressed(folder / THUMBNAILS, image=read_thumbnails())
+    report = fill(
+        folder,
+        model,
+        build_items(),
+        report,
+        index=index,
+        thumbnails={"image": read_thumbnails()},
+    )
     clock.lap("evaluation")
 
     style = tests["test_style"]
@@ -155,6 +165,44 @@ def build_index(model) -> ExactIndex:
         index.add({"image": data["image"]}, ids=names)
     index.add({"text": styles["Noto"]["text"]}, ids=styles["Noto"]["text"])
     return index
+
+
+def build_items() -> dict:
+    """Say what the rows of `build_index` show, as `kx.runs.write_run` takes it.
+
+    Returns:
+        Dict `{modality: {id: entry}}`.
+    """
+    items: dict[str, dict] = {"image": {}, "text": {}}
+    for style, data in _read_styles().items():
+        for item, name in zip(data["id"], data["text"], strict=True):
+            items["image"][f"{name} ({style})"] = {
+                "item": str(item),
+                "captions": [name],
+            }
+            items["text"].setdefault(
+                name, {"text": name, "item": str(item), "captions": []}
+            )
+    return items
+
+
+def describe_data(train: dict) -> dict:
+    """Say what the demo trains on, as reports of runs do.
+
+    Args:
+        train: As `recipe.read_train` returns it.
+
+    Returns:
+        Dict of `path`, `rows`, `items`, `train_items` and `validation_items`.
+    """
+    count = len(train["image"])
+    return {
+        "path": "the bundled emoji, Noto style",
+        "rows": count,
+        "items": count,
+        "train_items": count,
+        "validation_items": 0,
+    }
 
 
 def read_thumbnails() -> np.ndarray:

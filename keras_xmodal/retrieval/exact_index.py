@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from keras_xmodal import checks
+from keras_xmodal import checks, files
 from keras_xmodal.metrics.ids import concatenate_ids, match_ids
 from keras_xmodal.models.endpoint import Endpoint
 from keras_xmodal.retrieval import endpoints, storage
@@ -90,6 +90,23 @@ class ExactIndex:
     def sizes(self) -> dict[str, int]:
         """Number of rows of each modality."""
         return {name: len(rows) for name, rows in self._rows.items()}
+
+    def rows(self, modality: str) -> tuple[np.ndarray, np.ndarray]:
+        """Rows of a modality, in the order in which they were added.
+
+        Args:
+            modality: Name of the modality.
+
+        Returns:
+            Tuple of ids of shape `(rows,)` and of embeddings of shape `(rows,
+            dim)`, float32, of length 1.
+
+        Raises:
+            ValueError: If the index has no rows of this modality.
+        """
+        known = self._rows
+        rows = known[checks.one_of("modality", modality, known)]
+        return rows.ids, rows.embeddings
 
     def add(
         self,
@@ -323,7 +340,14 @@ class ExactIndex:
             FileNotFoundError: If there is no index in the folder.
             ValueError: If a file is damaged.
         """
-        rows, next_id, model = storage.load(folder, model)
+        folder = checks.path("folder", folder)
+        with files.snapshot(folder, (storage.INDEX, storage.MODEL)) as opened:
+            return cls._read(opened, folder, model)
+
+    @classmethod
+    def _read(cls, opened, folder, model=None):
+        """Read open files of a folder."""
+        rows, next_id, model = storage.read(opened, folder, model)
         index = cls(model)
         index._rows, index._next_id = rows, next_id
         return index

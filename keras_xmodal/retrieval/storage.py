@@ -44,18 +44,15 @@ def save(folder, model, rows, next_id, overwrite):
             model.save(beside / MODEL)
 
 
-def load(folder, model=None):
-    """Read what `save` wrote: rows, the next id, and the model."""
-    folder = checks.path("folder", folder)
-    with files.snapshot(folder, (INDEX, MODEL)) as opened:
-        if INDEX not in opened:
-            raise FileNotFoundError(
-                "`folder` must hold an index. "
-                f"Received: no file {folder / INDEX}"
-            )
-        rows, next_id, has_model = _read_index(opened[INDEX])
-        if model is None and has_model:
-            model = _read_model(opened.get(MODEL), folder / MODEL)
+def read(opened, folder, model=None):
+    """Read open files of a folder: rows, the next id, and the model."""
+    if INDEX not in opened:
+        raise FileNotFoundError(
+            f"`folder` must hold an index. Received: no file {folder / INDEX}"
+        )
+    rows, next_id, has_model = _read_index(opened[INDEX])
+    if model is None and has_model:
+        model = _read_model(opened.get(MODEL), folder / MODEL)
     return rows, next_id, model
 
 

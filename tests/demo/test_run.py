@@ -13,11 +13,12 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
 from keras_xmodal import export
-from keras_xmodal.demo import recipe, run, search
+from keras_xmodal.demo import recipe, run
 from keras_xmodal.demo.questions import QUESTIONS, read_split
 from keras_xmodal.export.search_script import Search
 from keras_xmodal.metrics import retrieval_report
 from keras_xmodal.retrieval import ExactIndex
+from keras_xmodal.runs import search
 from keras_xmodal_cli import main
 
 pytestmark = pytest.mark.large
@@ -56,6 +57,7 @@ def report(folder):
 def test_run_folder_is_complete(folder):
     assert sorted(p.name for p in folder.iterdir()) == [
         "index.npz",
+        "items.json",
         "litert",
         "model.keras",
         "picture.png",
@@ -155,14 +157,14 @@ def test_search_errors(folder, query, match, capsys):
     error = capsys.readouterr().err
     assert error.startswith("keras-xmodal: error:")
     with pytest.raises((ValueError, OSError), match=match):
-        search.run(str(folder), query)
+        search.run(str(folder), [query])
 
 
 def test_search_refuses_what_is_no_picture(folder, tmp_path):
     path = tmp_path / "broken.png"
     path.write_bytes(b"\x89PNG\r\n\x1a\nbroken")
     with pytest.raises(ValueError, match=r"broken\.png of 14 bytes"):
-        search.run(str(folder), str(path))
+        search.run(str(folder), [str(path)])
 
 
 def test_search_refuses_what_is_no_run_folder(tmp_path, capsys):
@@ -200,7 +202,7 @@ def test_the_files_for_a_device_find_the_same(folder):
         "{folder}/picture.png",
     ):
         query = query.format(folder=folder)
-        expected = search.run(folder, query, k=10)
+        expected = search.run(folder, [query], k=10)
         found = on_device.search(query, k=10)
         assert found["modality"] != expected["modality"]  # of the query
         scores = [

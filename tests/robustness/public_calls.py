@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import pathlib
 import types
 
 import keras
@@ -83,6 +84,13 @@ def index():
     index = kx.retrieval.ExactIndex()
     index.add(A, IDS, modality="image")
     return index
+
+
+def run():
+    index = kx.retrieval.ExactIndex(embedding_model())
+    index.add(A[:, :4], IDS, modality="image")
+    kinds = {"image": "numbers", "text": "numbers"}
+    return kx.runs.Run(pathlib.Path("run"), index, {}, {}, kinds)
 
 
 class EncodesTexts:
@@ -290,6 +298,11 @@ def uses():
             {"queries": A, "k": 2, "modality": "image", "unique": True},
         ),
         "retrieval.ExactIndex.remove": (index().remove, {"ids": IDS}),
+        "retrieval.ExactIndex.rows": (index().rows, {"modality": "image"}),
+        "runs.Run.search": (
+            run().search,
+            {"query": {"image": A[0]}, "k": 2, "modality": "image"},
+        ),
         "retrieval.ExactIndex.endpoints": (
             index().endpoints,
             {"model": kx.EmbeddingModel({"image": 6}, 4), "k": 2},
@@ -634,6 +647,8 @@ ELSEWHERE = {
     "export.litert",
     "export.onnx",
     "export.saved_model",
+    "runs.Run",
+    "runs.write_run",
     "export.serving",
     "export.verify",
     "export.web",

@@ -9,8 +9,8 @@ import tensorflow as tf
 
 import keras_xmodal as kx
 import keras_xmodal_cli
-from keras_xmodal.demo import export
 from keras_xmodal.export.litert import QUANTIZATIONS
+from keras_xmodal.runs import export
 from keras_xmodal_cli import main
 
 WORDS = ("red", "green", "blue", "white", "black", "gray")

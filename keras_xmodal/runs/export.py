@@ -1,19 +1,19 @@
 """`keras-xmodal export` and `verify`: a run folder for servers and devices."""
 
 import pathlib
-import zipfile
 from typing import Any
 
 import keras
 import numpy as np
 
 from keras_xmodal import checks, datasets, export, files
-from keras_xmodal.demo.run import THUMBNAILS
 from keras_xmodal.export.export_report import find_exports
 from keras_xmodal.export.litert import QUANTIZATIONS
 from keras_xmodal.export.towers import find_towers
 from keras_xmodal.retrieval import ExactIndex
 from keras_xmodal.retrieval.storage import INDEX, MODEL
+from keras_xmodal.runs.items import THUMBNAILS
+from keras_xmodal.runs.run import read_thumbnails
 
 FORMATS = ("saved_model", "serving", "litert", "onnx", "web")
 _SERVED = ("saved_model", "serving")
@@ -113,7 +113,7 @@ def run(
         if form == "litert":
             options["search"] = index
         if form == "web":
-            thumbnails = _read_thumbnails(run_folder)
+            thumbnails = _read_thumbnails(run_folder, index)
             reports[form] = export.web(
                 model, index, place, thumbnails=thumbnails, **options
             )
@@ -198,19 +198,13 @@ def _load(path):
         ) from error
 
 
-def _read_thumbnails(folder):
+def _read_thumbnails(folder, index):
     """Pictures of the rows of an index by modality, or None."""
-    file = pathlib.Path(folder) / THUMBNAILS
-    if not file.is_file():
+    path = pathlib.Path(folder) / THUMBNAILS
+    if not path.is_file():
         return None
-    try:
-        with np.load(file, allow_pickle=False) as arrays:
-            return dict(arrays)
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(
-            f"RUN must hold a readable {THUMBNAILS}, or none. "
-            f"Received: {file}, where {error}"
-        ) from error
+    with open(path, "rb") as file:
+        return read_thumbnails(file, path, index)
 
 
 def _read_examples(model, path, modalities):

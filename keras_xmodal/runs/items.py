@@ -1,0 +1,184 @@
+"""What the rows of an index show: `items.json`, and thumbnails."""
+
+import json
+import pathlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from keras_xmodal.datasets.csv_items import CsvRow
+from keras_xmodal.runs import raw
+
+ITEMS, THUMBNAILS = "items.json", "thumbnails.npz"
+SEEN = ("image", "video")
+SIDE = 96  # pixels of a thumbnail, as the page of `kx.export.web` shows
+_SMALL_SIDE, _MANY = 32, 10_000  # of so many rows
+
+
+def items_of_rows(
+    items: Mapping[Any, Iterable[CsvRow]],
+    columns: Mapping[str, list[str]],
+    kinds: Mapping[str, str],
+    ids: str | None = None,
+) -> dict[str, dict[str, dict]]:
+    """Say what the rows of a table show, by modality and id.
+
+    Args:
+        items: Rows of each item, as a data set of `from_csv` has them.
+        columns: Columns of each modality.
+        kinds: Kind of each modality, of `"image"`, `"text"`, `"speech"`,
+            `"video"` and `"numbers"`.
+        ids: Column that says which item a row shows. None: an item is called
+            by its first file, or else by its first row.
+
+    Returns:
+        Dict `{modality: {id: {"file" or "text" or "numbers", "item",
+        "captions"}}}`, in order of the rows. An id is the path of a file as
+        the table has it, a text itself, or the item of numbers.
+    """
+    found: dict[str, dict[str, dict]] = {name: {} for name in columns}
+    for rows in items.values():
+        rows = list(rows)
+        item = _name(rows, columns, kinds, ids)
+        texts = _texts(rows, columns, kinds)
+        for row in rows:
+            for name, (first, *others) in columns.items():
+                if not all(row.cells[c] for c in (first, *others)):
+                    continue
+                cells = [row.cells[c] for c in (first, *others)]
+                known = found[name]
+                entry: dict[str, Any] = {}
+                if kinds[name] == "text":
+                    key, entry["text"] = cells[0], cells[0]
+                elif kinds[name] == "numbers":
+                    entry["numbers"] = [float(cell) for cell in cells]
+                    key = _free(known, item, entry["numbers"])
+                else:
+                    key, entry["file"] = cells[0], str(row.files[name])
+                if key not in known:
+                    entry["item"] = item
+                    entry["captions"] = [t for t in texts if t != key]
+                    known[key] = entry
+                else:  # A text of several items, or a file of several rows.
+                    told = known[key]["captions"]
+                    told += [t for t in texts if t != key and t not in told]
+    return {name: known for name, known in found.items() if known}
+
+
+def _name(rows, columns, kinds, ids):
+    if ids is not None:
+        return rows[0].cells[ids].strip()
+    for name, (column, *_) in columns.items():
+        if kinds[name] in ("image", "speech", "video"):
+            for row in rows:
+                if row.cells[column]:
+                    return row.cells[column]
+    return f"row {rows[0].number}"
+
+
+def _texts(rows, columns, kinds):
+    """Different texts of an item, in their order."""
+    named = [c for name, (c, *_) in columns.items() if kinds[name] == "text"]
+    texts = [row.cells[column] for row in rows for column in named]
+    return list(dict.fromkeys(filter(None, texts)))
+
+
+def _free(known, item, numbers):
+    """The id of numbers: their item, counted where it has several."""
+    key, count = item, 1
+    while key in known and known[key]["numbers"] != numbers:
+        count += 1
+        key = f"{item} ({count})"
+    return key
+
+
+def content_of(entry: dict, kind: str, folder: pathlib.Path, key: str):
+    """The raw example of an entry, checked; files relative to the run."""
+    if kind == "text":
+        return raw.prepare(kind, entry.get("text", key), key)
+    if kind == "numbers":
+        return raw.prepare(kind, entry["numbers"], key)
+    path = folder / entry["file"]
+    return raw.prepare(kind, raw.read_file(path), str(path))
+
+
+def can_be_encoded(entry: dict, kind: str) -> bool:
+    """Whether an entry says what it was encoded from."""
+    argument = {"text": "text", "numbers": "numbers"}.get(kind, "file")
+    return argument in entry
+
+
+def thumbnail(example, side: int) -> np.ndarray:
+    """A small picture of a prepared picture or clip, laid on white.
+
+    Args:
+        example: Bytes of a file, frames or pixels, as `raw.prepare` returns.
+        side: Integer, pixels of both sides.
+
+    Returns:
+        Array of shape `(side, side, 3)`, uint8.
+    """
+    if isinstance(example, bytes):
+        pixels = raw.decode("image", example)
+    else:
+        pixels = example[len(example) // 2] if example.ndim == 4 else example
+    if pixels.dtype != np.uint8:
+        pixels = np.rint(255 * np.clip(pixels, 0, 1)).astype("uint8")
+    small = Image.fromarray(pixels[..., :3].squeeze()).convert("RGB")
+    small.thumbnail((side, side))
+    square = Image.new("RGB", (side, side), "white")
+    place = (side - small.width) // 2, (side - small.height) // 2
+    square.paste(small, place)
+    return np.asarray(square)
+
+
+def side_of(num_rows: int) -> int:
+    """Pixels of the thumbnails of so many rows, which are kept in memory."""
+    return SIDE if num_rows <= _MANY else _SMALL_SIDE
+
+
+def read_items(file, path: pathlib.Path) -> dict[str, dict[str, dict]]:
+    """Read and check an open `items.json`."""
+    items = read_json(file, path)
+    whole = isinstance(items, dict) and all(
+        isinstance(known, dict)
+        and all(isinstance(entry, dict) for entry in known.values())
+        for known in items.values()
+    )
+    if not whole:
+        raise ValueError(
+            f"RUN must hold a readable {path.name}, a dict by modality of "
+            f"dicts by id. Received: {path}, which is not"
+        )
+    return items
+
+
+def read_json(file, path: pathlib.Path):
+    """Read a JSON file, or say that it is damaged."""
+    try:
+        return json.loads(file.read().decode("utf-8", "surrogatepass"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(
+            f"RUN must hold a readable {path.name}. Received: {path}, {error}"
+        ) from error
+
+
+def to_json(value) -> bytes:
+    """A JSON file."""
+    text = json.dumps(value, indent=1, ensure_ascii=False)
+    return (text + "\n").encode("utf-8", "surrogatepass")
+
+
+def mismatch(items, index) -> str | None:
+    """Which ids are in items or in an index only, in words; None if none."""
+    for name in sorted({*items, *index.modalities}):
+        rows = index.rows(name)[0] if name in index.modalities else ()
+        other = sorted(set(items.get(name, ())) ^ set(map(str, rows)))
+        if other:
+            return (
+                f"{len(other)} ids of {name!r} in one of them, first "
+                f"{other[0]!r}"
+            )
+    return None
