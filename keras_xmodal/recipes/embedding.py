@@ -1,7 +1,6 @@
 """From pairs to a trained `EmbeddingModel`, by what the data says."""
 
 import dataclasses
-import itertools
 import os
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -16,7 +15,7 @@ from keras_xmodal import checks, losses
 from keras_xmodal.datasets.split import check_shares, draw_parts
 from keras_xmodal.models import EmbeddingModel, Preprocessed
 from keras_xmodal.recipes.baseline import Baseline
-from keras_xmodal.recipes.pairs import Pairs, read_pairs
+from keras_xmodal.recipes.pairs import Pairs, common_pairs, read_pairs
 from keras_xmodal.recipes.plan import Plan
 from keras_xmodal.recipes.retrieval import reports, score
 from keras_xmodal.recipes.start import Start
@@ -180,9 +179,9 @@ class EmbeddingRecipe:
         self.kinds = train.kinds
         self.history: dict[str, dict] = {}
         keras.utils.set_random_seed(options.seed)
+        self._pairs = common_pairs(train)
+        self._asked = common_pairs(validation, self._pairs)
         self._start = Start(train, validation, options, self.plan)
-        self._pairs = _common_pairs(self._start.train)
-        self._asked = _common_pairs(self._start.validation, self._pairs)
         self.baseline = Baseline(self._start)
         self._head = self._build_head()
         self._uses_network = options.network is True or (
@@ -443,7 +442,7 @@ class EmbeddingRecipe:
             if self.kinds[name] == "text":
                 values = values.astype(str)
             embedded[name] = self.model.encode(values, name), ids
-        asked = _common_pairs(pairs, self._pairs)
+        asked = common_pairs(pairs, self._pairs)
         found = reports(embedded, asked)
         trivial = self.baseline.evaluate(pairs, asked)
         for direction, report in found.items():
@@ -451,24 +450,6 @@ class EmbeddingRecipe:
                 if not key.startswith(("chance", "num")):
                     report[f"baseline_{key}"] = value
         return found
-
-
-def _common_pairs(pairs: Pairs, wanted=None) -> list[tuple[str, str]]:
-    """Pairs of modalities that describe at least two items together."""
-    found = []
-    for a, b in wanted or itertools.combinations(pairs.x, 2):
-        common = np.intersect1d(
-            pairs.ids[pairs.there[a]], pairs.ids[pairs.there[b]]
-        )
-        if len(common) > 1:
-            found.append((a, b))
-    if not found:
-        raise ValueError(
-            "Two modalities must describe the same items, at least two of "
-            f"them. Received: {len(np.unique(pairs.ids))} items of "
-            f"{list(pairs.x)}"
-        )
-    return found
 
 
 class _ProgressBar(keras.callbacks.Callback):

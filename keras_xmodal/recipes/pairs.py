@@ -1,14 +1,15 @@
 """A data set in memory, one row a thing, with all of its texts beside it."""
 
 import dataclasses
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from keras_xmodal import checks
-from keras_xmodal.recipes.kinds import kind_of
+from keras_xmodal.media.kind import kind_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +81,8 @@ def read_pairs(
     if kinds:
         checks.modalities("kinds", kinds, columns)
     for name, values in columns.items():
-        kinds.setdefault(name, kind_of(name, _present(values, there[name])))
+        if name not in kinds:
+            kinds[name] = kind_of(_present(values, there[name]))
     return _join(columns, ids, there, {name: kinds[name] for name in columns})
 
 
@@ -206,3 +208,23 @@ def _array(values):
         array[:] = values
         return array
     return np.stack(values)
+
+
+def common_pairs(
+    pairs: Pairs, wanted: Sequence | None = None
+) -> list[tuple[str, str]]:
+    """Pairs of modalities that describe at least two items together."""
+    found = []
+    for a, b in wanted or itertools.combinations(pairs.x, 2):
+        common = np.intersect1d(
+            pairs.ids[pairs.there[a]], pairs.ids[pairs.there[b]]
+        )
+        if len(common) > 1:
+            found.append((a, b))
+    if not found:
+        raise ValueError(
+            "Two modalities must describe the same items, at least two of "
+            f"them. Received: {len(np.unique(pairs.ids))} items of "
+            f"{list(pairs.x)}"
+        )
+    return found

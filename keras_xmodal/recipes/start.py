@@ -228,6 +228,7 @@ class Start:
     # The others.
 
     def _start_other(self, name):
+        self._check_meets(name)
         kind = self.train.kinds[name]
         chosen = self._options.augmentation
         known = self._choices.get(name)
@@ -254,12 +255,27 @@ class Start:
         bar.close()
         self._keep(name, best)
 
+    def _check_meets(self, name):
+        """An item at least of training and of validation has both."""
+        for pairs in (self.train, self.validation):
+            common = np.intersect1d(
+                pairs.ids[pairs.there[name]],
+                pairs.ids[pairs.there[self.anchor]],
+            )
+            both = pairs.there[name] & pairs.there[self.anchor]
+            if not len(common) or (pairs is self.train and not both.any()):
+                raise ValueError(
+                    f"Some examples must have both {self.anchor!r} and "
+                    f"{name!r}, in training and validation. Received: none"
+                )
+
     def _attempt(self, name, features, augmentation, penalty, best):
         """The better of two: what was best before, or this."""
         train = self.train
         tower = self._tower(name, features, augmentation)
         both = train.there[name] & train.there[self.anchor]
         rows = np.flatnonzero(train.there[name])
+        known = both[rows]
         values = train.x[name][rows]
         copies = [self._features(name, tower, values)]
         if tower.augments:
@@ -269,7 +285,6 @@ class Start:
                 self._features(name, tower, values, training=True)
                 for _ in range(count)
             ]
-        known = both[rows]
         weight = np.ones((len(copies), int(known.sum())))
         weight[0] = 2.0  # the data as it is
         ridge = Ridge(
