@@ -13,6 +13,7 @@ from keras_xmodal import (
     networks,
     objectives,
     ops,
+    plots,
     retrieval,
     serving,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "networks",
     "objectives",
     "ops",
+    "plots",
     "retrieval",
     "serving",
 ]
