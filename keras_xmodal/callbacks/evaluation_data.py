@@ -145,8 +145,9 @@ def gather(dataset, modalities, batch_size):
     for x, ids, present in read_batches(dataset, batch_size):
         kind = type(x)
         for name in set(modalities) & set(x):
+            leaves = tree.flatten(x[name])
             for i in np.flatnonzero(present[name]):
-                key = name, ids[i].item(), _digest(tree.flatten(x[name]), i)
+                key = name, ids[i].item(), _digest(leaves, i)
                 if key not in seen:
                     seen.add(key)
                     rows.setdefault(name, []).append(x[name][i])

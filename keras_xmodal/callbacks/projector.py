@@ -82,7 +82,7 @@ class Projector(WritingCallback):
         modalities: Sequence[str] | None = None,
         labels: Mapping | None = None,
         num_examples: int = 500,
-        thumbnail_size: int = 48,
+        thumbnail_size: int = 64,
         frequency: int = 1,
         batch_size: int = 256,
     ):

@@ -9,6 +9,8 @@ import warnings
 
 import numpy as np
 
+from keras_xmodal import checks
+
 # Characters in a line and lines in a cell of text.
 _TEXT_WIDTH, _TEXT_LINES = 18, 7
 # With more classes, colours are no longer told apart by a legend.
@@ -94,11 +96,14 @@ def to_png(figure):
     return buffer.getvalue()
 
 
-def new_figure(width, height):
-    """Make a figure of some inches that needs no display."""
+def new_figure(width, height, figure=None):
+    """A figure of some inches that needs no display, or a given one."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, FigureBase
 
+    rule = "a Matplotlib figure or subfigure"
+    if checks.instance_of("figure", figure, FigureBase, rule, optional=True):
+        return figure
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure

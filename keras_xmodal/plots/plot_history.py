@@ -82,8 +82,7 @@ def plot_history(
     epochs = max(map(len, values.values()))
     columns = min(len(metrics), _MAX_COLUMNS)
     rows = math.ceil(len(metrics) / columns)
-    if figure is None:
-        figure = new_figure(4.2 * columns, 3.2 * rows)
+    figure = new_figure(4.2 * columns, 3.2 * rows, figure)
     grid = list(figure.subplots(rows, columns, squeeze=False).flat)
     for axes in grid[len(metrics) :]:
         axes.remove()

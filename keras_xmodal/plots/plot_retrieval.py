@@ -81,6 +81,7 @@ def plot_retrieval(
         figure.savefig("retrieval.png")
         ```
     """
+    checks.encodes(model)
     k = checks.positive_integer("k", k)
     x, queries = _one("x", x), _one("queries", queries)
     ((source, asked),) = queries.items()
@@ -123,10 +124,9 @@ def _grid(figure, queries, cells):
     """Axes of the queries and beside them of the cells, or of their list."""
     is_list, count = isinstance(cells[0][0], str), len(cells[0])
     width = 2 if isinstance(queries[0], str) else 1
-    if figure is None:
-        wide = 4.0 if is_list else 1.1 * count
-        tall = max(1.1, 0.2 * count) if is_list else 1.1
-        figure = new_figure(1.1 * width + wide, tall * len(queries) + 0.3)
+    wide = 4.0 if is_list else 1.1 * count
+    tall = max(1.1, 0.2 * count) if is_list else 1.1
+    figure = new_figure(1.1 * width + wide, tall * len(queries) + 0.3, figure)
     ratios = (width, 4) if is_list else (width, *[1] * count)
     grid = figure.subplots(
         len(queries), len(ratios), squeeze=False, width_ratios=ratios

@@ -5,7 +5,7 @@ import textwrap
 
 import numpy as np
 
-_FONT_SIZE = 10  # pixels, of which a character takes about 6 in width
+_FONT_SIZE = 9  # pixels
 
 
 def to_thumbnail(cell, side):
@@ -46,7 +46,7 @@ def _write(text, side):
     fonts = pathlib.Path(matplotlib.get_data_path(), "fonts", "ttf")
     font = ImageFont.truetype(str(fonts / "DejaVuSans.ttf"), _FONT_SIZE)
     square = Image.new("RGB", (side, side), "white")
-    width = max(1, side // 6)
+    width = max(1, 2 * side // 11)
     lines = textwrap.wrap(text, width)[: max(1, side // (_FONT_SIZE + 2))]
     ImageDraw.Draw(square).multiline_text(
         (side / 2, side / 2),

@@ -130,6 +130,8 @@ def test_a_model_and_a_part_of_a_figure():
         ({"x": IMAGES}, TypeError, "`x` must be a dict"),
         ({"x": {"a": TEXTS, "b": TEXTS}}, ValueError, "`x` .* one modality"),
         ({"queries": {}}, ValueError, "`queries` must be"),
+        ({"model": 3}, TypeError, "`model` must have a method `encode"),
+        ({"figure": 3}, TypeError, "`figure` must be a Matplotlib figure"),
         ({"k": 0}, ValueError, "`k` must be a positive"),
         ({"ids": [1, 2, 3, 4]}, ValueError, "both `ids` and `query_ids`"),
         (
@@ -140,6 +142,10 @@ def test_a_model_and_a_part_of_a_figure():
     ],
 )
 def test_errors(arguments, error, match):
-    given = {"x": {"image": IMAGES}, "queries": {"text": TEXTS[:2]}}
+    given = {
+        "model": Model(),
+        "x": {"image": IMAGES},
+        "queries": {"text": TEXTS[:2]},
+    }
     with pytest.raises(error, match=match):
-        plot_retrieval(Model(), **{**given, **arguments})
+        plot_retrieval(**{**given, **arguments})
