@@ -452,7 +452,14 @@ CALLS = {
     "callbacks.LatentEvaluation": {"data": X, "labels": LABELS},
     "callbacks.LatentPlot": {"data": X, "folder": "pictures"},
     "callbacks.ModeCollapseMonitor": {"data": PICTURES},
+    "callbacks.Projector": {"data": X, "log_dir": "logs"},
     "callbacks.RetrievalEvaluation": {"data": X},
+    "callbacks.RetrievalGrid": {
+        "data": X,
+        "source": "text",
+        "target": "image",
+        "folder": "pictures",
+    },
     "callbacks.SampleGrid": {"folder": "pictures"},
     "callbacks.TranslationGrid": {"data": X, "folder": "pictures"},
     "callbacks.WeightSchedule": {
@@ -606,6 +613,12 @@ CALLS = {
         "k": 3,
     },
     "ops.uniformity": {"x": A},
+    "plots.plot_history": {"history": {"loss": [2.0, 1.0]}},
+    "plots.plot_retrieval": {
+        "model": embedding_model(),
+        "x": {"image": A},
+        "queries": {"text": B},
+    },
     "retrieval.ExactIndex": {"model": EncodesTexts()},
     "retrieval.ZeroShotClassifier": {
         "model": EncodesTexts(),
