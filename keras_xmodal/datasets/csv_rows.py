@@ -60,6 +60,12 @@ def read_table(path, columns, delimiter):
     return table, [number for number, _ in rows]
 
 
+def read_header(path, delimiter):
+    """Names of the columns of a CSV file."""
+    rows = _read(path, delimiter)
+    return rows[0][1] if rows else []
+
+
 def check_filled(path, table, numbers, columns):
     """Check that no cell of these columns is empty."""
     empty = [

@@ -12,27 +12,8 @@ Run = kx.runs.Run
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("data")
-    return folders.write_table(folder)
-
-
-@pytest.fixture(scope="module")
-def written(data, tmp_path_factory):
-    """A run folder of pictures and texts."""
-    return folders.write_run(tmp_path_factory.mktemp("written") / "run", data)
-
-
-@pytest.fixture
-def folder(written, tmp_path):
-    """A copy to damage."""
-    return shutil.copytree(written, tmp_path / "run")
-
-
-@pytest.fixture(scope="module")
-def run(data, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("run") / "all"
-    return Run.load(folders.write_run(folder, data, *folders.KINDS))
+def run(everything):
+    return Run.load(everything)
 
 
 def ids(hits):
@@ -56,7 +37,7 @@ def test_what_a_run_holds(run, data):
     }
     assert run.items["color"]["green.png"]["numbers"] == [0, 1, 0]
     assert run.generator is None
-    assert repr(run).startswith("Run(all, image: 4, text: 8, speech: 4, ")
+    assert repr(run).startswith("Run(run, image: 4, text: 8, speech: 4, ")
     assert run.report["format"] == 1
     assert run.report["versions"]["keras_xmodal"] == kx.__version__
 
