@@ -61,7 +61,7 @@ def test_what_is_missing(monkeypatch):
 
 
 def test_a_package_that_does_not_load(monkeypatch, capsys):
-    broken = answer(1, "", "Traceback\nImportError: no libtensorflow\n")
+    broken = answer(1, "", "Traceback\nImportError: no libtensorflow\n\nSee\n")
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: broken)
     assert main(["doctor"]) == 0
     text = capsys.readouterr().out

@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 
 import numpy as np
@@ -136,6 +137,7 @@ def test_thumbnails_are_of_the_rows(run):
     [
         (" ", ValueError, "must hold a word, in at most 65536"),
         ("x" * 70_000, ValueError, "in at most 65536 bytes"),
+        ("red \udcff", ValueError, "A text must be UTF-8"),
         ("?!", ValueError, "letters or digits that the model knows"),
         ("missing.png", OSError, r"missing\.png"),
         (7, TypeError, "The query must be a text, the path"),
@@ -156,6 +158,15 @@ def test_what_is_no_query_is_said(run, query, error, match):
     with pytest.raises(error, match=match) as info:
         run.search(query)
     assert len(str(info.value)) < 600
+
+
+def test_huge_and_empty_files_are_not_read(run, tmp_path):
+    path = tmp_path / "picture.png"
+    for size in (0, 2**30 + 1):
+        path.touch()
+        os.truncate(path, size)
+        with pytest.raises(ValueError, match=f"to {2**30} bytes.*of {size} b"):
+            run.search(path)
 
 
 def test_a_query_of_no_modality_of_the_run(data, written):
