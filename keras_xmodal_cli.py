@@ -8,6 +8,7 @@ import argparse
 import contextlib
 import faulthandler
 import importlib.metadata
+import importlib.util
 import json
 import logging
 import os
@@ -16,6 +17,7 @@ import tempfile
 
 # Of `keras_xmodal`, which the help must not import.
 EPOCHS = 40
+VALIDATION = 0.1
 FORMATS = ("saved_model", "serving", "litert", "onnx", "web")
 QUANTIZATIONS = ("float16", "dynamic", "int8")
 
@@ -121,6 +123,7 @@ def _parser():
         "saved_model/, litert/, report.json, "
         "retrieval.png, training.png, and examples to ask it with, "
         "picture.png and pictures.csv. About three minutes on two cores.",
+        epilog="example: keras-xmodal demo --output RUN",
     )
     command.add_argument(
         "--output",
@@ -143,6 +146,81 @@ def _parser():
     )
     _add_json(command)
     command.set_defaults(run=_run_demo)
+
+    command = commands.add_parser(
+        "train",
+        help="train on your own pairs, from a CSV file or a folder",
+        description="Check the data, split it by item, train an "
+        "EmbeddingModel, measure it on the items that training did not see, "
+        "and write a run folder to search, measure, export and play with. "
+        "Taken are a CSV file, whose first row names the columns; a folder "
+        "with one subfolder of files a class; and a folder of files with texts "
+        "(.txt) of the same names beside them.",
+        epilog="example: keras-xmodal train pairs.csv --modality image=photo "
+        "--modality text=caption --output RUN",
+    )
+    command.add_argument(
+        "pairs",
+        metavar="PAIRS",
+        nargs="?",
+        help="CSV file or folder; not with --resume",
+    )
+    _add_modality(command)
+    command.add_argument(
+        "--output",
+        default="keras-xmodal-run",
+        help="run folder to write; must not exist (default: %(default)s)",
+    )
+    command.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace the run folder if it is one",
+    )
+    command.add_argument(
+        "--towers",
+        default="auto",
+        metavar="{auto,small,PRESET}",
+        help="networks: by the data, small ones, or pretrained ones of "
+        "KerasHub, by the name or folder of a preset (default: %(default)s)",
+    )
+    part = command.add_mutually_exclusive_group()
+    part.add_argument(
+        "--validation",
+        type=_share,
+        metavar="SHARE",
+        help="share of the items to measure on, above 0 and below 1 (default: "
+        f"{VALIDATION})",
+    )
+    part.add_argument(
+        "--split-column",
+        metavar="COLUMN",
+        help="column that says `train` or `validation` of each row, and "
+        "perhaps `test`",
+    )
+    command.add_argument(
+        "--group-column",
+        metavar="COLUMN",
+        help="column of groups, such as speakers, none of which is to be on "
+        "both sides",
+    )
+    command.add_argument(
+        "--epochs",
+        type=_positive_int,
+        help="training epochs at most (default: by the data)",
+    )
+    command.add_argument(
+        "--seed", type=int, default=0, help="random seed (default: %(default)s)"
+    )
+    _add_skip_broken(command)
+    command.add_argument(
+        "--resume",
+        metavar="RUN",
+        help="go on with a training that was killed, from where it was; its "
+        "arguments are those that it began with",
+    )
+    _add_quiet(command)
+    _add_json(command)
+    command.set_defaults(run=_run_train, parser=command)
 
     command = commands.add_parser(
         "search",
@@ -180,6 +258,94 @@ def _parser():
     )
     _add_json(command)
     command.set_defaults(run=_run_search)
+
+    command = commands.add_parser(
+        "index",
+        help="add to what a run folder finds, remove from it, or rebuild it",
+        description="Add files or the rows of CSV files to the index of a run "
+        "folder, remove from it, or encode all of it again. The content of a "
+        "file tells what it is. Until all is encoded, the old index is what "
+        "others find; who is interrupted goes on where it was by the same "
+        "command.",
+        epilog="example: keras-xmodal index RUN photos/*.jpg more.csv "
+        "--remove old.jpg",
+    )
+    command.add_argument("folder", metavar="RUN", help="run folder")
+    command.add_argument(
+        "sources",
+        metavar="FILE",
+        nargs="*",
+        help="pictures, recordings or clips, or CSV files, whose first row "
+        "names the columns",
+    )
+    _add_modality(command, "those that the run was trained on")
+    _add_ids(command)
+    command.add_argument(
+        "--remove",
+        nargs="+",
+        default=[],
+        metavar="ID",
+        help="ids to remove, as a search shows them",
+    )
+    command.add_argument(
+        "--rebuild",
+        action="store_true",
+        help="encode again all that is there, such as after further training",
+    )
+    _add_skip_broken(command)
+    _add_quiet(command)
+    _add_json(command)
+    command.set_defaults(run=_run_index, parser=command)
+
+    command = commands.add_parser(
+        "evaluate",
+        help="measure how well a run folder finds what a CSV file says",
+        description="Encode the items of a CSV file with the model of a run "
+        "folder, and measure retrieval among them in all directions, with "
+        "chance beside it. Of several captions an item, each is a query of its "
+        "own, and any of them an answer.",
+        epilog="example: keras-xmodal evaluate RUN test.csv",
+    )
+    command.add_argument("folder", metavar="RUN", help="run folder")
+    command.add_argument(
+        "data",
+        metavar="PAIRS.csv",
+        help="CSV file, whose first row names the columns",
+    )
+    _add_modality(command, "those that the run was trained on")
+    _add_ids(command)
+    _add_skip_broken(command)
+    _add_quiet(command)
+    _add_json(command)
+    command.set_defaults(run=_run_evaluate)
+
+    command = commands.add_parser(
+        "play",
+        help="serve a page to play in with a run folder",
+        description="Serve a page on this machine to search a run folder by "
+        "texts, pictures and sounds, and to draw and translate where it has a "
+        "generator. Needs the extra `play`.",
+        epilog="example: keras-xmodal play RUN --open",
+    )
+    command.add_argument("folder", metavar="RUN", help="run folder")
+    command.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen at (default: %(default)s, this machine alone)",
+    )
+    command.add_argument(
+        "--port",
+        type=_port,
+        default=7860,
+        help="port to listen at (default: %(default)s)",
+    )
+    command.add_argument(
+        "--open",
+        dest="open_browser",
+        action="store_true",
+        help="open the page in a browser",
+    )
+    command.set_defaults(run=_run_play)
 
     command = commands.add_parser(
         "export",
@@ -262,6 +428,29 @@ def _parser():
     _add_data(command, "CSV file of examples to compare with Keras on")
     _add_json(command)
     command.set_defaults(run=_run_verify)
+
+    command = commands.add_parser(
+        "info",
+        help="say what is in a run folder or a .keras file",
+        description="Say what a run folder or a `.keras` file holds, from "
+        "which data and versions, and how good it is. No model is loaded.",
+        epilog="example: keras-xmodal info RUN",
+    )
+    command.add_argument(
+        "path", metavar="RUN", help="run folder, or .keras file"
+    )
+    _add_json(command)
+    command.set_defaults(run=_run_info)
+
+    command = commands.add_parser(
+        "doctor",
+        help="say what is installed, and what is missing for what",
+        description="Say which versions and devices there are, whether the "
+        "package loads, and which extras and tools are missing for what.",
+        epilog="example: keras-xmodal doctor",
+    )
+    _add_json(command)
+    command.set_defaults(run=_run_doctor)
     return parser
 
 
@@ -276,6 +465,98 @@ def _run_demo(arguments):
         quiet=arguments.json,
     )
     return _tell(arguments, report, run.format_report(report))
+
+
+def _run_train(arguments):
+    if (arguments.pairs is None) == (arguments.resume is None):
+        arguments.parser.error("give PAIRS, or --resume RUN")
+    from keras_xmodal.runs import train
+
+    validation = arguments.validation
+    if validation is None and arguments.split_column is None:
+        validation = VALIDATION
+    result = train.run(
+        arguments.pairs,
+        modalities=dict(arguments.modality),
+        output=arguments.output,
+        towers=arguments.towers,
+        validation=validation,
+        split_column=arguments.split_column,
+        group_column=arguments.group_column,
+        epochs=arguments.epochs,
+        seed=arguments.seed,
+        resume=arguments.resume,
+        skip_broken=arguments.skip_broken,
+        overwrite=arguments.overwrite,
+        quiet=arguments.quiet or arguments.json,
+    )
+    return _tell(arguments, result, train.format_report(result))
+
+
+def _run_index(arguments):
+    sources, remove = arguments.sources, arguments.remove
+    if not (sources or remove or arguments.rebuild):
+        arguments.parser.error("give files, --remove or --rebuild")
+    from keras_xmodal.runs import index
+
+    result = index.run(
+        arguments.folder,
+        sources,
+        modalities=dict(arguments.modality),
+        ids=arguments.ids,
+        remove=remove,
+        rebuild=arguments.rebuild,
+        skip_broken=arguments.skip_broken,
+        quiet=arguments.quiet or arguments.json,
+    )
+    return _tell(arguments, result, index.format_result(result))
+
+
+def _run_evaluate(arguments):
+    from keras_xmodal.runs import evaluate
+
+    result = evaluate.run(
+        arguments.folder,
+        arguments.data,
+        modalities=dict(arguments.modality),
+        ids=arguments.ids,
+        skip_broken=arguments.skip_broken,
+        quiet=arguments.quiet or arguments.json,
+    )
+    return _tell(arguments, result, evaluate.format_result(result))
+
+
+def _run_play(arguments):
+    from keras_xmodal import play, runs
+
+    play.serve(
+        runs.Run.load(arguments.folder),
+        host=arguments.host,
+        port=arguments.port,
+        open_browser=arguments.open_browser,
+    )
+    return 0
+
+
+def _run_info(arguments):
+    from keras_xmodal.runs import info
+
+    result = info.run(arguments.path)
+    return _tell(arguments, result, info.format_info(result))
+
+
+def _run_doctor(arguments):
+    """Load the one module that waits for no TensorFlow by its path."""
+    (package,) = importlib.util.find_spec(
+        "keras_xmodal"
+    ).submodule_search_locations
+    spec = importlib.util.spec_from_file_location(
+        "doctor", os.path.join(package, "runs", "doctor.py")
+    )
+    doctor = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(doctor)
+    result = doctor.run()
+    return _tell(arguments, result, doctor.format_result(result))
 
 
 def _run_search(arguments):
@@ -325,6 +606,10 @@ def _run_verify(arguments):
 
 def _add_data(command, what):
     command.add_argument("--data", metavar="PAIRS.csv", help=what)
+    _add_modality(command)
+
+
+def _add_modality(command, default="the column of its name"):
     command.add_argument(
         "--modality",
         type=_modality,
@@ -332,8 +617,31 @@ def _add_data(command, what):
         default=[],
         metavar="NAME=COLUMN",
         help="column of the CSV file that holds a modality, or several of "
-        "numbers with commas between; once for each modality (default: the "
-        "column of its name)",
+        "numbers with commas between; once for each modality (default: "
+        f"{default})",
+    )
+
+
+def _add_ids(command):
+    command.add_argument(
+        "--ids",
+        metavar="COLUMN",
+        help="column that says which item a row shows (default: rows of a file "
+        "are one item)",
+    )
+
+
+def _add_skip_broken(command):
+    command.add_argument(
+        "--skip-broken",
+        action="store_true",
+        help="leave out files that are broken, and name them",
+    )
+
+
+def _add_quiet(command):
+    command.add_argument(
+        "--quiet", action="store_true", help="show no progress"
     )
 
 
@@ -358,6 +666,26 @@ def _modality(text):
     if not name or not all(columns.split(",")):
         raise argparse.ArgumentTypeError(f"must be NAME=COLUMN, not {text!r}")
     return name, columns.split(",")
+
+
+def _share(text):
+    try:
+        share = float(text)
+    except ValueError:
+        share = 0.0
+    if not 0 < share < 1:
+        raise argparse.ArgumentTypeError(
+            f"must be above 0 and below 1, not {text!r}"
+        )
+    return share
+
+
+def _port(text):
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(
+            f"must be an integer from 0 to 65535, not {text!r}"
+        )
+    return int(text)
 
 
 def _positive_int(text):

@@ -137,6 +137,51 @@ def snapshot(folder: str | os.PathLike, names: tuple[str, ...]):
                 return
 
 
+@contextlib.contextmanager
+def locked(folder: pathlib.Path) -> Iterator[None]:
+    """Let no other process that asks for it write to a folder meanwhile."""
+    lock = None if fcntl is None else _lock(folder)
+    if lock is None and fcntl is not None:
+        raise BlockingIOError(
+            "The folder must not be written by another process at the same "
+            f"time. Received: {folder}, which is"
+        )
+    try:
+        yield
+    finally:
+        if lock is not None:
+            os.close(lock)
+
+
+def copy_links(
+    folder: pathlib.Path, target: pathlib.Path, without: tuple[str, ...]
+) -> None:
+    """Let a folder have the files of another one, but for some names.
+
+    They are linked, which takes no room, where the disk can; no writer of this
+    package changes a file in its place.
+    """
+    for path in folder.iterdir():
+        if path.name in without:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.copytree(
+                path,
+                target / path.name,
+                symlinks=True,
+                copy_function=_link_or_copy,
+            )
+        else:
+            _link_or_copy(path, target / path.name)
+
+
+def _link_or_copy(source, target):
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError:
+        shutil.copy2(source, target, follow_symlinks=False)
+
+
 def writable_folder(path: pathlib.Path) -> pathlib.Path:
     """A folder to write files to, created where it is missing."""
     path.mkdir(parents=True, exist_ok=True)

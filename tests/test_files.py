@@ -376,3 +376,37 @@ def test_where_no_folder_can_be_made(path):
     error = pytest.raises(OSError, match=r"must .*Received: path='/proc/x")
     with error, files.new_folder(path):
         pass
+
+
+def test_one_writer_at_a_time(tmp_path):
+    with (
+        files.locked(tmp_path),
+        pytest.raises(BlockingIOError, match="by another process"),
+        files.locked(tmp_path),
+    ):
+        pass
+    with files.locked(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize("can_link", [True, False])
+def test_a_folder_takes_the_files_of_another(tmp_path, can_link, monkeypatch):
+    if not can_link:
+
+        def refuse(*arguments, **options):
+            raise OSError(errno.EPERM, "no links here")
+
+        monkeypatch.setattr(os, "link", refuse)
+    old, new = tmp_path / "old", tmp_path / "new"
+    (old / "deep" / "deeper").mkdir(parents=True)
+    (old / "deep" / "deeper" / "file").write_text("x")
+    (old / "file").write_text("y")
+    (old / "link").symlink_to("file")
+    (old / "left").write_text("z")
+    new.mkdir()
+    files.copy_links(old, new, without=("left",))
+    assert sorted(os.listdir(new)) == ["deep", "file", "link"]
+    assert (new / "deep" / "deeper" / "file").read_text() == "x"
+    assert os.readlink(new / "link") == "file"
+    assert os.path.samefile(old / "file", new / "file") == can_link
+    assert (new / "file").read_text() == "y"

@@ -2,6 +2,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -9,14 +10,30 @@ import pytest
 import keras_xmodal as kx
 from keras_xmodal.demo import recipe
 from keras_xmodal_cli import EPOCHS, main
+from tests.runs import folders
+
+COMMANDS = (
+    *("demo", "train", "search", "index", "evaluate", "play"),
+    *("export", "verify", "info", "doctor"),
+)
 
 
-@pytest.mark.parametrize("command", [[], ["demo"], ["search"]])
-def test_help(command, capsys):
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_each_command_has_an_example(command, capsys):
     with pytest.raises(SystemExit) as exit:
-        main([*command, "--help"])
+        main([command, "--help"])
     assert exit.value.code == 0
-    assert "usage: keras-xmodal" in capsys.readouterr().out
+    text = capsys.readouterr().out
+    assert f"usage: keras-xmodal {command}" in text
+    assert f"example: keras-xmodal {command}" in " ".join(text.split())
+
+
+def test_help_names_all_commands(capsys):
+    with pytest.raises(SystemExit) as exit:
+        main(["--help"])
+    assert exit.value.code == 0
+    text = capsys.readouterr().out
+    assert f"{{{','.join(COMMANDS)}}}" in text
 
 
 def test_version(capsys):
@@ -33,6 +50,14 @@ def test_version(capsys):
         ["search", "run"],
         ["demo", "--epochs", "0"],
         ["search", "run", "apple", "-k", "none"],
+        ["index", "run"],
+        ["evaluate", "run"],
+        ["train"],
+        ["train", "a.csv", "--resume", "run"],
+        ["train", "a.csv", "--validation", "1"],
+        ["train", "a.csv", "--validation", "0.2", "--split-column", "part"],
+        ["train", "a.csv", "--modality", "image"],
+        ["play", "run", "--port", "70000"],
     ],
 )
 def test_wrong_usage_exits_with_2(arguments, capsys):
@@ -115,6 +140,69 @@ def answer_with(model, monkeypatch):
 
 
 @pytest.mark.parametrize(
+    ("arguments", "given"),
+    [
+        (
+            ["a.csv", "--modality", "image=photo", "--modality", "text=a"],
+            {"modalities": {"image": ["photo"], "text": ["a"]}},
+        ),
+        (
+            ["a.csv", "--split-column", "part", "--towers", "small"],
+            {"validation": None, "split_column": "part", "towers": "small"},
+        ),
+        (
+            [
+                "a.csv",
+                "--output",
+                "b",
+                "--overwrite",
+                "--epochs",
+                "3",
+                "--quiet",
+            ],
+            {"output": "b", "overwrite": True, "epochs": 3, "quiet": True},
+        ),
+        (["--resume", "run"], {"pairs": None, "resume": "run"}),
+    ],
+)
+def test_arguments_of_a_training(arguments, given, monkeypatch, capsys):
+    received = {}
+
+    def run(pairs, **options):
+        received.update(pairs=pairs, **options)
+        return {"output": options["output"]}
+
+    train = types.ModuleType("train")
+    train.run = run
+    train.format_report = lambda report: f"written to {report['output']}"
+    monkeypatch.setitem(sys.modules, "keras_xmodal.runs.train", train)
+    monkeypatch.setattr(kx.runs, "train", train, raising=False)
+    assert main(["train", *arguments]) == 0
+    expected = {
+        **{"pairs": "a.csv", "modalities": {}, "output": "keras-xmodal-run"},
+        **{"towers": "auto", "validation": 0.1, "split_column": None},
+        **{"group_column": None, "epochs": None, "seed": 0, "resume": None},
+        **{"skip_broken": False, "overwrite": False, "quiet": False},
+        **given,
+    }
+    assert received == expected
+    assert capsys.readouterr().out == f"written to {expected['output']}\n"
+
+
+def test_arguments_of_a_page(monkeypatch):
+    received = {}
+    play = types.ModuleType("play")
+    play.serve = lambda run, **options: received.update(run=run, **options)
+    monkeypatch.setitem(sys.modules, "keras_xmodal.play", play)
+    monkeypatch.setattr(kx, "play", play, raising=False)
+    monkeypatch.setattr(kx.runs.Run, "load", lambda folder: folder)
+    assert main(["play", "run", "--port", "0"]) == 0
+    assert received == {
+        "run": "run", "host": "127.0.0.1", "port": 0, "open_browser": False,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
     "query",
     [
         *("a", "long " * 100, "x" * 5000, "red\0fruit", "/", "ä" * 200),
@@ -129,13 +217,10 @@ def test_queries_of_any_length_are_words(query, monkeypatch, capsys):
 
 @pytest.mark.parametrize("query", ["🦖", "?!", "unknown"])
 def test_what_the_model_cannot_read_is_said(query, monkeypatch, capsys):
-    model = WordsAlone()
-    preprocessor = kx.networks.TextPreprocessor(vocabulary=["known"])
-    model.preprocessors = {"text": preprocessor}
-    answer_with(model, monkeypatch)
+    answer_with(folders.make_model("text"), monkeypatch)
     assert main(["search", "run", query]) == 1
     assert "that the model knows" in capsys.readouterr().err
-    assert main(["search", "run", "known"]) == 0
+    assert main(["search", "run", "red"]) == 0
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,12 @@ def _hint(header, columns, delimiter):
     return ""
 
 
+def read_header(path, delimiter):
+    """Names of the columns of a CSV file."""
+    rows = _read(path, delimiter)
+    return rows[0][1] if rows else []
+
+
 def check_filled(table, columns):
     """Check that no cell of these columns is empty."""
     empty = [

@@ -325,6 +325,12 @@ class ExactIndex:
             rows, next_id = self._rows, self._next_id
         storage.save(folder, self.model, rows, next_id, overwrite)
 
+    def _write(self, path):
+        """Write the index alone, of a model that is saved beside it."""
+        with self._lock:
+            rows, next_id = self._rows, self._next_id
+        storage.write(path, rows, next_id, has_model=True)
+
     @classmethod
     def load(cls, folder: str | os.PathLike, model: Any = None) -> "ExactIndex":
         """Read an index that `save` wrote, and its model.

@@ -30,18 +30,23 @@ def save(folder, model, rows, next_id, overwrite):
     _check_free(folder, overwrite)
     has_model = isinstance(model, keras.Model)
     with files.new_folder(folder, replace=True) as beside:
-        arrays = {
-            "format": np.array(FORMAT),
-            "modalities": np.array(list(rows), dtype=str),
-            "next_id": np.array(str(next_id)),  # beyond 64 bits, too
-            "has_model": np.array(has_model),
-        }
-        for i, modality_rows in enumerate(rows.values()):
-            arrays[f"embeddings_{i}"] = modality_rows.embeddings
-            arrays[f"ids_{i}"] = modality_rows.ids
-        np.savez(beside / INDEX, **arrays)
+        write(beside / INDEX, rows, next_id, has_model)
         if has_model:
             model.save(beside / MODEL)
+
+
+def write(path, rows, next_id, has_model):
+    """Write the index alone."""
+    arrays = {
+        "format": np.array(FORMAT),
+        "modalities": np.array(list(rows), dtype=str),
+        "next_id": np.array(str(next_id)),  # beyond 64 bits, too
+        "has_model": np.array(has_model),
+    }
+    for i, modality_rows in enumerate(rows.values()):
+        arrays[f"embeddings_{i}"] = modality_rows.embeddings
+        arrays[f"ids_{i}"] = modality_rows.ids
+    np.savez(path, **arrays)
 
 
 def read(opened, folder, model=None):

@@ -22,6 +22,7 @@ def items_of_rows(
     columns: Mapping[str, list[str]],
     kinds: Mapping[str, str],
     ids: str | None = None,
+    owners: dict[str, dict[tuple[str, Any], None]] | None = None,
 ) -> dict[str, dict[str, dict]]:
     """Say what the rows of a table show, by modality and id.
 
@@ -32,6 +33,8 @@ def items_of_rows(
             `"video"` and `"numbers"`.
         ids: Column that says which item a row shows. None: an item is called
             by its first file, or else by its first row.
+        owners: Empty dict, which gets the pairs of id and item by modality,
+            or None.
 
     Returns:
         Dict `{modality: {id: {"file" or "text" or "numbers", "item",
@@ -39,7 +42,7 @@ def items_of_rows(
         the table has it, a text itself, or the item of numbers.
     """
     found: dict[str, dict[str, dict]] = {name: {} for name in columns}
-    for rows in items.values():
+    for number, rows in items.items():
         rows = list(rows)
         item = _name(rows, columns, kinds, ids)
         texts = _texts(rows, columns, kinds)
@@ -57,6 +60,8 @@ def items_of_rows(
                     key = _free(known, item, entry["numbers"])
                 else:
                     key, entry["file"] = cells[0], str(row.files[name])
+                if owners is not None:
+                    owners.setdefault(name, {})[key, number] = None
                 if key not in known:
                     entry["item"] = item
                     entry["captions"] = [t for t in texts if t != key]
@@ -110,15 +115,15 @@ def can_be_encoded(entry: dict, kind: str) -> bool:
     return argument in entry
 
 
-def thumbnail(example, side: int) -> np.ndarray:
+def thumbnail(example, size: tuple[int, int]) -> np.ndarray:
     """A small picture of a prepared picture or clip, laid on white.
 
     Args:
         example: Bytes of a file, frames or pixels, as `raw.prepare` returns.
-        side: Integer, pixels of both sides.
+        size: Height and width in pixels.
 
     Returns:
-        Array of shape `(side, side, 3)`, uint8.
+        Array of shape `(height, width, 3)`, uint8.
     """
     if isinstance(example, bytes):
         pixels = raw.decode("image", example)
@@ -127,11 +132,12 @@ def thumbnail(example, side: int) -> np.ndarray:
     if pixels.dtype != np.uint8:
         pixels = np.rint(255 * np.clip(pixels, 0, 1)).astype("uint8")
     small = Image.fromarray(pixels[..., :3].squeeze()).convert("RGB")
-    small.thumbnail((side, side))
-    square = Image.new("RGB", (side, side), "white")
-    place = (side - small.width) // 2, (side - small.height) // 2
-    square.paste(small, place)
-    return np.asarray(square)
+    height, width = size
+    small.thumbnail((width, height))
+    whole = Image.new("RGB", (width, height), "white")
+    place = (width - small.width) // 2, (height - small.height) // 2
+    whole.paste(small, place)
+    return np.asarray(whole)
 
 
 def side_of(num_rows: int) -> int:

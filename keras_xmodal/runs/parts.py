@@ -1,11 +1,14 @@
 """Items encoded part by part, so that who is killed goes on where it was."""
 
+import contextlib
+import functools
 import hashlib
 import io
 import json
 import pathlib
 import shutil
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import numpy as np
 from tqdm import tqdm
@@ -18,15 +21,24 @@ PARTS = "index.parts"  # the folder in that of the run
 _SIZE = 256  # items of a part
 
 
+class Encoded(NamedTuple):
+    """Embeddings and thumbnails by modality, and errors by modality and id."""
+
+    embeddings: dict[str, np.ndarray]
+    thumbnails: dict[str, np.ndarray]
+    broken: dict[str, dict[str, str]]
+
+
 def encode_items(
     model,
     items: dict[str, dict[str, dict]],
     kinds: dict[str, str],
     folder: pathlib.Path,
-    side: int | None = None,
+    sizes: dict[str, tuple[int, int]] | None = None,
     keep: pathlib.Path | None = None,
+    skip_broken: bool = False,
     quiet: bool = True,
-) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+) -> Encoded:
     """Embed items of all modalities, and draw their thumbnails.
 
     Args:
@@ -34,46 +46,57 @@ def encode_items(
         items: As `items_of_rows` returns them.
         kinds: Kind of each modality.
         folder: That which relative paths of files are relative to.
-        side: Pixels of thumbnails. None: by the number of items.
+        sizes: Height and width of thumbnails by modality. Defaults to a
+            square, by the number of items.
         keep: Folder for what is done, and read back where it is there; None
-            for none. Whose it is, its name says.
+            for none.
+        skip_broken: Whether files that are missing or broken are left out.
         quiet: Whether to leave the progress bar out.
 
     Returns:
-        Embeddings of shape `(items, dim)` by modality, and thumbnails of shape
-        `(items, side, side, 3)` of those that can be seen.
+        `Encoded`, of the items that are not broken: embeddings of shape
+        `(items, dim)`, thumbnails of shape `(items, height, width, 3)` of
+        those that can be seen.
 
     Raises:
         OSError, ValueError: If a file is missing or broken.
     """
-    embeddings, thumbnails = {}, {}
+    encoded = Encoded({}, {}, {})
     total = sum(map(len, items.values()))
+    quiet = quiet or not total
+    quiet = quiet or not total
     with tqdm(
         total=total, desc="encoding", unit=" items", disable=quiet
     ) as bar:
         for name, known in items.items():
-            kind = kinds[name]
-            seen = kind in items_lib.SEEN
-            pixels = (side or items_lib.side_of(len(known))) if seen else None
+            seen = kinds[name] in items_lib.SEEN
+            size = (items_lib.side_of(len(known)),) * 2
+            size = (sizes or {}).get(name, size) if seen else None
+            encode = functools.partial(
+                _encode, model, name, kinds[name], folder, size, skip_broken
+            )
             parts = []
             for number, part in enumerate(_parts(known.items())):
                 file = keep and keep / f"{name}.{number}.npz"
-                done = file and _read(file)
-                if not done:
-                    done = _encode(model, name, kind, part, folder, pixels)
-                    if file:
-                        _write(file, done)
-                parts.append(done)
+                parts.append(_once(file, encode, part))
                 bar.update(len(part))
             if parts:
                 joined = _join(parts)
-                embeddings[name] = joined["embeddings"]
+                errors = joined["errors"].tolist()
+                encoded.embeddings[name] = joined["embeddings"]
+                encoded.broken[name] = {
+                    key: error
+                    for key, error in zip(known, errors, strict=True)
+                    if error
+                }
                 if seen:
-                    thumbnails[name] = joined["thumbnails"]
-    return embeddings, thumbnails
+                    encoded.thumbnails[name] = joined["thumbnails"]
+    return encoded
 
 
-def folder_of(run: pathlib.Path, model: pathlib.Path, items) -> pathlib.Path:
+def folder_of(
+    run: pathlib.Path, model: pathlib.Path, items, skip_broken: bool
+) -> pathlib.Path:
     """Folder for what is done of this work; that of other work is removed.
 
     Work is the same with the same model, items and files.
@@ -82,10 +105,10 @@ def folder_of(run: pathlib.Path, model: pathlib.Path, items) -> pathlib.Path:
     with open(model, "rb") as file:
         while block := file.read(2**20):
             digest.update(block)
-    digest.update(json.dumps(items, sort_keys=True).encode())
+    digest.update(json.dumps([items, skip_broken], sort_keys=True).encode())
     for known in items.values():
         for entry in known.values():
-            if "file" in entry:
+            with contextlib.suppress(KeyError, OSError):
                 state = (run / entry["file"]).stat()
                 digest.update(f"{state.st_size} {state.st_mtime_ns}".encode())
     name = digest.hexdigest()[:16]
@@ -101,34 +124,47 @@ def _parts(entries: Iterable) -> Iterator[list]:
         yield entries[start : start + _SIZE]
 
 
-def _encode(model, name, kind, part, folder, side):
-    examples = [
-        items_lib.content_of(entry, kind, folder, key) for key, entry in part
-    ]
-    done = {"embeddings": raw.embed(model, name, kind, examples)}
-    if side is not None:
-        done["thumbnails"] = np.stack(
-            [items_lib.thumbnail(example, side) for example in examples]
-        )
+def _once(file, encode, part):
+    """What is kept of a part, or what comes of it and is kept."""
+    if file is None:
+        return encode(part)
+    if file.is_file():
+        with np.load(file, allow_pickle=False) as arrays:
+            return dict(arrays)
+    done = encode(part)
+    content = io.BytesIO()
+    np.savez(content, **done)
+    files.write(file, content.getvalue())
+    return done
+
+
+def _encode(model, name, kind, folder, size, skip_broken, part):
+    examples, errors = [], []
+    for key, entry in part:
+        try:
+            example = items_lib.content_of(entry, kind, folder, key)
+        except (ValueError, OSError) as error:
+            if not skip_broken:
+                raise
+            errors.append(str(error) or type(error).__name__)
+            continue
+        errors.append("")
+        examples.append(example)
+    dim = model.embedding_dim or 0
+    done = {"errors": np.array(errors), "embeddings": np.zeros((0, dim))}
+    if examples:
+        done["embeddings"] = raw.embed(model, name, kind, examples)
+    if size is not None:
+        drawn = [items_lib.thumbnail(example, size) for example in examples]
+        shape = (len(drawn), *size, 3)
+        done["thumbnails"] = np.array(drawn, "uint8").reshape(shape)
     return done
 
 
 def _join(parts):
+    """All parts, of which some may have no embedding, and so no dim."""
     return {
-        name: np.concatenate([part[name] for part in parts])
+        name: np.concatenate([p for p in arrays if p.size] or arrays[:1])
         for name in parts[0]
+        for arrays in [[part[name] for part in parts]]
     }
-
-
-def _read(file):
-    """A part that is whole, or None."""
-    if not file.is_file():
-        return None
-    with np.load(file, allow_pickle=False) as arrays:
-        return dict(arrays)
-
-
-def _write(file, arrays):
-    content = io.BytesIO()
-    np.savez(content, **arrays)
-    files.write(file, content.getvalue())

@@ -205,7 +205,12 @@ def decode(kind, content):
 
 def _text(raw, name):
     text = checks.string(name, raw)
-    size = len(text.encode("utf-8", "surrogatepass"))
+    try:
+        size = len(text.encode("utf-8"))
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"A text must be UTF-8. Received: {name}, {error}"
+        ) from error
     if not text.strip() or size > MAX_TEXT_BYTES:
         raise ValueError(
             f"A text must hold a word, in at most {MAX_TEXT_BYTES} bytes. "

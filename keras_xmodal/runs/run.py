@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from keras_xmodal import checks, files
+from keras_xmodal.models.rows import apply_to_rows
 from keras_xmodal.retrieval import ExactIndex
 from keras_xmodal.retrieval.queries import unit_embeddings
 from keras_xmodal.retrieval.storage import INDEX, MODEL
@@ -171,7 +172,29 @@ class Run:
             OSError: If a file cannot be read.
         """
         k = checks.positive_integer("k", k)
-        examples = self.read(query)
+        return self.find(self.read(query), k, modality)
+
+    def find(
+        self, examples: dict[str, Any], k: int = 5, modality: str | None = None
+    ) -> list[dict]:
+        """Find the items that are nearest to what `read` returned.
+
+        Args:
+            examples: Dict `{modality: example}`.
+            k: Positive integer, hits to return.
+            modality: As in `search`.
+
+        Returns:
+            As `search`.
+
+        Raises:
+            ValueError: If the modality is unknown or the index empty.
+        """
+        if not len(self.index):
+            raise ValueError(
+                "RUN must hold items to find. "
+                f"Received: {self.path}, whose index is empty"
+            )
         if modality is None:
             modality = self._target(examples)
         checks.one_of("modality", modality, self.index.modalities)
@@ -285,18 +308,38 @@ class Run:
             f"{' and '.join(self.kinds)}. Received: {raw.CALLED[kinds[0]]}"
         )
 
+    def warm_up(self) -> None:
+        """Compile now all that the first query of each kind would wait for."""
+        for name, kind in self.kinds.items():
+            example = raw.sample(self.model, name, kind)
+            if isinstance(example, bytes):
+                raw.kinds_of(example)
+            example = raw.prepare(kind, example)
+            if kind == "text":
+                self._has_tokens(name, example)
+            for modality in self.index.modalities:
+                self.find({name: example}, 1, modality)
+
     def _known(self, name, kind, example):
         """A text that is more than padding, which is near to anything."""
-        read = self.model.preprocessors.get(name)
-        if kind != "text" or read is None:
-            return example
-        tokens = keras.tree.flatten(read(np.array([example])))
-        if not any(np.any(leaf) for leaf in tokens):
+        if kind == "text" and not self._has_tokens(name, example):
             raise ValueError(
                 "the query must hold letters or digits that the model knows. "
                 f"Received: {example!r}"
             )
         return example
+
+    def _has_tokens(self, name, text):
+        if name not in self.model.preprocessors:
+            return True
+        tokens = apply_to_rows(
+            self.model,
+            ("tokens",),
+            lambda x, rows, noise: x,
+            {name: np.array([text], object)},
+            batch_size=1,
+        )
+        return any(np.any(leaf) for leaf in keras.tree.flatten(tokens))
 
     def _target(self, examples):
         """The modality to find: of another kind, or of that which is changed.

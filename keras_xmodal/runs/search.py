@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from keras_xmodal.runs import raw
 from keras_xmodal.runs.run import Run
 
 _MOST_CAPTIONS = 3
@@ -56,7 +55,7 @@ def stream(
         ValueError, TypeError, OSError: As `Run.load`.
     """
     loaded = Run.load(folder)
-    warm_up(loaded)
+    loaded.warm_up()
     for number, line in enumerate(_lines(lines), 1):
         if not line.strip():
             continue
@@ -68,21 +67,12 @@ def stream(
             yield {"query": query, "error": str(error)}
 
 
-def warm_up(loaded: Run) -> None:
-    """Compile all that the first query of each kind would wait for."""
-    for name, kind in loaded.kinds.items():
-        example = raw.sample(loaded.model, name, kind)
-        if isinstance(example, bytes):
-            raw.kinds_of(example)
-        raw.embed(loaded.model, name, kind, [raw.prepare(kind, example)])
-
-
 def _answer(loaded, query, k, modality, shown=None):
     examples = loaded.read(query)
     return {
         "query": query if shown is None else shown,
         "modality": "+".join(examples),
-        "hits": loaded.search(query, k, modality),
+        "hits": loaded.find(examples, k, modality),
     }
 
 

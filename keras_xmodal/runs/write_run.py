@@ -11,13 +11,12 @@ import tensorflow as tf
 from keras_xmodal import checks, files
 from keras_xmodal._version import __version__
 from keras_xmodal.retrieval import ExactIndex
+from keras_xmodal.retrieval.storage import INDEX, MODEL
 from keras_xmodal.runs import items as items_lib
 from keras_xmodal.runs import raw
 from keras_xmodal.runs.items import ITEMS, THUMBNAILS
 from keras_xmodal.runs.parts import encode_items
 from keras_xmodal.runs.run import FORMAT, GENERATOR, REPORT
-
-_INDEX_FOLDER = "index"
 
 
 def write_run(
@@ -128,20 +127,14 @@ def fill(
     """
     kinds = kinds or _check_kinds(model, report)
     if index is None:
-        embeddings, drawn = encode_items(
-            model, items, kinds, folder, quiet=quiet
-        )
-        thumbnails = drawn if thumbnails is None else thumbnails
+        encoded = encode_items(model, items, kinds, folder, quiet=quiet)
+        thumbnails = encoded.thumbnails if thumbnails is None else thumbnails
         index = ExactIndex(model)
-        for name, rows in embeddings.items():
+        for name, rows in encoded.embeddings.items():
             index.add(rows, list(items[name]), modality=name)
     _check_ids(items, index)
-    inner = folder / _INDEX_FOLDER
-    index.save(inner)
-    for file in inner.iterdir():
-        file.rename(folder / file.name)
-    inner.rmdir()
-    write_items(folder, items, thumbnails)
+    model.save(folder / MODEL)
+    write_index(folder, index, items, thumbnails)
     if generator is not None:
         generator.save(folder / GENERATOR)
     report = {"format": FORMAT, **report, "versions": versions()}
@@ -149,8 +142,9 @@ def fill(
     return report
 
 
-def write_items(folder, items, thumbnails):
-    """Write what the rows of an index show, into a folder that is there."""
+def write_index(folder, index, items, thumbnails):
+    """Write an index and what its rows show, into a folder that is there."""
+    index._write(folder / INDEX)
     (folder / ITEMS).write_bytes(items_lib.to_json(items))
     if thumbnails:
         np.savez_compressed(folder / THUMBNAILS, **thumbnails)

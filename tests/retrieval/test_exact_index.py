@@ -46,6 +46,14 @@ def test_finds_the_nearest_of_any_modality():
         assert scores.dtype == np.float32
 
 
+def test_rows_are_in_the_order_in_which_they_were_added():
+    ids, embeddings = filled().rows("image")
+    np.testing.assert_array_equal(ids, np.arange(8) + 10)
+    np.testing.assert_allclose(embeddings, unit(8), atol=1e-6)
+    with pytest.raises(ValueError, match="`modality` must be one of"):
+        filled().rows("speech")
+
+
 def test_an_id_with_several_rows_is_found_once():
     index = filled()
     ids, scores = index.search(unit(8), k=5, modality="text")

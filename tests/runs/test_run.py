@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 
 import numpy as np
@@ -12,27 +13,8 @@ Run = kx.runs.Run
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("data")
-    return folders.write_table(folder)
-
-
-@pytest.fixture(scope="module")
-def written(data, tmp_path_factory):
-    """A run folder of pictures and texts."""
-    return folders.write_run(tmp_path_factory.mktemp("written") / "run", data)
-
-
-@pytest.fixture
-def folder(written, tmp_path):
-    """A copy to damage."""
-    return shutil.copytree(written, tmp_path / "run")
-
-
-@pytest.fixture(scope="module")
-def run(data, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("run") / "all"
-    return Run.load(folders.write_run(folder, data, *folders.KINDS))
+def run(everything):
+    return Run.load(everything)
 
 
 def ids(hits):
@@ -56,7 +38,7 @@ def test_what_a_run_holds(run, data):
     }
     assert run.items["color"]["green.png"]["numbers"] == [0, 1, 0]
     assert run.generator is None
-    assert repr(run).startswith("Run(all, image: 4, text: 8, speech: 4, ")
+    assert repr(run).startswith("Run(run, image: 4, text: 8, speech: 4, ")
     assert run.report["format"] == 1
     assert run.report["versions"]["keras_xmodal"] == kx.__version__
 
@@ -155,6 +137,7 @@ def test_thumbnails_are_of_the_rows(run):
     [
         (" ", ValueError, "must hold a word, in at most 65536"),
         ("x" * 70_000, ValueError, "in at most 65536 bytes"),
+        ("red \udcff", ValueError, "A text must be UTF-8"),
         ("?!", ValueError, "letters or digits that the model knows"),
         ("missing.png", OSError, r"missing\.png"),
         (7, TypeError, "The query must be a text, the path"),
@@ -175,6 +158,15 @@ def test_what_is_no_query_is_said(run, query, error, match):
     with pytest.raises(error, match=match) as info:
         run.search(query)
     assert len(str(info.value)) < 600
+
+
+def test_huge_and_empty_files_are_not_read(run, tmp_path):
+    path = tmp_path / "picture.png"
+    for size in (0, 2**30 + 1):
+        path.touch()
+        os.truncate(path, size)
+        with pytest.raises(ValueError, match=f"to {2**30} bytes.*of {size} b"):
+            run.search(path)
 
 
 def test_a_query_of_no_modality_of_the_run(data, written):

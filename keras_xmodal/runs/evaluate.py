@@ -1,0 +1,139 @@
+"""`keras-xmodal evaluate`: how well a run finds what a table says."""
+
+import itertools
+from collections.abc import Mapping
+
+import numpy as np
+
+from keras_xmodal.metrics import retrieval_report
+from keras_xmodal.runs.items import items_of_rows
+from keras_xmodal.runs.parts import encode_items
+from keras_xmodal.runs.run import Run
+from keras_xmodal.runs.table import read_table
+
+
+def run(
+    folder: str,
+    data: str,
+    modalities: Mapping[str, list[str]] | None = None,
+    ids: str | None = None,
+    skip_broken: bool = False,
+    quiet: bool = False,
+) -> dict:
+    """Measure the retrieval of the items of a table, among them alone.
+
+    A file counts once, and a text once for each item that it is of: with
+    several captions an item, a picture has found if any of its captions is
+    among the first, and each caption is a query of its own.
+
+    Args:
+        folder: Run folder.
+        data: CSV file.
+        modalities: Columns of the CSV file by modality. Defaults to those
+            that the run was trained on.
+        ids: Column that says which item a row shows. Defaults to the file.
+        skip_broken: Whether broken files are left out.
+        quiet: Whether to leave the progress bar out.
+
+    Returns:
+        Dict of `run`, `data`, the number of `items`, `num_examples` of each
+        modality, in `retrieval` the report of `kx.metrics.retrieval_report`
+        of each direction, and in `left_out` the errors of broken files.
+
+    Raises:
+        ValueError, TypeError, OSError: If an argument is wrong or a file
+            broken, or no item has two modalities.
+    """
+    loaded = Run.load(folder)
+    table = read_table(data, loaded, modalities, ids, least=2)
+    pairs: dict[str, dict] = {}
+    wanted = items_of_rows(
+        table.dataset.items, table.columns, loaded.kinds, ids, pairs
+    )
+    of = {name: {item for _, item in pairs[name]} for name in pairs}
+    if not any(of[a] & of[b] for a, b in itertools.combinations(of, 2)):
+        raise ValueError(
+            "PAIRS.csv must have an item of two modalities. "
+            f"Received: {data} without"
+        )
+    encoded = encode_items(
+        loaded.model,
+        wanted,
+        loaded.kinds,
+        loaded.path,
+        skip_broken=skip_broken,
+        quiet=quiet,
+    )
+    embeddings, owners = {}, {}
+    for name, known in wanted.items():
+        sound = [key for key in known if key not in encoded.broken[name]]
+        places = {key: place for place, key in enumerate(sound)}
+        chosen = [(places[k], i) for k, i in pairs[name] if k in places]
+        if chosen:
+            rows, items = zip(*chosen, strict=True)
+            embeddings[name] = encoded.embeddings[name][list(rows)]
+            owners[name] = np.array(items)
+    retrieval = {}
+    for query, candidate in itertools.permutations(embeddings, 2):
+        both = np.intersect1d(owners[query], owners[candidate])
+        if len(both):
+            retrieval[f"{query}_to_{candidate}"] = retrieval_report(
+                embeddings[query],
+                embeddings[candidate],
+                owners[query],
+                owners[candidate],
+            )
+    return {
+        "run": str(folder),
+        "data": str(data),
+        "items": len(table.dataset.items),
+        "num_examples": {name: len(o) for name, o in owners.items()},
+        "retrieval": retrieval,
+        "left_out": [e for b in encoded.broken.values() for e in b.values()],
+    }
+
+
+def format_result(result: dict) -> str:
+    """Format the result of `run` as a table.
+
+    Args:
+        result: Dict that `run` returns.
+
+    Returns:
+        A line a direction, and one for each file that was left out.
+    """
+    counts = result["num_examples"].items()
+    return "\n".join(
+        [
+            f"{result['items']} items, "
+            + ", ".join(f"{count} {name}" for name, count in counts),
+            *format_retrieval(result["retrieval"]),
+            *(f"left out: {error}" for error in result["left_out"]),
+        ]
+    )
+
+
+def format_retrieval(directions: Mapping[str, dict]) -> list[str]:
+    """Format the reports of directions as lines of a table.
+
+    Args:
+        directions: Dict `{direction: report}`.
+
+    Returns:
+        A line a direction, below a header.
+    """
+    width = max(len(name) for name in directions)
+    has_baseline = any("baseline_R@1" in row for row in directions.values())
+    header = f"{'direction':<{width}}{'R@1':>7}{'R@5':>7}{'R@10':>7}{'MedR':>6}"
+    header += f"{'chance R@1':>12}" + f"{'baseline R@1':>14}" * has_baseline
+    lines = [f"{header}{'queries':>9}{'candidates':>12}"]
+    for name, row in directions.items():
+        line = f"{name.replace('_', ' '):<{width}}"
+        line += "".join(f"{row[k]:7.3f}" for k in ("R@1", "R@5", "R@10"))
+        line += f"{row['MedR']:6.0f}{row['chance_R@1']:12.4f}"
+        if has_baseline:
+            lower = row.get("baseline_R@1")
+            line += " " * 14 if lower is None else f"{lower:14.3f}"
+        line += f"{row.get('num_queries', ''):>9}"
+        lines.append(f"{line}{row.get('num_candidates', ''):>12}")
+    return lines
