@@ -637,6 +637,7 @@ ELSEWHERE = {
     "metrics.classification_accuracy_score",
     "metrics.coherence_report",
     "models.Preprocessed",
+    "networks.KerasHubImagePreprocessor",
     "networks.KerasHubTextPreprocessor",
     "networks.from_keras_hub",
     "networks.word_vectors",
