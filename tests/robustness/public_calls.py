@@ -655,6 +655,7 @@ ELSEWHERE = {
     "networks.KerasHubTextPreprocessor",
     "networks.from_keras_hub",
     "networks.word_vectors",
+    "play.serve",
     "serving.kserve_model",
 }
 
