@@ -37,7 +37,7 @@ import numpy as np
 import tensorflow as tf
 
 import keras_xmodal as kx
-from keras_xmodal.demo.ridge_baseline import RidgeBaseline
+from keras_xmodal.recipes.ridge_baseline import RidgeBaseline
 
 # With KERAS_XMODAL_FAST=1 everything runs as it is, for fewer epochs.
 FAST = os.environ.get("KERAS_XMODAL_FAST") == "1"
@@ -530,7 +530,7 @@ def measure(encode):
 
 def encode_by_ridge(x, modality):
     if modality == "image":
-        return baseline.encode_images(x)
+        return baseline.encode(x)
     return baseline.encode_texts(list(x))
 
 

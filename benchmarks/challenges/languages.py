@@ -11,7 +11,7 @@ from benchmarks.directions.speech import (
     read_prompts,
     train_reader,
 )
-from keras_xmodal.demo.ridge_baseline import RidgeBaseline
+from keras_xmodal.recipes.ridge_baseline import RidgeBaseline
 
 LANGUAGES = {"en": "English", "es": "Spanish", "fr": "French"}
 EPOCHS = 60  # half of those of `directions_speech`
@@ -45,7 +45,7 @@ def search_rows(reader, characters, ridge, test, data):
         {"speech": spectrograms, "text": tokens}, verbose=0
     )
     linear = {
-        "speech": ridge.encode_images(eighths(spectrograms, seconds)),
+        "speech": ridge.encode(eighths(spectrograms, seconds)),
         "text": ridge.encode_texts(texts),
     }
     rows = []

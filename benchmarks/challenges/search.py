@@ -10,7 +10,7 @@ import numpy as np
 
 import keras_xmodal as kx
 from keras_xmodal.demo import questions, recipe
-from keras_xmodal.demo.ridge_baseline import RidgeBaseline
+from keras_xmodal.recipes.ridge_baseline import RidgeBaseline
 
 SHARES = (0.01, 0.05, 0.2, 1.0)
 

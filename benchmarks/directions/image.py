@@ -40,7 +40,7 @@ from benchmarks.emoji.retrieval import KEYS, read_larger, run
 from benchmarks.gan.quality import compile_gan, slices
 from benchmarks.gan.quality import train as train_gan
 from benchmarks.settings import BATCH_SIZE, falling_rate
-from keras_xmodal.demo.ridge_baseline import RidgeBaseline
+from keras_xmodal.recipes.ridge_baseline import RidgeBaseline
 
 layers = keras.layers
 

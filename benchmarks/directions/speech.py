@@ -14,7 +14,7 @@ import tensorflow as tf
 import keras_xmodal as kx
 from benchmarks.directions import words
 from keras_xmodal.demo import recipe
-from keras_xmodal.demo.ridge_baseline import RidgeBaseline
+from keras_xmodal.recipes.ridge_baseline import RidgeBaseline
 
 layers = keras.layers
 
@@ -169,7 +169,7 @@ def embedding(seed, data_dir):
     )
     baseline = RidgeBaseline(RIDGE_ALPHA).fit(eighths(*train[:2]), train[2])
     linear = {
-        "speech": baseline.encode_images(eighths(*test[:2])),
+        "speech": baseline.encode(eighths(*test[:2])),
         "text": baseline.encode_texts(texts),
     }
     rows = []
@@ -217,7 +217,7 @@ def eighths(spectrograms, seconds):
         [part.mean(axis=0) for part in np.array_split(x[: max(8, int(n))], 8)]
         for x, n in zip(spectrograms, lengths, strict=True)
     ]
-    return 255 * np.array(means)  # It divides pixels by 255.
+    return np.array(means)
 
 
 CELLS = {

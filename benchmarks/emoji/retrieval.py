@@ -28,7 +28,7 @@ import numpy as np
 
 from keras_xmodal import datasets
 from keras_xmodal.demo import questions, recipe
-from keras_xmodal.demo.ridge_baseline import RidgeBaseline
+from keras_xmodal.recipes.ridge_baseline import RidgeBaseline
 
 KEYS = ("R@1", "R@5", "R@10", "MedR")
 

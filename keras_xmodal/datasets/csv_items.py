@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from keras_xmodal.datasets.split import draw_parts
+
 
 class CsvRow(NamedTuple):
     """A row of a CSV file: what it says, and the files that it names.
@@ -22,16 +24,29 @@ class CsvRow(NamedTuple):
 
 
 class CsvItems(Mapping):
-    """The rows of each item: `{id: [CsvRow, ...]}`, in order of the file."""
+    """The rows of each item: `{id: [CsvRow, ...]}`, in order of the file.
+
+    Args:
+        ids: Integers `(rows,)`, the item of each row of the table.
+        units: Integers `(rows,)`: rows of one are in one part of a split.
+        strata: Integers `(rows,)`, whose units are spread over all parts, or
+            None where units are drawn from all.
+        row: Function of a position in the table, to its row.
+        take: Function of positions in the table, to a data set.
+        rows: Positions of the rows that are there; all by default.
+    """
 
     def __init__(
         self,
         ids: np.ndarray,
+        units: np.ndarray,
+        strata: np.ndarray | None,
         row: Callable[[int], CsvRow],
         take: Callable,
         rows: np.ndarray | None = None,
     ):
         self.ids = ids
+        self.units, self.strata = units, strata
         self.rows = np.arange(len(ids)) if rows is None else rows
         self._row, self._take = row, take
         self._places = collections.defaultdict(list)
@@ -55,8 +70,15 @@ class CsvItems(Mapping):
     def subset(self, chosen: np.ndarray):
         """The data set of some of these rows, by a boolean for each."""
         rows = self.rows[chosen]
-        items = CsvItems(self.ids, self._row, self._take, rows)
+        columns = self.ids, self.units, self.strata
+        items = CsvItems(*columns, self._row, self._take, rows)
         return with_items(self._take(rows), items)
+
+    def split(self, shares: tuple[float, ...], seed: int) -> tuple:
+        """Data sets of shares of these rows, no unit being in two."""
+        strata = None if self.strata is None else self.strata[self.rows]
+        parts = draw_parts(self.units[self.rows], shares, seed, strata)
+        return tuple(self.subset(parts == i) for i in range(len(shares)))
 
 
 def with_items(data, items):

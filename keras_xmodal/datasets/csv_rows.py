@@ -9,19 +9,57 @@ import csv
 import math
 import os
 import pathlib
+from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
+from keras_xmodal import checks
+
+MAX_BYTES = 2**30
+_DELIMITERS = ",;\t|"
 # Strings become ids below this, so that they fit into int64.
 NUM_HASHES = 2**63 - 1
 
 
-def read_table(path, columns, delimiter):
-    """Read a CSV file in UTF-8: a dict of columns, and the rows' numbers.
+class Table(NamedTuple):
+    """Rows of texts: of which file or folder, by column, and their numbers.
 
     Cells of nothing but spaces are empty strings.
     """
+
+    path: str
+    columns: dict[str, list[str]]
+    numbers: list[int]
+
+    def without(self, skip: Iterable[int]) -> "Table":
+        """The rows whose numbers are not among these."""
+        skip = checks.items("skip", skip, "a sequence of numbers of rows")
+        skip = {checks.integer("skip", number) for number in skip}
+        unknown = skip - set(self.numbers)
+        if unknown:
+            raise ValueError(
+                "`skip` must hold numbers of rows, as an error or a check says "
+                f"them. Received: {min(unknown)}, which {self.path} lacks"
+            )
+        kept = [
+            i for i, number in enumerate(self.numbers) if number not in skip
+        ]
+        if not kept:
+            raise ValueError(
+                f"`skip` must leave a row. Received: all {len(skip)} of them, "
+                f"of {self.path}"
+            )
+        return Table(
+            self.path,
+            {n: [cells[i] for i in kept] for n, cells in self.columns.items()},
+            [self.numbers[i] for i in kept],
+        )
+
+
+def read_table(path, columns, delimiter):
+    """Read a CSV file in UTF-8."""
     rows = _read(path, delimiter)
     header = rows[0][1] if rows else []
     for column in columns:
@@ -29,6 +67,7 @@ def read_table(path, columns, delimiter):
             raise ValueError(
                 f"`path` must have one column {column!r}. Received: "
                 f"{path} with the columns {header}, delimiter={delimiter!r}"
+                + _hint(header, columns, delimiter)
             )
     del rows[:1]
     if not rows:
@@ -44,12 +83,6 @@ def read_table(path, columns, delimiter):
             f"Received: {path}, row {number} with {len(cells)} cells"
             f"{and_more(len(ragged), 'rows')}"
         )
-    places = [header.index(column) for column in columns]
-    chosen = [
-        (number, tuple(cells[place] for place in places))
-        for number, cells in rows
-    ]
-    _check_duplicates(path, columns, chosen)
     table = {}
     cells = zip(*(cells for _, cells in rows), strict=True)
     for name, column in zip(header, cells, strict=True):
@@ -57,7 +90,7 @@ def read_table(path, columns, delimiter):
         table.setdefault(
             name, [cell if cell.strip() else "" for cell in column]
         )
-    return table, [number for number, _ in rows]
+    return Table(path, table, [number for number, _ in rows])
 
 
 def read_header(path, delimiter):
@@ -66,39 +99,60 @@ def read_header(path, delimiter):
     return rows[0][1] if rows else []
 
 
-def check_filled(path, table, numbers, columns):
+def check_size(path):
+    """Check that a file is none that takes all memory."""
+    size = os.path.getsize(path)
+    if size > MAX_BYTES:
+        raise ValueError(
+            f"A file must be of at most {MAX_BYTES:,} bytes. Received: "
+            f"{path!r} of {size:,}"
+        )
+
+
+def _hint(header, columns, delimiter):
+    """What to try where the names of the columns are not told apart."""
+    if "\0" in "".join(header):
+        return ". It seems to be in UTF-16, and must be in UTF-8"
+    for other in _DELIMITERS:
+        cells = [name for cell in header for name in cell.split(other)]
+        if other != delimiter and set(columns) <= set(cells):
+            return f". The delimiter seems to be {other!r}"
+    return ""
+
+
+def check_filled(table, columns):
     """Check that no cell of these columns is empty."""
     empty = [
         (number, column)
-        for i, number in enumerate(numbers)
+        for i, number in enumerate(table.numbers)
         for column in columns
-        if not table[column][i]
+        if not table.columns[column][i]
     ]
     if empty:
         number, column = empty[0]
         raise ValueError(
             f"No cell of the columns {list(columns)} may be empty. Received: "
-            f"{path}, row {number}, column {column!r}"
+            f"{table.path}, row {number}, column {column!r}"
             f"{and_more(len(empty), 'cells')}"
         )
 
 
-def presence(path, table, numbers, wanted):
+def presence(table, wanted):
     """Where each modality is there: its cells are filled, all of them.
 
     In each row there must be a modality, and each modality in some row.
     """
-    there = {}
+    path, numbers = table.path, table.numbers
+    there, partly = filled(table, wanted)
     for modality, columns in wanted.items():
-        filled = np.array([[c != "" for c in table[name]] for name in columns])
-        there[modality] = filled.all(axis=0)
-        partly = np.flatnonzero(filled.any(axis=0) & ~there[modality])
-        if len(partly):
-            column = columns[int(filled[:, partly[0]].argmin())]
+        places = np.flatnonzero(partly[modality])
+        if len(places):
+            cells = [table.columns[name][places[0]] for name in columns]
             raise ValueError(
                 f"The columns {columns} must all be filled in a row, or all be "
-                f"empty. Received: {path}, row {numbers[partly[0]]}, column "
-                f"{column!r} empty{and_more(len(partly), 'rows')}"
+                f"empty. Received: {path}, row {numbers[places[0]]}, column "
+                f"{columns[cells.index('')]!r} empty"
+                f"{and_more(len(places), 'rows')}"
             )
         if not there[modality].any():
             raise ValueError(
@@ -115,18 +169,36 @@ def presence(path, table, numbers, wanted):
     return there
 
 
-def _check_duplicates(path, columns, rows):
-    first, repeated = {}, []
-    for number, cells in rows:
-        if first.setdefault(cells, number) != number:
-            repeated.append((number, first[cells]))
+def filled(table, wanted):
+    """Where all cells of a modality are filled, and where only some are."""
+    there, partly = {}, {}
+    for modality, columns in wanted.items():
+        cells = [[cell != "" for cell in table.columns[n]] for n in columns]
+        there[modality] = np.all(cells, axis=0)
+        partly[modality] = np.any(cells, axis=0) & ~there[modality]
+    return there, partly
+
+
+def check_duplicates(table, columns):
+    """Check that no two rows are equal in all of these columns."""
+    repeated = repeated_rows(table, columns)
     if repeated:
-        number, earlier = repeated[0]
+        number, earlier = next(iter(repeated.items()))
         raise ValueError(
             f"No two rows may be equal in all of the columns {columns}. "
-            f"Received: {path}, row {number}, which repeats row {earlier}"
+            f"Received: {table.path}, row {number}, which repeats row {earlier}"
             f"{and_more(len(repeated), 'rows')}"
         )
+
+
+def repeated_rows(table, columns):
+    """Numbers of the rows that repeat another one, with that of the first."""
+    first, repeated = {}, {}
+    cells = zip(*(table.columns[name] for name in columns), strict=True)
+    for number, row in zip(table.numbers, cells, strict=True):
+        if first.setdefault(row, number) != number:
+            repeated[number] = first[row]
+    return repeated
 
 
 def _read(path, delimiter):
@@ -136,6 +208,7 @@ def _read(path, delimiter):
             f"`path` must be a CSV file. Received: path={str(path)!r}, "
             f"{'a folder' if os.path.isdir(path) else 'which is missing'}"
         )
+    check_size(path)
     rows, number = [], 0
     most = csv.field_size_limit(2**31 - 1)  # instead of 131,072 characters
     try:
@@ -151,31 +224,44 @@ def _read(path, delimiter):
             f"{error}"
         ) from error
     except UnicodeDecodeError:
-        content = pathlib.Path(path).read_bytes()
-        try:
-            content.decode("utf-8")
-        except UnicodeDecodeError as error:
-            line = content.count(b"\n", 0, error.start) + 1
-            raise ValueError(
-                "`path` must be a CSV file in UTF-8. Received: "
-                f"{path}, line {line}: the bytes "
-                f"{content[error.start : error.end + 8]!r}, which are not"
-            ) from error
+        decode(path, pathlib.Path(path).read_bytes(), "`path` must be a CSV")
         raise
     finally:
         csv.field_size_limit(most)
     return rows
 
 
-def check_parts(path, parts, items, numbers):
-    """Check that all rows of an item are in one part."""
+def decode(path, content, rule):
+    """The text of a file in UTF-8, with or without a byte order mark."""
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        start, end = error.start, error.end + 8
+        line = error.object.count(b"\n", 0, start) + 1
+        raise ValueError(
+            f"{rule} file in UTF-8. Received: {path}, line {line}: the bytes "
+            f"{error.object[start:end]!r}, which are not; it seems to be in "
+            f"{_encoding(content)}"
+        ) from error
+
+
+def _encoding(content):
+    """What a file that is not in UTF-8 may be in."""
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "UTF-16"
+    return "UTF-16" if b"\0" in content else "Latin-1 or Windows-1252"
+
+
+def check_parts(table, parts, units):
+    """Check that all rows of an item, or of a group, are in one part."""
     first = {}
-    for part, item, number in zip(parts, items, numbers, strict=True):
-        other, earlier = first.setdefault(int(item), (part, number))
+    rows = zip(parts, units, table.numbers, strict=True)
+    for part, unit, number in rows:
+        other, earlier = first.setdefault(int(unit), (part, number))
         if other != part:
             raise ValueError(
                 "All rows of an item must be in one part. Received: "
-                f"{path}, row {number} in {part!r} and row {earlier} in "
+                f"{table.path}, row {number} in {part!r} and row {earlier} in "
                 f"{other!r}"
             )
 
@@ -185,34 +271,44 @@ def and_more(count, things):
     return f", and {count - 1} more {things}" if count > 1 else ""
 
 
-def to_paths(path, cells, numbers, root=None):
-    """Resolve a column of files; None where a cell is empty."""
-    folder = os.path.dirname(path)
-    paths = [
-        os.path.normpath(os.path.join(folder, os.path.expanduser(cell)))
-        if cell
-        else None
-        for cell in cells
-    ]
-    if root is not None:
-        paths = _inside(path, paths, numbers, root)
-    there = {file: os.path.isfile(file) for file in set(paths) - {None}}
-    for number, file in zip(numbers, paths, strict=True):
-        if file is not None and not there[file]:
-            missing = len(there) - sum(there.values())
+def to_paths(table, column, root=None):
+    """Check a column of files: absolute paths; None where a cell is empty."""
+    paths = resolve(table, column, root)
+    missing = missing_files(paths)
+    for number, file in zip(table.numbers, paths, strict=True):
+        if file in missing:
             raise FileNotFoundError(
                 "The files of a CSV file must exist, relative to its folder. "
-                f"Received: {path}, row {number} with {file!r}; of "
-                f"{len(there)} files, {missing} missing"
+                f"Received: {table.path}, row {number} with {file!r}; of "
+                f"{len(set(paths) - {None})} files, {len(missing)} missing"
             )
     return paths
 
 
-def _inside(path, paths, numbers, root):
+def resolve(table, column, root=None):
+    """The paths that a column names, None where a cell is empty."""
+    folder = table.path
+    if not os.path.isdir(folder):
+        folder = os.path.dirname(folder)
+    paths = [
+        os.path.normpath(os.path.join(folder, os.path.expanduser(cell)))
+        if cell
+        else None
+        for cell in table.columns[column]
+    ]
+    return paths if root is None else _inside(table, paths, root)
+
+
+def missing_files(paths):
+    """The paths that are no files."""
+    return {file for file in set(paths) - {None} if not os.path.isfile(file)}
+
+
+def _inside(table, paths, root):
     """Paths without links, checked to lie in a folder."""
     root = os.path.realpath(root)
     real = real_paths(paths)
-    for number, file, place in zip(numbers, paths, real, strict=True):
+    for number, file, place in zip(table.numbers, paths, real, strict=True):
         if file is None:
             continue
         try:
@@ -222,7 +318,7 @@ def _inside(path, paths, numbers, root):
         if outside:
             raise ValueError(
                 f"The files of a CSV file must lie in `root`, {root!r}. "
-                f"Received: {path}, row {number} with {file!r}"
+                f"Received: {table.path}, row {number} with {file!r}"
             )
     return real
 
@@ -233,12 +329,25 @@ def real_paths(paths):
     return [real.get(file) for file in paths]
 
 
-def to_numbers(path, columns, numbers):
+def to_numbers(table, columns):
     """Read columns of numbers as vectors, of zeros where cells are empty."""
-    values = np.zeros((len(numbers), len(columns)), np.float32)
+    values, wrong = parse_numbers(table, columns)
+    if wrong:
+        number, column, cell = min(wrong)
+        raise ValueError(
+            f"The columns {list(columns)} must hold finite numbers. Received: "
+            f"{table.path}, row {number}, column {column!r} with {cell!r}"
+            f"{and_more(len(wrong), 'cells')}"
+        )
+    return values
+
+
+def parse_numbers(table, columns):
+    """Vectors, and `(row, column, cell)` of what is no finite number."""
+    values = np.zeros((len(table.numbers), len(columns)), np.float32)
     largest, wrong = float(np.finfo(np.float32).max), []
-    for j, (column, cells) in enumerate(columns.items()):
-        for i, cell in enumerate(cells):
+    for j, column in enumerate(columns):
+        for i, cell in enumerate(table.columns[column]):
             try:
                 value = float(cell or 0)
             except ValueError:
@@ -246,17 +355,10 @@ def to_numbers(path, columns, numbers):
             if "_" in cell:  # Python's own grammar
                 value = math.nan
             if not abs(value) <= largest:  # NaN is not, either
-                wrong.append((numbers[i], column, cell))
+                wrong.append((table.numbers[i], column, cell))
             else:
                 values[i, j] = value
-    if wrong:
-        number, column, cell = min(wrong)
-        raise ValueError(
-            f"The columns {list(columns)} must hold finite numbers. Received: "
-            f"{path}, row {number}, column {column!r} with {cell!r}"
-            f"{and_more(len(wrong), 'cells')}"
-        )
-    return values
+    return values, wrong
 
 
 def to_ids(cells):

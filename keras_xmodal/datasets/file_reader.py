@@ -8,11 +8,13 @@ import warnings
 import numpy as np
 import tensorflow as tf
 
+from keras_xmodal.datasets.csv_rows import check_size
 from keras_xmodal.media.gif import encode_gif
 from keras_xmodal.media.image import is_whole_image
+from keras_xmodal.media.kind import SUFFIXES
 from keras_xmodal.media.wav import encode_wav, is_whole_wav
 
-_PICTURES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp")
+_PICTURES = tuple(s for s, kind in SUFFIXES.items() if kind == "image")
 # Which broken files are named, so that thousands are not.
 _NAMED = (1, 2, 3, 4, 5, 10, 100, 1000, 10_000, 100_000)
 
@@ -50,7 +52,7 @@ class FileReader:
         if path in self._broken:
             return b"", False
         try:
-            content = pathlib.Path(path).read_bytes()
+            content = read_file(path)
             if path not in self._sound:
                 check_content(content, path)
                 self._sound.add(path)
@@ -83,6 +85,12 @@ class FileReader:
                     f"files until now: {count} of {self.num_files}.",
                     stacklevel=2,
                 )
+
+
+def read_file(path):
+    """Read a file that is not too large."""
+    check_size(path)
+    return pathlib.Path(path).read_bytes()
 
 
 def _stand_in(files):

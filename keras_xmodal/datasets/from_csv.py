@@ -1,19 +1,12 @@
 """A user's own pairs, from a CSV file, as a `tf.data.Dataset`."""
 
 import os
-import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
-
-import keras
-import numpy as np
-import tensorflow as tf
 
 from keras_xmodal import checks
 from keras_xmodal.datasets import csv_rows
-from keras_xmodal.datasets.csv_items import CsvItems, CsvRow
-from keras_xmodal.datasets.file_reader import FileReader
-from keras_xmodal.datasets.split import check_shares, draw_parts
+from keras_xmodal.datasets.pairs import PairArguments, read_pairs
 
 
 def from_csv(
@@ -26,6 +19,8 @@ def from_csv(
     skip_broken: bool = False,
     root: str | os.PathLike | None = None,
     split: float | Sequence[float] | str | None = None,
+    group: str | None = None,
+    skip: Iterable[int] = (),
     seed: int = 0,
 ) -> Any:
     """Read pairs, or more modalities, from a CSV file.
@@ -84,6 +79,10 @@ def from_csv(
         split: How to split the rows, no item being in two parts: a number, the
             share of the first of two parts; several that add up to 1; or the
             column that names the part of each row. None for one data set.
+        group: Column of what must not be in two parts either, such as the
+            speaker of a recording or the game of a clip, or None. It counts
+            for `kx.datasets.split` as well.
+        skip: Numbers of rows to leave out, such as `check_pairs(path).skip`.
         seed: Integer, which items are drawn for a part, see
             `kx.datasets.split`.
         skip_broken: Whether a row is left out whose file cannot be decoded or
@@ -104,7 +103,7 @@ def from_csv(
             rows, is not UTF-8, or has rows of different lengths; if a cell is
             no number where it has to be, or a row or a column empty; if two
             rows are equal; if a file lies outside of `root`, a part of `split`
-            is empty, or an item in two.
+            is empty, or an item or a group in two.
         tf.errors.InvalidArgumentError: In the iteration, if a file is broken,
             or with `skip_broken`, if all of a modality are.
 
@@ -134,131 +133,15 @@ def from_csv(
     ```
     """
     path = str(checks.path("path", path))
-    _check_arguments(modalities, ids, files, delimiter)
-    root = checks.path("root", root, optional=True)
-    seed = checks.seed(seed)
-    checks.boolean("skip_broken", skip_broken)
-    if split is not None and not isinstance(split, str):
-        split = check_shares("split", split)
-    wanted = {
-        name: [columns] if isinstance(columns, str) else list(columns)
-        for name, columns in modalities.items()
-    }
-    names = [name for columns in wanted.values() for name in columns]
-    others = [n for n in (ids, split) if isinstance(n, str)]
-    names = list(dict.fromkeys(names + others))
-    table, numbers = csv_rows.read_table(path, names, delimiter)
-    csv_rows.check_filled(path, table, numbers, others)
-    there = csv_rows.presence(path, table, numbers, wanted)
-    cells, paths = {}, {}
-    for modality, columns in modalities.items():
-        if modality in files:
-            paths[modality] = csv_rows.to_paths(
-                path, table[columns], numbers, root
-            )
-        elif isinstance(columns, str):
-            cells[modality] = np.array(table[columns], object)
-        else:
-            values = {column: table[column] for column in columns}
-            cells[modality] = csv_rows.to_numbers(path, values, numbers)
-    if ids is not None:
-        items = csv_rows.to_ids(table[ids])
-    elif paths:
-        items = csv_rows.number_items(map(csv_rows.real_paths, paths.values()))
-    else:
-        items = np.arange(len(numbers))
-    readers = {
-        modality: FileReader(column, numbers, skip_broken)
-        for modality, column in paths.items()
-    }
-    weights = None
-    if not all(filled.all() for filled in there.values()):
-        weights = {name: there[name].astype("float32") for name in modalities}
-
-    def take(rows):
-        return _dataset((cells, items, weights, rows), readers, modalities)
-
-    def row(place):
-        named = {m: column[place] for m, column in paths.items()}
-        return CsvRow(
-            numbers[place],
-            {column: values[place] for column, values in table.items()},
-            {m: pathlib.Path(file) for m, file in named.items() if file},
-        )
-
-    all_rows = CsvItems(items, row, take)
-    if split is None:
-        return all_rows.subset(np.ones(len(items), bool))
-    if isinstance(split, str):
-        parts = [part.strip() for part in table[split]]
-        csv_rows.check_parts(path, parts, items, numbers)
-        return {
-            part: all_rows.subset(np.array(parts) == part)
-            for part in dict.fromkeys(parts)
-        }
-    parts = draw_parts(items, split, seed)
-    return tuple(all_rows.subset(parts == i) for i in range(len(split)))
-
-
-def _dataset(columns, readers, modalities):
-    """Some rows of a table, as a data set that reads their files."""
-    *columns, rows = columns
-    columns = keras.tree.map_structure(
-        lambda column: None if column is None else column[rows], columns
+    _check_delimiter(delimiter)
+    arguments = PairArguments(
+        modalities, ids, files, group, root, skip_broken, split, seed
     )
-    if not readers:
-        cells, items, weights = columns
-        parts = (cells, items) if weights is None else (cells, items, weights)
-        return tf.data.Dataset.from_tensor_slices(parts)
-    weighted = columns[2] is not None
-
-    def read(cells, item, *weights_and_row):
-        *weights, row = weights_and_row
-        values, all_sound = dict(cells), True
-        for modality, reader in readers.items():
-            values[modality], sound = reader.read(row)
-            all_sound = tf.logical_and(all_sound, sound)
-        x = {name: values[name] for name in modalities}
-        return (x, item, *weights), all_sound
-
-    columns = (*columns, rows) if weighted else (*columns[:2], rows)
-    data = tf.data.Dataset.from_tensor_slices(tuple(columns))
-    data = data.map(read, num_parallel_calls=tf.data.AUTOTUNE)
-    if any(reader.skip_broken for reader in readers.values()):
-        data = data.filter(lambda example, sound: sound)
-    return data.map(lambda example, sound: example)
+    table = csv_rows.read_table(path, arguments.columns, delimiter)
+    return read_pairs(table.without(skip), arguments)
 
 
-def _check_arguments(modalities, ids, files, delimiter):
-    if not isinstance(modalities, Mapping) or not modalities:
-        raise TypeError(
-            "`modalities` must be a dict {modality: column}, not empty. "
-            f"Received: modalities={modalities!r}"
-        )
-    for name, columns in modalities.items():
-        one = isinstance(columns, str)
-        if not one and (
-            not isinstance(columns, (tuple, list))
-            or not columns
-            or not all(isinstance(column, str) for column in columns)
-        ):
-            raise TypeError(
-                "`modalities` must name a column for each modality, or a list "
-                f"of columns of numbers. Received: {name!r}: {columns!r}"
-            )
-        if not one and len(set(columns)) < len(columns):
-            raise ValueError(
-                "`modalities` must name each column of a list once. "
-                f"Received: {name!r}: {columns!r}"
-            )
-        if not one and name in files:
-            raise ValueError(
-                "`files` must hold modalities of a single column, not of a "
-                f"list. Received: files={files!r}, {name!r}: {columns!r}"
-            )
-    if isinstance(files, str) or files:
-        checks.some_of("files", files, tuple(modalities))
-    checks.string("ids", ids, optional=True)
+def _check_delimiter(delimiter):
     delimiter = checks.string("delimiter", delimiter)
     if len(delimiter) != 1 or delimiter in '"\r\n\0':
         raise ValueError(

@@ -23,9 +23,9 @@ def split(
     measured there is memory. Here items are drawn, at random but always the
     same ones for a seed, and rows keep their order.
 
-    Of a data set from `from_csv`, files are read when a part is iterated. Any
-    other data set is read once, for its ids, and in each iteration of a part
-    from its beginning.
+    Of a data set from `from_csv` or `from_folder`, files are read when a part
+    is iterated, and groups and classes count as they say. Any other data set is
+    read once, for its ids, and in each iteration of a part from its beginning.
 
     Validation in order, with all captions of an image in one batch, has a
     higher loss than training in random order, see `kx.losses.InfoNCE`: shuffle
@@ -62,10 +62,11 @@ def split(
     seed = checks.seed(seed)
     if isinstance(data, tuple):
         return _split_arrays(data, shares, seed)
+    _check_dataset(data)
+    if hasattr(data, "items"):  # of `from_csv` or `from_folder`
+        return data.items.split(shares, seed)
     ids = _read_ids(data)
     parts = draw_parts(ids, shares, seed)
-    if hasattr(data, "items"):  # of `from_csv`
-        return tuple(data.items.subset(parts == i) for i in range(len(shares)))
     items, first = np.unique(ids, return_index=True)
     table = tf.lookup.StaticHashTable(
         tf.lookup.KeyValueTensorInitializer(items, parts[first]), -1
@@ -91,22 +92,47 @@ def check_shares(argument: str, shares: Any) -> tuple[float, ...]:
 
 
 def draw_parts(
-    ids: np.ndarray, shares: tuple[float, ...], seed: int
+    units: np.ndarray,
+    shares: tuple[float, ...],
+    seed: int,
+    strata: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Number of the part of each row, the same for equal ids."""
-    items, codes = np.unique(ids, return_inverse=True)
-    ends = np.rint(np.cumsum(shares) * len(items)).astype(int)
-    counts = np.diff([0, *ends])
-    if counts.min() < 1:
+    """Number of the part of each row, the same for equal units.
+
+    With `strata`, of each its shares, and one unit at least in each part where
+    it has as many, else in the first ones.
+    """
+    units, first, codes = np.unique(
+        units, return_index=True, return_inverse=True
+    )
+    members = [np.arange(len(units))]
+    if strata is not None:
+        strata = strata[first]
+        members = [np.flatnonzero(strata == s) for s in np.unique(strata)]
+    generator = np.random.default_rng(abs(seed))
+    part_of_unit = np.empty(len(units), int)
+    for chosen in members:
+        counts = _counts(len(chosen), shares, filled=strata is not None)
+        order = generator.permutation(len(chosen))
+        part_of_unit[chosen[order]] = np.repeat(np.arange(len(shares)), counts)
+    if len(np.unique(part_of_unit)) < len(shares):
         raise ValueError(
             "Each part must have at least one item. Received: shares "
-            f"{shares} of {len(items)} items"
+            f"{shares} of {len(units)} items"
         )
-    parts = np.repeat(np.arange(len(shares)), counts)
-    order = np.random.default_rng(abs(seed)).permutation(len(items))
-    part_of_item = np.empty(len(items), int)
-    part_of_item[order] = parts
-    return part_of_item[codes.reshape(-1)]
+    return part_of_unit[codes.reshape(-1)]
+
+
+def _counts(size, shares, filled):
+    """Units of each part; with `filled`, one at least, or in the first."""
+    ends = np.rint(np.cumsum(shares) * size).astype(int)
+    counts = np.diff([0, *ends])
+    if filled and size < len(shares):
+        return (np.arange(len(shares)) < size).astype(int)
+    while filled and counts.min() < 1:
+        counts[counts.argmax()] -= 1
+        counts[counts.argmin()] += 1
+    return counts
 
 
 def _split_arrays(data, shares, seed):
@@ -134,8 +160,7 @@ def _rows(part, chosen):
     return array[chosen]
 
 
-def _read_ids(data):
-    """Ids of all rows, as an array."""
+def _check_dataset(data):
     if not isinstance(data, tf.data.Dataset):
         raise TypeError(
             "`data` must be a `tf.data.Dataset`, or a tuple of arrays `(x, "
@@ -156,9 +181,11 @@ def _read_ids(data):
         )
     if data.cardinality() == tf.data.INFINITE_CARDINALITY:
         raise ValueError("`data` must have an end: split it before `repeat`")
-    items = getattr(data, "items", None)
-    if items is not None:
-        return items.ids[items.rows]
+
+
+def _read_ids(data):
+    """Ids of all rows, as an array."""
+    spec = data.element_spec
     ids = list(data.map(lambda *example: example[1]).as_numpy_iterator())
     if not ids:
         raise ValueError("`data` must hold examples. Received: none")

@@ -57,7 +57,7 @@ def evaluate(model, baseline, data: dict) -> dict:
     raw = {"image": data["image"][first], "text": data["text"]}
     encoded = {name: model.encode(raw[name], name) for name in raw}
     trivial = {
-        "image": baseline.encode_images(raw["image"]),
+        "image": baseline.encode(raw["image"]),
         "text": baseline.encode_texts(raw["text"]),
     }
     result = {}

@@ -16,7 +16,7 @@ from keras_xmodal.demo.questions import (
     read_split,
     read_tests,
 )
-from keras_xmodal.demo.ridge_baseline import RidgeBaseline
+from keras_xmodal.recipes.ridge_baseline import RidgeBaseline
 from keras_xmodal.retrieval import ExactIndex
 from keras_xmodal.runs.items import to_json
 from keras_xmodal.runs.run import REPORT

@@ -8,6 +8,7 @@ from typing import Any
 
 from keras_xmodal import checks
 from keras_xmodal.export import model_card
+from keras_xmodal.reports import Report
 
 REPORT, CARD = "report.json", "README.md"
 _REQUIRED = (
@@ -25,8 +26,10 @@ _CHANGEABLE = (".css", ".html")
 _EXTRA = "assets.extra"  # of a SavedModel, which servers ignore
 
 
-class ExportReport(dict):
+class ExportReport(Report):
     """The report of an export: a dict, as it is written to `report.json`.
+
+    `print` and notebooks show it as tables.
 
     Args:
         content: Dict of what JSON holds, as the functions of `kx.export`

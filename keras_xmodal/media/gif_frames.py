@@ -116,6 +116,11 @@ def decode_gif(content, max_pixels, name, choose, finish, dtype=tf.uint8):
     return finished.stack()
 
 
+def count_frames(content):
+    """Number of frames of a GIF file, as far as it is there."""
+    return len(_traced_table()(content)[0])
+
+
 @functools.cache
 def _traced_table():
     """As a graph, which is faster than one operation after another."""

@@ -208,11 +208,16 @@ def encode_wav(waveform: np.ndarray, sampling_rate: int) -> bytes:
 
 def is_whole_wav(content: bytes) -> bool:
     """Whether `decode_wav` reads it."""
+    return seconds_of_wav(content) is not None
+
+
+def seconds_of_wav(content: bytes) -> float | None:
+    """How long a recording is; None where `decode_wav` does not read it."""
     try:
-        _traced_decoder()(content)
+        waveform, sampling_rate = _traced_decoder()(content)
     except tf.errors.InvalidArgumentError:
-        return False
-    return True
+        return None
+    return len(waveform) / int(sampling_rate)
 
 
 @functools.cache

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_xmodal.metrics.edit_distance import total_edits
+from keras_xmodal.reports import Report
 
 
 def character_error_rate(
@@ -55,12 +56,14 @@ def character_error_rate(
     num_edits, num_characters, num_texts = total_edits(
         references, predictions, _characters, "character"
     )
-    return {
-        "character_error_rate": num_edits / num_characters,
-        "num_edits": num_edits,
-        "num_characters": num_characters,
-        "num_texts": num_texts,
-    }
+    return Report(
+        {
+            "character_error_rate": num_edits / num_characters,
+            "num_edits": num_edits,
+            "num_characters": num_characters,
+            "num_texts": num_texts,
+        }
+    )
 
 
 def _characters(text):

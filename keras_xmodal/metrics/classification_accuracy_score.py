@@ -7,6 +7,7 @@ import numpy as np
 
 from keras_xmodal import checks
 from keras_xmodal.metrics.features import check_samples
+from keras_xmodal.reports import Report
 
 
 def classification_accuracy_score(
@@ -112,14 +113,20 @@ def classification_accuracy_score(
         scores = np.asarray(model.predict(test, batch_size, verbose=0))
         return float(np.mean(scores.argmax(axis=1) == labels["test_labels"]))
 
-    return {
-        "accuracy": accuracy(models[0], generated, labels["generated_labels"]),
-        "ceiling": accuracy(models[1], train, labels["train_labels"]),
-        "chance": float(np.bincount(labels["test_labels"]).max() / len(test)),
-        "num_generated": len(generated),
-        "num_train": len(train),
-        "num_test": len(test),
-    }
+    return Report(
+        {
+            "accuracy": accuracy(
+                models[0], generated, labels["generated_labels"]
+            ),
+            "ceiling": accuracy(models[1], train, labels["train_labels"]),
+            "chance": float(
+                np.bincount(labels["test_labels"]).max() / len(test)
+            ),
+            "num_generated": len(generated),
+            "num_train": len(train),
+            "num_test": len(test),
+        }
+    )
 
 
 def _build(classifier):

@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_xmodal import checks
 from keras_xmodal.ops.experts import all_subsets
+from keras_xmodal.reports import Report
 
 
 def coherence_report(
@@ -121,17 +122,19 @@ def coherence_report(
             accuracy = float(np.mean(classes(to, generated) == labels))
             pairs[f"{'+'.join(given)}_to_{to}"] = accuracy
             by_size.setdefault(len(given), []).append(accuracy)
-    return {
-        "joint": float(np.mean((found == found[0]).all(axis=0))),
-        "chance_joint": float(np.prod(shares, axis=0).sum()),
-        "conditional": {
-            size: float(np.mean(values)) for size, values in by_size.items()
-        },
-        "chance_conditional": float(np.bincount(labels).max() / num_given),
-        "pairs": pairs,
-        "num_examples": num_given,
-        "num_generated": num_examples,
-    }
+    return Report(
+        {
+            "joint": float(np.mean((found == found[0]).all(axis=0))),
+            "chance_joint": float(np.prod(shares, axis=0).sum()),
+            "conditional": {
+                size: float(np.mean(values)) for size, values in by_size.items()
+            },
+            "chance_conditional": float(np.bincount(labels).max() / num_given),
+            "pairs": pairs,
+            "num_examples": num_given,
+            "num_generated": num_examples,
+        }
+    )
 
 
 def _classes(name, classifier, batch, labels):

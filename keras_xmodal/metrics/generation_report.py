@@ -12,6 +12,7 @@ from keras_xmodal.metrics.features import check_samples
 from keras_xmodal.metrics.frechet_distance import frechet_distance
 from keras_xmodal.metrics.kernel_distance import kernel_distance
 from keras_xmodal.metrics.manifold_report import manifold_report
+from keras_xmodal.reports import Report
 
 
 def generation_report(
@@ -135,14 +136,16 @@ def generation_report(
         }
 
     weights_hash = _weights_hash(extractor)
-    return {
-        "name": f"FD({extractor.name}@{weights_hash})",
-        **compare("generated"),
-        "floor": compare("reference"),
-        "num_samples": num_samples,
-        "extractor": extractor.name,
-        "weights_hash": weights_hash,
-    }
+    return Report(
+        {
+            "name": f"FD({extractor.name}@{weights_hash})",
+            **compare("generated"),
+            "floor": compare("reference"),
+            "num_samples": num_samples,
+            "extractor": extractor.name,
+            "weights_hash": weights_hash,
+        }
+    )
 
 
 def _features(extractor, samples, batch_size):

@@ -4,6 +4,7 @@ import numpy as np
 
 from keras_xmodal import checks
 from keras_xmodal.metrics.features import check_feature_pair
+from keras_xmodal.reports import Report
 
 
 def kernel_distance(
@@ -76,12 +77,14 @@ def kernel_distance(
         _squared_discrepancy(subset(real), subset(generated))
         for _ in range(num_subsets)
     ]
-    return {
-        "mean": float(np.mean(distances)),
-        "standard_deviation": float(np.std(distances)),
-        "num_subsets": num_subsets,
-        "subset_size": subset_size,
-    }
+    return Report(
+        {
+            "mean": float(np.mean(distances)),
+            "standard_deviation": float(np.std(distances)),
+            "num_subsets": num_subsets,
+            "subset_size": subset_size,
+        }
+    )
 
 
 def _squared_discrepancy(x, y):

@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_xmodal import checks
 from keras_xmodal.ops.gaussian import gaussian_kl
+from keras_xmodal.reports import Report
 
 
 def latent_report(
@@ -59,10 +60,12 @@ def latent_report(
     kl = gaussian_kl(mean[..., None], log_variance[..., None])
     kl = ops.convert_to_numpy(kl).mean(axis=0, dtype="float64")  # (dim,)
     active = mean.var(axis=0, dtype="float64") > threshold
-    return {
-        "kl": float(kl.sum()),
-        "kl_per_dim": kl.tolist(),
-        "active_units": int(active.sum()),
-        "num_units": len(active),
-        "collapsed": not active.any(),
-    }
+    return Report(
+        {
+            "kl": float(kl.sum()),
+            "kl_per_dim": kl.tolist(),
+            "active_units": int(active.sum()),
+            "num_units": len(active),
+            "collapsed": not active.any(),
+        }
+    )

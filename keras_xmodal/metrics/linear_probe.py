@@ -5,6 +5,7 @@ import scipy
 
 from keras_xmodal import checks
 from keras_xmodal.metrics.ids import match_ids
+from keras_xmodal.reports import Report
 
 
 def linear_probe(
@@ -81,13 +82,15 @@ def linear_probe(
         return float(np.mean(predicted == labels))
 
     most_frequent = classes[np.bincount(targets).argmax()]
-    return {
-        "accuracy": accuracy(test, test_labels),
-        "chance": float(np.mean(test_labels == most_frequent)),
-        "train_accuracy": accuracy(train, train_labels),
-        "num_train": len(train),
-        "num_test": len(test),
-    }
+    return Report(
+        {
+            "accuracy": accuracy(test, test_labels),
+            "chance": float(np.mean(test_labels == most_frequent)),
+            "train_accuracy": accuracy(train, train_labels),
+            "num_train": len(train),
+            "num_test": len(test),
+        }
+    )
 
 
 def _fit(x, targets, l2):

@@ -4,6 +4,7 @@ import numpy as np
 
 from keras_xmodal import checks
 from keras_xmodal.metrics.features import check_feature_pair, squared_distances
+from keras_xmodal.reports import Report
 
 # Distances held at once, 32 MB.
 _MAX_DISTANCES = 2**22
@@ -77,17 +78,19 @@ def manifold_report(
         num_balls += inside.sum(axis=0)
         covered.append(inside.any(axis=1))
         recalled.append((distances <= generated_radii).any(axis=1))
-    return {
-        "precision": float(np.mean(num_balls > 0)),
-        "recall": float(np.mean(np.concatenate(recalled))),
-        "density": float(np.mean(num_balls) / num_neighbors),
-        "coverage": float(np.mean(np.concatenate(covered))),
-        "expected_coverage": _expected_coverage(
-            len(real), len(generated), num_neighbors
-        ),
-        "num_real": len(real),
-        "num_generated": len(generated),
-    }
+    return Report(
+        {
+            "precision": float(np.mean(num_balls > 0)),
+            "recall": float(np.mean(np.concatenate(recalled))),
+            "density": float(np.mean(num_balls) / num_neighbors),
+            "coverage": float(np.mean(np.concatenate(covered))),
+            "expected_coverage": _expected_coverage(
+                len(real), len(generated), num_neighbors
+            ),
+            "num_real": len(real),
+            "num_generated": len(generated),
+        }
+    )
 
 
 def _squared_radii(features, num_neighbors):

@@ -5,6 +5,7 @@ import scipy
 
 from keras_xmodal import checks
 from keras_xmodal.metrics.features import squared_distances
+from keras_xmodal.reports import Report
 
 # Standard deviations from its centre within which a sample counts.
 _NUM_DEVIATIONS = 3
@@ -105,15 +106,17 @@ def mode_report(
     share = np.bincount(modes, minlength=num_modes) / len(modes)
     seen = share > 0
     missed = (1 - real_share * real) ** len(modes)
-    return {
-        "num_covered": len(np.unique(modes[good])),
-        "expected_covered": float(np.sum(1 - missed)),
-        "num_modes": num_modes,
-        "kl": float(np.sum(share[seen] * np.log(share[seen] / real[seen]))),
-        "expected_kl": (num_modes - 1) / (2 * len(modes)),
-        "num_samples": len(modes),
-        **report,
-    }
+    return Report(
+        {
+            "num_covered": len(np.unique(modes[good])),
+            "expected_covered": float(np.sum(1 - missed)),
+            "num_modes": num_modes,
+            "kl": float(np.sum(share[seen] * np.log(share[seen] / real[seen]))),
+            "expected_kl": (num_modes - 1) / (2 * len(modes)),
+            "num_samples": len(modes),
+            **report,
+        }
+    )
 
 
 def _check_modes(samples, num_modes):

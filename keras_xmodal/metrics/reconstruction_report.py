@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_xmodal import checks
+from keras_xmodal.reports import Report
 
 # SSIM's Gaussian window, cut to smaller images.
 _WINDOW = 11
@@ -100,7 +101,7 @@ def reconstruction_report(
             filter_size=min(_WINDOW, *x.shape[1:3]),
         )
         report["ssim"] = float(np.clip(tf.reduce_mean(ssim), -1, 1))
-    return report
+    return Report(report)
 
 
 def _compare_ids(x, reconstruction, padding_id):
@@ -112,7 +113,9 @@ def _compare_ids(x, reconstruction, padding_id):
         )
     x, reconstruction = x[counted], reconstruction[counted]
     _, counts = np.unique(x, return_counts=True)
-    return {
-        "token_accuracy": float(np.mean(x == reconstruction)),
-        "most_frequent_token": float(counts.max() / len(x)),
-    }
+    return Report(
+        {
+            "token_accuracy": float(np.mean(x == reconstruction)),
+            "most_frequent_token": float(counts.max() / len(x)),
+        }
+    )

@@ -8,6 +8,7 @@ from keras import ops
 from keras_xmodal import checks
 from keras_xmodal.metrics.ids import match_ids
 from keras_xmodal.ops import ranks
+from keras_xmodal.reports import Report
 
 # Scores held at once. Larger blocks leave the cache and are slower, too.
 _MAX_SCORES = 2**22
@@ -110,7 +111,7 @@ def retrieval_report(
         report[f"chance_R@{k}"] = _chance(
             num_relevant[counted], len(candidates), k
         )
-    return report
+    return Report(report)
 
 
 def _rank(queries, candidates, query_ids, candidate_ids, chunk_size):

@@ -6,6 +6,7 @@ import numpy as np
 
 from keras_xmodal import checks
 from keras_xmodal.metrics.ids import match_ids
+from keras_xmodal.reports import Report
 
 # Scores held at once, 32 MB.
 _MAX_SCORES = 2**22
@@ -88,13 +89,15 @@ def text_r_precision(
     for drawn in range(num_candidates - 1):
         left = np.maximum(num_others - better - drawn, 0)
         first *= left / (num_others - drawn)
-    return {
-        "r_precision": float(first.mean()),
-        "standard_error": float(first.std(ddof=1) / np.sqrt(len(first))),
-        "chance": 1 / num_candidates,
-        "num_images": len(first),
-        "num_candidates": num_candidates,
-    }
+    return Report(
+        {
+            "r_precision": float(first.mean()),
+            "standard_error": float(first.std(ddof=1) / np.sqrt(len(first))),
+            "chance": 1 / num_candidates,
+            "num_images": len(first),
+            "num_candidates": num_candidates,
+        }
+    )
 
 
 def _count_better(images, texts, ids):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from keras_xmodal.metrics.edit_distance import total_edits
+from keras_xmodal.reports import Report
 
 
 def word_error_rate(
@@ -55,12 +56,14 @@ def word_error_rate(
     num_edits, num_words, num_texts = total_edits(
         references, predictions, _words, "word"
     )
-    return {
-        "word_error_rate": num_edits / num_words,
-        "num_edits": num_edits,
-        "num_words": num_words,
-        "num_texts": num_texts,
-    }
+    return Report(
+        {
+            "word_error_rate": num_edits / num_words,
+            "num_edits": num_edits,
+            "num_words": num_words,
+            "num_texts": num_texts,
+        }
+    )
 
 
 def _words(text):

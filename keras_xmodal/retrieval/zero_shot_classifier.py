@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_xmodal import checks
 from keras_xmodal.metrics.hit_rate import HitRate
+from keras_xmodal.reports import Report
 from keras_xmodal.retrieval.queries import check_encodes, unit_embeddings
 
 
@@ -163,14 +164,16 @@ class ZeroShotClassifier:
         correct = np.diag(confusion)
         true, predicted = confusion.sum(axis=1), confusion.sum(axis=0)
         occurs = true + predicted > 0
-        return {
-            "accuracy": float(correct.sum() / len(y)),
-            "top_5_accuracy": float(ops.convert_to_numpy(top_5.result())),
-            "precision": _mean_ratio(correct, predicted, occurs),
-            "recall": _mean_ratio(correct, true, occurs),
-            "f1": _mean_ratio(2 * correct, true + predicted, occurs),
-            "confusion_matrix": confusion,
-        }
+        return Report(
+            {
+                "accuracy": float(correct.sum() / len(y)),
+                "top_5_accuracy": float(ops.convert_to_numpy(top_5.result())),
+                "precision": _mean_ratio(correct, predicted, occurs),
+                "recall": _mean_ratio(correct, true, occurs),
+                "f1": _mean_ratio(2 * correct, true + predicted, occurs),
+                "confusion_matrix": confusion,
+            }
+        )
 
     def _embed(self, x, argument):
         embeddings = unit_embeddings(

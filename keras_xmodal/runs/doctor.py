@@ -86,7 +86,9 @@ def _devices():
     if found.returncode == 0:
         return json.loads(found.stdout.splitlines()[-1]), None
     lines = found.stderr.strip().splitlines()
-    said = [line for line in lines if re.match(r"[\w.]+(Error|Exception):", line)]
+    said = [
+        line for line in lines if re.match(r"[\w.]+(Error|Exception):", line)
+    ]
     reasons = [f"exit code {found.returncode}", *lines[-1:], *said[-1:]]
     return [], reasons[-1]
 

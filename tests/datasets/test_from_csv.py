@@ -186,8 +186,28 @@ def test_wrong_numbers(folder, cell):
 
 def test_wrong_encoding(folder):
     (folder / "pairs.csv").write_bytes(b"file,caption\na.png,gr\xfcn\n")
-    with pytest.raises(ValueError, match=r"UTF-8.*line 2: the bytes b'\\xfcn"):
+    with pytest.raises(
+        ValueError, match=r"UTF-8.*line 2: the bytes b'\\xfcn.*be in Latin-1"
+    ):
         read(folder)
+    for encoding in ("utf-16", "utf-16-le"):
+        text = "file,caption\na.png,red\n".encode(encoding)
+        (folder / "pairs.csv").write_bytes(text)
+        with pytest.raises(ValueError, match="seems to be in UTF-16"):
+            read(folder)
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t", "|"])
+def test_wrong_delimiter(folder, delimiter):
+    header = delimiter.join(["number", "file", "caption\n"])
+    write(folder, "1,a.png,red\n".replace(",", delimiter), header)
+    with pytest.raises(ValueError, match="delimiter seems to be") as error:
+        read(folder)
+    assert repr(delimiter) in str(error.value)
+    assert captions(read(folder, delimiter=delimiter)) == ["red"]
+    write(folder, "1,a.png,red\n", "number,file,caption\n")
+    with pytest.raises(ValueError, match="delimiter seems to be ','"):
+        read(folder, delimiter=delimiter)
 
 
 def test_missing_files(folder):
@@ -501,3 +521,37 @@ def test_a_column_says_the_part(folder):
     write(folder, "a.png,red,\nc.png,blue,test\n", "file,caption,part\n")
     with pytest.raises(ValueError, match=r"No cell.*row 2, column 'part'"):
         read(folder, split="part")
+
+
+def test_no_group_and_no_item_is_in_two_parts(folder):
+    rows = [f"a,{i},{i // 4},part {i % 2}\n" for i in range(24)]
+    rows[7] = "a,7,1 ,part 1\n"  # spaces do not count
+    rows[8] = "a,7,2,part 0\n"  # an item in two groups joins them
+    write(folder, "".join(rows), "caption,item,speaker,part\n")
+    options = {"ids": "item", "group": "speaker"}
+    arguments = {"text": "caption"}, ()
+    parts = read(folder, *arguments, split=0.5, **options)
+    again = kx.datasets.split(read(folder, *arguments, **options), 0.5)
+    speakers = []
+    for part, other in zip(parts, again, strict=True):
+        rows = [row for item in part.items.values() for row in item]
+        speakers.append({row.cells["speaker"].strip() for row in rows})
+        assert list(part.items) == list(other.items)
+    assert not set.intersection(*speakers)
+    assert set.union(*speakers) == set("012345")
+    assert any({"1", "2"} <= part for part in speakers)
+    with pytest.raises(ValueError, match="in one part"):
+        read(folder, *arguments, split="part", **options)
+    with pytest.raises(ValueError, match="one column 'voice'"):
+        read(folder, *arguments, ids="item", group="voice")
+    with pytest.raises(TypeError, match="`group` must be a string"):
+        read(folder, group=3)
+
+
+def test_rows_are_left_out(folder):
+    write(folder, "a.png,red\nno.png,x\n,\nc.png,green\na.png,red\n")
+    data = read(folder, skip=[3, 4, 6])
+    assert captions(data) == ["red", "green"]
+    assert [data.items[i][0].number for i in data.items] == [2, 5]
+    with pytest.raises(ValueError, match=r"`skip` must hold .*: 1, which"):
+        read(folder, skip=[1])

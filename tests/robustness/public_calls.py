@@ -611,6 +611,7 @@ CALLS = {
         "model": EncodesTexts(),
         "class_names": ["cat", "dog"],
     },
+    "datasets.kind_of": {"values": PICTURES},
     "export.ExportReport": {
         "content": {
             "format": "onnx",
@@ -632,9 +633,11 @@ CALLS = {
 # Names whose calls read or write files, or train: tried by the other scripts
 # here, and by tests of their own.
 ELSEWHERE = {
+    "datasets.check_pairs",
     "datasets.decode_wav",
     "datasets.fetch",
     "datasets.from_csv",
+    "datasets.from_folder",
     "datasets.from_tfds",
     "datasets.load",
     "datasets.read_video",

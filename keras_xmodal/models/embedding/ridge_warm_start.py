@@ -6,6 +6,7 @@ import numpy as np
 from keras_xmodal import checks
 from keras_xmodal.models.data import take_rows
 from keras_xmodal.models.embedding.embedding_model import EmbeddingModel
+from keras_xmodal.models.embedding.ridge import Ridge
 
 # Adam moves each weight by about the learning rate a step, whatever its size;
 # this one goes with learning rates around 1e-3. The direction of an embedding
@@ -80,7 +81,7 @@ def ridge_warm_start(
     targets = checks.embeddings("targets", targets)
     checks.shape("targets", targets.shape, (count, model.embedding_dim))
     penalty = checks.positive("penalty", penalty)
-    weight = _weights(sample_weight, count)[:, None]
+    weight = _weights(sample_weight, count)
     features = np.concatenate(
         [
             _features(model, modality, take_rows(x, slice(i, i + 256)))
@@ -88,15 +89,7 @@ def ridge_warm_start(
         ]
     )
     checks.finite("features", features, "They are what the encoder returns")
-    mean = np.average(features, axis=0, weights=weight[:, 0])
-    target_mean = np.average(targets, axis=0, weights=weight[:, 0])
-    features = (features - mean).astype("float32")
-    weighted = features * weight
-    gram = weighted.T @ features
-    ridge = penalty * np.trace(gram) / len(gram)
-    gram[np.diag_indices_from(gram)] += max(ridge, 1e-6)
-    kernel = np.linalg.solve(gram, weighted.T @ (targets - target_mean))
-    bias = target_mean - mean @ kernel
+    kernel, bias = Ridge(features, targets, weight).solve(penalty)
     scale = _WEIGHT_SCALE / max(np.sqrt(np.mean(kernel**2)), 1e-9)
     solution = [kernel * scale, bias * scale]
     if not all(np.isfinite(weights).all() for weights in solution):

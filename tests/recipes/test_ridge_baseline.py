@@ -1,8 +1,8 @@
 import numpy as np
 
 from keras_xmodal.demo.questions import read_split
-from keras_xmodal.demo.ridge_baseline import RidgeBaseline
 from keras_xmodal.metrics import retrieval_report
+from keras_xmodal.recipes.ridge_baseline import RidgeBaseline
 
 RNG = np.random.default_rng(0)
 
@@ -19,9 +19,7 @@ def test_solution_equals_ridge_regression_in_primal_form():
     )
     expected = centred @ weights + y.mean(0)
     expected /= np.linalg.norm(expected, axis=1, keepdims=True)
-    np.testing.assert_allclose(
-        baseline.encode_images(images), expected, atol=1e-4
-    )
+    np.testing.assert_allclose(baseline.encode(images), expected, atol=1e-4)
 
 
 def test_texts_that_share_ngrams_are_similar():
@@ -39,7 +37,7 @@ def test_it_is_as_hard_as_it_is_said_to_be():
     test = read_split("test_style+test_style_concept")
     baseline = RidgeBaseline().fit(train["image"], train["text"])
     report = retrieval_report(
-        baseline.encode_images(test["image"]),
+        baseline.encode(test["image"]),
         baseline.encode_texts(test["text"]),
     )
     assert report["num_candidates"] == 831

@@ -1,0 +1,476 @@
+"""From pairs to a trained `EmbeddingModel`, by what the data says."""
+
+import dataclasses
+import os
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tqdm.auto import tqdm
+
+from keras_xmodal import checks, losses
+from keras_xmodal.datasets.split import check_shares, draw_parts
+from keras_xmodal.models import EmbeddingModel, Preprocessed
+from keras_xmodal.recipes.baseline import Baseline
+from keras_xmodal.recipes.pairs import Pairs, common_pairs, read_pairs
+from keras_xmodal.recipes.plan import Plan
+from keras_xmodal.recipes.retrieval import reports, score
+from keras_xmodal.recipes.start import Start
+from keras_xmodal.recipes.training import KeepBest, make_optimizer, train
+
+TEMPERATURE = 0.1
+HEAD_EPOCHS, NETWORK_EPOCHS = 40, 60
+LEARNING_RATE = 1e-3
+PATIENCE = 10
+# Below, a network from scratch learns its pictures, and no others.
+ROWS_FOR_NETWORK = 2000
+_BATCH = 256
+_NEW_WEIGHTS = 0.02  # their standard deviation, that of the start's
+
+
+def embedding(
+    train: tf.data.Dataset | tuple,
+    validation: tf.data.Dataset | tuple | float = 0.1,
+    *,
+    kinds: Mapping[str, str] | None = None,
+    augmentation: str | Mapping[str, keras.layers.Layer | None] = "auto",
+    network: str | bool = "auto",
+    image_size: int | None = None,
+    duration: float | None = None,
+    num_frames: int = 8,
+    temperature: float = TEMPERATURE,
+    backup_dir: str | os.PathLike | None = None,
+    seed: int = 0,
+    verbose: str | int = "auto",
+) -> "EmbeddingRecipe":
+    """Choose towers for pairs of any modalities, and start them.
+
+    It looks at the data, and tries on the validation items what can be tried
+    in seconds: a text tower of character n-grams and English word vectors, for
+    all other modalities a linear regression, in closed form, from features
+    that need no training (oriented gradients of pictures and spectrograms),
+    under several augmentations and penalties. The best is the start of an
+    `EmbeddingModel` with its preprocessors, compiled. `recipe.fit()` trains
+    it, and never ends below that start on the validation items.
+
+    Where there is enough data, or `network=True`, a small network is trained
+    beside the features, from nothing.
+
+    Args:
+        train: `tf.data.Dataset` of single raw examples `(x, ids)` or `(x, ids,
+            sample_weight)`, as `kx.datasets.from_csv` returns it, or such a
+            tuple of arrays. `x` is a dict `{modality: value}`; rows that share
+            an id and all but their texts are one thing with several captions.
+        validation: The same of other items, or the share of the items that is
+            taken from `train`.
+        kinds: Dict `{modality: "image", "text", "speech", "video" or
+            "numbers"}` where the content does not tell.
+        augmentation: `"auto"` for what is best on the validation items; or a
+            dict `{modality: Keras layer or None}`, for some of the modalities.
+        network: Whether to train a network beside the fixed features;
+            `"auto"` from 2,000 rows on.
+        image_size: Integer, height and width of pictures and frames. Defaults
+            to 64, or 32 where pictures are as small as that.
+        duration: Float, seconds of a recording. Defaults to the longest one,
+            at most 20.
+        num_frames: Integer, frames of a clip.
+        temperature: Float, where the learned temperature starts.
+        backup_dir: Folder for backups, from which the same call goes on after
+            a kill, exactly. It is left to be removed.
+        seed: Integer, seed of everything random.
+        verbose: 0 for silence; else progress bars.
+
+    Returns:
+        `EmbeddingRecipe`.
+
+    Raises:
+        TypeError: If an argument is of a wrong type.
+        ValueError: If the data is too little to be told apart, holds a
+            modality that comes with no other, or an argument does not fit it.
+
+    Example:
+        ```python
+        import numpy as np
+        import keras_xmodal as kx
+
+        x, ids = next(iter(kx.datasets.load("emoji").batch(60)))
+        x = {"image": x["image"].numpy(), "text": x["text"].numpy()}
+        recipe = kx.recipes.embedding((x, ids.numpy()), 0.2, verbose=0)
+        print(recipe.plan)
+        recipe.fit(epochs=2)
+        print(recipe.evaluate()["image_to_text"]["R@1"])
+        print(recipe.model.encode(["a red apple"], "text").shape)
+        ```
+
+    Reference:
+        - Zhai et al., 2022 (LiT), https://arxiv.org/abs/2111.07991
+        - Wortsman et al., 2022 (WiSE-FT), https://arxiv.org/abs/2109.01903
+    """
+    seed = checks.seed(seed)
+    pairs = read_pairs(train, kinds)
+    if isinstance(validation, (int, float)):
+        shares = check_shares("validation", validation)
+        parts = draw_parts(pairs.ids, (shares[1], shares[0]), seed)
+        unseen, pairs = pairs.take(parts == 1), pairs.take(parts == 0)
+    else:
+        unseen = read_pairs(validation, pairs.kinds)
+        checks.modalities("validation", unseen.x, pairs.x, complete=True)
+    if network != "auto":
+        network = checks.boolean("network", network)
+    image_size = checks.positive_integer(
+        "image_size", image_size, optional=True
+    )
+    options = _Options(
+        augmentation=_augmentation(augmentation, pairs),
+        network=network,
+        image_size=image_size,
+        duration=checks.positive("duration", duration, optional=True),
+        num_frames=checks.positive_integer("num_frames", num_frames),
+        temperature=checks.in_range("temperature", temperature, 0.01, 1),
+        backup=checks.path("backup_dir", backup_dir, optional=True),
+        seed=seed,
+        verbose=bool(verbose),
+    )
+    return EmbeddingRecipe(pairs, unseen, options)
+
+
+def _augmentation(augmentation, pairs):
+    """Layers by modality: those that are given."""
+    if isinstance(augmentation, str):
+        checks.one_of("augmentation", augmentation, ("auto",))
+        return {}
+    if augmentation:
+        checks.modalities("augmentation", augmentation, pairs.x)
+    for layer in augmentation.values():
+        checks.keras_layer("augmentation", layer, optional=True)
+    return dict(augmentation)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Options:
+    augmentation: Mapping[str, keras.layers.Layer | None]
+    network: str | bool
+    image_size: int | None
+    duration: float | None
+    num_frames: int
+    temperature: float
+    backup: pathlib.Path | None
+    seed: int
+    verbose: bool
+
+
+class EmbeddingRecipe:
+    """What `kx.recipes.embedding` has chosen: a model to fit, and a plan.
+
+    Attributes:
+        model: Compiled `EmbeddingModel` with preprocessors: the closed-form
+            start, and after `fit` the best of the training.
+        plan: List of `(what, choice, why)`, which prints as words.
+        kinds: Dict `{modality: kind}`.
+        history: Dict of the values of each epoch, by stage of the training.
+    """
+
+    def __init__(self, train: Pairs, validation: Pairs, options: Any):
+        self._options = options
+        self.plan = Plan()
+        self.kinds = train.kinds
+        self.history: dict[str, dict] = {}
+        keras.utils.set_random_seed(options.seed)
+        self._pairs = common_pairs(train)
+        self._asked = common_pairs(validation, self._pairs)
+        self._start = Start(train, validation, options, self.plan)
+        self.baseline = Baseline(self._start)
+        self._head = self._build_head()
+        self._uses_network = options.network is True or (
+            options.network == "auto" and len(train) >= ROWS_FOR_NETWORK
+        )
+        self.plan.add(
+            "network beside the features",
+            "small" if self._uses_network else "none",
+            f"{len(train)} rows; from {ROWS_FOR_NETWORK} on it learns more "
+            "than its training data"
+            if options.network == "auto"
+            else "as asked",
+        )
+        self.model = self._assemble(self._head, with_network=False)
+        self._compile(self.model, LEARNING_RATE, HEAD_EPOCHS * self._steps)
+
+    # What is trained.
+
+    def _build_head(self):
+        """Projections alone, on features that are computed once."""
+        start = self._start
+        sizes = {name: x.shape[-1] for name, x in start.cached.items()}
+        model = EmbeddingModel(
+            sizes,
+            start.embedding_dim,
+            pairs=self._pairs,
+            temperature=self._options.temperature,
+        )
+        model({n: np.zeros((1, size), "float32") for n, size in sizes.items()})
+        for name, weights in start.projections.items():
+            model.projections[name].set_weights(weights)
+        return model
+
+    def _assemble(self, head, with_network):
+        """The whole model, with the projections of the head."""
+        towers = self._start.towers
+        for tower in towers.values():
+            tower.features.trainable = False
+        model = EmbeddingModel(
+            encoders={n: t.encoder(with_network) for n, t in towers.items()},
+            embedding_dim=head.embedding_dim,
+            preprocessors={
+                name: tower.preprocessor
+                for name, tower in towers.items()
+                if tower.preprocessor is not None
+            },
+            pairs=self._pairs,
+            temperature=self._options.temperature,
+        )
+        model.build({n: t.features.input_shape for n, t in towers.items()})
+        random = np.random.default_rng(self._options.seed)
+        for name, projection in head.projections.items():
+            kernel, bias = projection.get_weights()
+            size = model.projections[name].kernel.shape[0] - len(kernel)
+            new = random.normal(0, _NEW_WEIGHTS, (size, kernel.shape[1]))
+            model.projections[name].set_weights(
+                [np.concatenate([kernel, new]), bias]
+            )
+        for old, scale in zip(
+            head.logit_scales.values(), model.logit_scales.values(), strict=True
+        ):
+            scale.set_weights(old.get_weights())
+        return model
+
+    def _compile(self, model, learning_rate, steps):
+        before = [s.get_weights() for s in model.logit_scales.values()]
+        model.compile(make_optimizer(learning_rate, steps), losses.InfoNCE())
+        model.optimizer.build(model.trainable_variables)
+        for weights, scale in zip(
+            before, model.logit_scales.values(), strict=True
+        ):
+            scale.set_weights(weights)
+
+    @property
+    def _batch_size(self):
+        return max(2, min(_BATCH, len(self._start.train) // 3))
+
+    @property
+    def _steps(self):
+        return len(self._start.train) // self._batch_size
+
+    # Training.
+
+    def fit(
+        self,
+        epochs: int | None = None,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
+    ) -> dict[str, dict]:
+        """Train; end with what is best on the validation items.
+
+        First the projections, on features that are computed once, then, where
+        the plan has one, the network beside them. Each stage stops when ten
+        epochs have brought nothing, and ends with its best epoch, its start,
+        or weights between the two.
+
+        Args:
+            epochs: Integer, of each stage at most; 0 leaves the start.
+                Defaults to 40 for the projections and 60 for a network.
+            callbacks: Further Keras callbacks, of all stages.
+
+        Returns:
+            Dict by stage, `"projections"` and `"network"`, of the values of
+            each epoch: `"loss"` and `"val_MRR"`, the mean reciprocal rank
+            over all directions.
+        """
+        if epochs is not None:
+            epochs = checks.integer("epochs", epochs, least=0)
+        if epochs == 0:
+            return {}
+        keep = self._train(
+            "projections",
+            self._head,
+            self._head_batches,
+            lambda model: self._score(model, self._start.unseen),
+            epochs or HEAD_EPOCHS,
+            callbacks,
+        )
+        self.model = self._assemble(self._head, with_network=False)
+        if self._uses_network:
+            keep = self._fit_network(keep, epochs or NETWORK_EPOCHS, callbacks)
+        self._compile(
+            self.model, LEARNING_RATE, (epochs or HEAD_EPOCHS) * self._steps
+        )
+        return self.history
+
+    def _fit_network(self, before, epochs, callbacks):
+        model = self._assemble(self._head, with_network=True)
+        start = self._start
+        unseen = {
+            name: (start.preprocess(name, values), ids)
+            for name, (values, ids) in start.asked.items()
+        }
+        texts = {
+            name: start.preprocess(name, values.ravel()).reshape(
+                *values.shape, -1
+            )
+            for name, values in start.train.x.items()
+            if self.kinds[name] == "text"
+        }
+        keep = self._train(
+            "network",
+            model,
+            lambda epoch: self._network_batches(epoch, texts),
+            lambda model: self._score(model, unseen),
+            epochs,
+            callbacks,
+        )
+        if keep.state["best"] > before.state["best"]:
+            self.model = model
+        return keep
+
+    def _train(self, stage, model, batches, measure, epochs, callbacks):
+        folder = self._options.backup
+        place = None if folder is None else folder / stage
+        if place is not None:
+            place.mkdir(parents=True, exist_ok=True)
+        keep = KeepBest(measure, PATIENCE, place and place / "best")
+        self._compile(model, LEARNING_RATE, epochs * self._steps)
+        bar = [_ProgressBar(stage, epochs)] if self._options.verbose else []
+        history = train(
+            model,
+            batches,
+            self._steps,
+            epochs,
+            keep,
+            (*callbacks, *bar),
+            place and place / "backup",
+        )
+        self.history[stage] = history
+        state = keep.state
+        self.plan.add(
+            f"training of the {stage}",
+            f"epoch {state['epoch']}"
+            + (f", {state['alpha']:.0%} of the way" if state["epoch"] else ""),
+            f"MRR of the validation items {state['start']:.3f} before, "
+            f"{state['best']:.3f} after",
+        )
+        return keep
+
+    def _orders(self, epoch, stream):
+        """The rows of each batch of an epoch."""
+        random = np.random.default_rng((self._options.seed, stream, epoch))
+        rows = random.permutation(len(self._start.train))
+        count = self._steps * self._batch_size
+        for batch in rows[:count].reshape(self._steps, -1):
+            yield batch, random
+
+    def _head_batches(self, epoch):
+        """Features of copies and captions drawn at random, and ids."""
+        cached = self._start.cached
+        for batch, random in self._orders(epoch, 0):
+            x = {
+                name: values[
+                    batch, random.integers(values.shape[1], size=len(batch))
+                ]
+                for name, values in cached.items()
+            }
+            yield self._example(x, batch)
+
+    def _network_batches(self, epoch, texts):
+        """Preprocessed batches, augmented anew."""
+        start = self._start
+        for number, (batch, random) in enumerate(self._orders(epoch, 1)):
+            x = {}
+            for name, values in start.train.x.items():
+                tower = start.towers[name]
+                if name in texts:
+                    choice = random.integers(values.shape[1], size=len(batch))
+                    x[name] = texts[name][batch, choice]
+                    continue
+                tower.restart(number + self._steps * epoch)
+                x[name] = start.preprocess(name, values[batch], training=True)
+            yield self._example(Preprocessed(x), batch)
+
+    def _example(self, x, batch):
+        train = self._start.train
+        ids = train.ids[batch]
+        if all(there.all() for there in train.there.values()):
+            return x, ids
+        weights = {
+            n: w[batch].astype("float32") for n, w in train.there.items()
+        }
+        return x, ids, weights
+
+    # Measuring.
+
+    def _score(self, model, unseen):
+        embedded = {
+            name: (model.predict(Preprocessed({name: x}), verbose=0)[name], ids)
+            for name, (x, ids) in unseen.items()
+        }
+        return score(embedded, self._asked)
+
+    def evaluate(
+        self, data: tf.data.Dataset | tuple | None = None
+    ) -> dict[str, dict]:
+        """Measure retrieval in all directions, beside chance and a baseline.
+
+        Args:
+            data: Raw examples as for `kx.recipes.embedding`. None: the
+                validation items, by which the training was stopped: a test
+                wants others.
+
+        Returns:
+            Dict by direction, such as `"image_to_text"`, of the report of
+            `kx.metrics.retrieval_report`, with `baseline_R@1` and so on: a
+            ridge regression from pixels, spectra or numbers to n-grams of the
+            texts, with the penalty that is best on the validation items.
+        """
+        pairs = (
+            self._start.validation
+            if data is None
+            else self._start.shrink(read_pairs(data, self.kinds))
+        )
+        embedded = {}
+        for name in pairs.x:
+            values, ids = pairs.distinct(name)
+            if self.kinds[name] == "text":
+                values = values.astype(str)
+            embedded[name] = self.model.encode(values, name), ids
+        asked = common_pairs(pairs, self._pairs)
+        found = reports(embedded, asked)
+        trivial = self.baseline.evaluate(pairs, asked)
+        for direction, report in found.items():
+            for key, value in trivial.get(direction, {}).items():
+                if not key.startswith(("chance", "num")):
+                    report[f"baseline_{key}"] = value
+        return found
+
+
+class _ProgressBar(keras.callbacks.Callback):
+    """One bar for a stage, where Keras draws one an epoch."""
+
+    def __init__(self, stage, epochs):
+        super().__init__()
+        self.stage, self.epochs = stage, epochs
+
+    def on_train_begin(self, logs=None):
+        self.bar = tqdm(total=self.epochs, desc=self.stage, unit="epoch")
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.bar.n = epoch + 1
+        self.bar.set_postfix(
+            {
+                key: f"{logs[key]:.3f}"
+                for key in ("loss", "val_MRR")
+                if key in logs
+            }
+        )
+
+    def on_train_end(self, logs=None):
+        self.bar.close()

@@ -1,0 +1,230 @@
+"""A data set in memory, one row a thing, with all of its texts beside it."""
+
+import dataclasses
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from keras_xmodal import checks
+from keras_xmodal.media.kind import kind_of
+
+
+@dataclasses.dataclass(frozen=True)
+class Pairs:
+    """Rows of things: raw values by modality, ids, and what is there.
+
+    `x[modality]` holds a value a row: of texts, an object array `(rows,
+    texts)` of all that say the same thing, the shorter lists filled up from
+    their beginning. `there[modality]` is False where it is missing.
+    """
+
+    x: dict[str, np.ndarray]
+    ids: np.ndarray
+    there: dict[str, np.ndarray]
+    kinds: dict[str, str]
+
+    def __len__(self):
+        """Number of rows."""
+        return len(self.ids)
+
+    @property
+    def num_items(self) -> int:
+        """Number of different ids."""
+        return len(np.unique(self.ids))
+
+    def take(self, rows: np.ndarray) -> "Pairs":
+        """Some of the rows."""
+        return Pairs(
+            {name: values[rows] for name, values in self.x.items()},
+            self.ids[rows],
+            {name: there[rows] for name, there in self.there.items()},
+            self.kinds,
+        )
+
+    def distinct(self, modality: str) -> tuple[np.ndarray, np.ndarray]:
+        """Values and their ids, each text of an item once, missing ones out."""
+        rows = np.flatnonzero(self.there[modality])
+        values, ids = self.x[modality][rows], self.ids[rows]
+        if self.kinds[modality] != "text":
+            return values, ids
+        seen = {
+            (item, text): None
+            for item, texts in zip(ids.tolist(), values.tolist(), strict=True)
+            for text in texts
+        }
+        texts = np.array([text for _, text in seen], object)
+        return texts, np.array([item for item, _ in seen])
+
+
+def read_pairs(
+    data: tf.data.Dataset | tuple, kinds: Mapping[str, str] | None = None
+) -> Pairs:
+    """Read a data set of single examples, or a tuple of arrays.
+
+    Rows that show the same thing, such as a picture with each of its captions,
+    become one row with several texts.
+
+    Args:
+        data: Examples `(x, ids)` or `(x, ids, sample_weight)`, raw, not
+            batched, as `kx.datasets.from_csv` and `load` return them; or such
+            a tuple of arrays.
+        kinds: Kinds of the modalities that content does not tell.
+
+    Returns:
+        `Pairs`.
+    """
+    columns, ids, there = _read(data)
+    kinds = dict(kinds or {})
+    if kinds:
+        checks.modalities("kinds", kinds, columns)
+    for name, values in columns.items():
+        if name not in kinds:
+            kinds[name] = kind_of(_present(values, there[name]))
+    return _join(columns, ids, there, {name: kinds[name] for name in columns})
+
+
+def _present(values, there):
+    return [
+        value for value, is_there in zip(values, there, strict=True) if is_there
+    ]
+
+
+def _read(data):
+    """Lists of values by modality, ids, and where they are there."""
+    if isinstance(data, tuple) and 2 <= len(data) <= 3:
+        examples = _examples(*data)
+    elif isinstance(data, tf.data.Dataset):
+        examples = data.as_numpy_iterator()
+    else:
+        raise TypeError(
+            "`train` must be a `tf.data.Dataset` of single examples, or a "
+            "tuple of arrays `(x, ids)` or `(x, ids, sample_weight)`. "
+            f"Received: {type(data).__name__}"
+        )
+    columns, there, ids = {}, {}, []
+    for example in examples:
+        if not isinstance(example, tuple) or not isinstance(
+            example[0], Mapping
+        ):
+            raise ValueError(
+                "`train` must hold examples `({modality: value}, id)`. "
+                f"Received: an example of type {type(example).__name__}"
+            )
+        x, item, *weights = example
+        weight = weights[0] if weights else {}
+        if np.ndim(item):
+            raise ValueError(
+                "`train` must hold single examples: read it before `batch`. "
+                f"Received: ids of shape {np.shape(item)}"
+            )
+        ids.append(item)
+        for name, value in x.items():
+            columns.setdefault(name, []).append(value)
+            is_there = (
+                weight.get(name, 1.0) if isinstance(weight, Mapping) else weight
+            )
+            there.setdefault(name, []).append(bool(is_there))
+    if len(ids) < 2 or len(columns) < 2:
+        raise ValueError(
+            "`train` must hold at least two examples of at least two "
+            f"modalities. Received: {len(ids)} examples of {list(columns)}"
+        )
+    ids = np.array(ids)
+    if ids.dtype.kind not in "iu":
+        ids = np.unique(ids, return_inverse=True)[1]
+    return columns, ids, {name: np.array(w) for name, w in there.items()}
+
+
+def _examples(x, ids, weights=None):
+    """The rows of arrays."""
+    weights = {} if weights is None else weights
+    if not isinstance(weights, Mapping):
+        weights = dict.fromkeys(x, weights)
+    for i, item in enumerate(ids):
+        yield (
+            {name: values[i] for name, values in x.items()},
+            item,
+            {name: values[i] for name, values in weights.items()},
+        )
+
+
+def _join(columns, ids, there, kinds):
+    texts = [name for name, kind in kinds.items() if kind == "text"]
+    others = [name for name in columns if name not in texts]
+    groups: dict[Any, list[int]] = {}
+    for row, item in enumerate(ids.tolist()):
+        # Of texts alone, or where nothing else is there, each row is a thing.
+        cells = [
+            _key(columns[name][row]) if there[name][row] else None
+            for name in others
+        ]
+        is_alone = all(cell is None for cell in cells)
+        key = (item, *cells, row if is_alone else None)
+        groups.setdefault(key, []).append(row)
+    rows = list(groups.values())
+    first = np.array([group[0] for group in rows])
+    x, kept = {}, {}
+    for name, values in columns.items():
+        kept[name] = np.array([there[name][group].any() for group in rows])
+        if name in texts:
+            x[name] = _texts(values, there[name], rows)
+        else:
+            x[name] = _array([values[row] for row in first])
+    return Pairs(x, ids[first], kept, kinds)
+
+
+def _key(value):
+    return value if isinstance(value, bytes) else np.asarray(value).tobytes()
+
+
+def _texts(values, there, rows):
+    lists = []
+    for group in rows:
+        found = dict.fromkeys(
+            _decode(values[row]) for row in group if there[row]
+        )
+        lists.append(list(found) or [""])
+    width = max(map(len, lists))
+    table = np.empty((len(lists), width), object)
+    for row, texts in zip(table, lists, strict=True):
+        row[:] = [texts[i % len(texts)] for i in range(width)]
+    return table
+
+
+def _decode(text):
+    return text.decode() if isinstance(text, bytes) else str(text)
+
+
+def _array(values):
+    """One array of values; of bytes or unequal shapes, an array of objects."""
+    if (
+        isinstance(values[0], (bytes, str))
+        or len({np.shape(v) for v in values}) > 1
+    ):
+        array = np.empty(len(values), object)
+        array[:] = values
+        return array
+    return np.stack(values)
+
+
+def common_pairs(
+    pairs: Pairs, wanted: Sequence | None = None
+) -> list[tuple[str, str]]:
+    """Pairs of modalities that describe at least two items together."""
+    found = []
+    for a, b in wanted or itertools.combinations(pairs.x, 2):
+        common = np.intersect1d(
+            pairs.ids[pairs.there[a]], pairs.ids[pairs.there[b]]
+        )
+        if len(common) > 1:
+            found.append((a, b))
+    if not found:
+        raise ValueError(
+            "Two modalities must describe the same items, at least two of "
+            f"them. Received: {len(np.unique(pairs.ids))} items of "
+            f"{list(pairs.x)}"
+        )
+    return found

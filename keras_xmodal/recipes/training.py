@@ -1,0 +1,187 @@
+"""Training that ends with the weights that are best on unseen items."""
+
+import json
+import pathlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_xmodal import callbacks as kx_callbacks
+from keras_xmodal import files
+
+ALPHAS = (0.25, 0.5, 0.75)
+MONITOR = "val_MRR"
+
+
+class KeepBest(keras.callbacks.Callback):
+    """Stop when no epoch gets better; keep the best weights, or some before.
+
+    The start counts as an epoch, and at the end the straight way from it to
+    the best weights is tried: weights between the two know more of what
+    training never showed (WiSE-FT).
+
+    Args:
+        score: Function from the model to a number, larger where it is better.
+        patience: Integer, epochs without a better one before training stops.
+        folder: Where to keep the state for a training that is resumed.
+
+    Reference:
+        - Wortsman et al., 2022, https://arxiv.org/abs/2109.01903
+    """
+
+    def __init__(
+        self,
+        score: Callable[[keras.Model], float],
+        patience: int,
+        folder: pathlib.Path | None = None,
+    ):
+        super().__init__()
+        self.score = score
+        self.patience = patience
+        self.folder = folder
+        self.start: list = []
+        self.best: list = []
+        self.state: dict[str, Any] = {}
+
+    def on_train_begin(self, logs=None):
+        """Measure the start, or read what was kept."""
+        if self.folder is not None and self.folder.is_dir():
+            self._read()
+            return
+        self.start = self.best = self.model.get_weights()
+        value = self.score(self.model)
+        self.state = {"start": value, "best": value, "epoch": 0, "alpha": 0.0}
+        self._write()
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Keep the weights if they are the best; stop if none has been."""
+        value = self.score(self.model)
+        if logs is not None:
+            logs[MONITOR] = value
+        state, epoch = self.state, epoch + 1
+        # One that was killed after its weights were kept comes once more.
+        if value > state["best"] or epoch == state["epoch"]:
+            self.best = self.model.get_weights()
+            state.update(best=value, epoch=epoch, alpha=1.0)
+            self._write()
+        elif epoch - state["epoch"] >= self.patience:
+            self.model.stop_training = True
+
+    def on_train_end(self, logs=None):
+        """Leave the best weights, or better ones on the way to them."""
+        end = self.best
+        for alpha in ALPHAS if self.state["epoch"] else ():
+            weights = _between(self.start, end, alpha)
+            self.model.set_weights(weights)
+            value = self.score(self.model)
+            if value > self.state["best"]:
+                self.best = weights
+                self.state.update(best=value, alpha=alpha)
+        self.model.set_weights(self.best)
+
+    def _write(self):
+        if self.folder is None:
+            return
+        with files.new_folder(self.folder, replace=True) as folder:
+            for name in ("start", "best"):
+                np.savez(folder / f"{name}.npz", *getattr(self, name))
+            (folder / "state.json").write_text(json.dumps(self.state))
+
+    def _read(self):
+        for name in ("start", "best"):
+            with np.load(self.folder / f"{name}.npz") as arrays:
+                setattr(self, name, [arrays[key] for key in arrays.files])
+        self.state = json.loads((self.folder / "state.json").read_text())
+
+
+def _between(start, end, alpha):
+    """Weights on the straight way from some to others."""
+    return [
+        ((1 - alpha) * a + alpha * b).astype(a.dtype)
+        if np.issubdtype(a.dtype, np.floating)
+        else b
+        for a, b in zip(start, end, strict=True)
+    ]
+
+
+def train(
+    model: keras.Model,
+    batches: Callable[[int], Iterator],
+    steps: int,
+    epochs: int,
+    keep: KeepBest,
+    callbacks: tuple = (),
+    backup: pathlib.Path | None = None,
+) -> dict:
+    """Fit on the batches of each epoch, which follow from its number.
+
+    Args:
+        model: Compiled model.
+        batches: Function from the number of an epoch to its batches.
+        steps: Integer, batches of an epoch.
+        epochs: Integer, at most.
+        keep: What the training ends with.
+        callbacks: Further Keras callbacks.
+        backup: Folder of the backup of a training that can be resumed.
+
+    Returns:
+        Dict of the values of each epoch.
+    """
+    clock = _Epoch()
+    signature = keras.tree.map_structure(
+        lambda x: tf.TensorSpec((None, *np.shape(x)[1:]), np.asarray(x).dtype),
+        next(batches(0)),
+    )
+    data = tf.data.Dataset.from_generator(
+        lambda: batches(clock.epoch), output_signature=signature
+    )
+    data = data.apply(tf.data.experimental.assert_cardinality(steps))
+    backups = []
+    if backup is not None:
+        backups = [
+            kx_callbacks.BackupAndRestore(backup, delete_checkpoint=False)
+        ]
+    history = model.fit(
+        data.prefetch(2),
+        epochs=epochs,
+        verbose=0,
+        callbacks=[clock, keep, *callbacks, *backups],
+    )
+    return history.history
+
+
+class _Epoch(keras.callbacks.Callback):
+    """The number of the epoch that is to be drawn."""
+
+    def __init__(self):
+        super().__init__()
+        self.epoch = 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+
+def make_optimizer(
+    learning_rate: float, steps: int
+) -> keras.optimizers.Optimizer:
+    """AdamW whose rate rises for a twentieth of the steps, and falls to 0.
+
+    Args:
+        learning_rate: Float, the highest rate.
+        steps: Integer, all steps of the training.
+
+    Returns:
+        Keras optimizer.
+    """
+    schedule = keras.optimizers.schedules.CosineDecay(
+        0.0,
+        max(1, steps - steps // 20),
+        warmup_target=learning_rate,
+        warmup_steps=max(1, steps // 20),
+    )
+    return keras.optimizers.AdamW(
+        schedule, weight_decay=0.02, global_clipnorm=1.0
+    )

@@ -1,0 +1,342 @@
+"""`keras-xmodal train`: from a user's own pairs to a run folder."""
+
+import functools
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from tqdm.auto import tqdm
+
+from keras_xmodal import checks, datasets, files, recipes
+from keras_xmodal.runs.items import items_of_rows
+from keras_xmodal.runs.write_run import fill
+
+VALIDATION = 0.1
+TOWERS = ("auto", "small")
+_TRAIN, _TEST = "train", "test"
+_ARGUMENTS = "arguments.json"
+_SHOWN = ("R@1", "R@5", "R@10")
+
+
+def run(
+    pairs: str | None = None,
+    modalities: Mapping[str, list[str]] | None = None,
+    output: str = "keras-xmodal-run",
+    towers: str = "auto",
+    validation: float | None = None,
+    split_column: str | None = None,
+    group_column: str | None = None,
+    id_column: str | None = None,
+    delimiter: str = ",",
+    epochs: int | None = None,
+    seed: int = 0,
+    resume: str | None = None,
+    skip_broken: bool = False,
+    overwrite: bool = False,
+    quiet: bool = False,
+) -> dict:
+    """Check pairs, train on them, measure, and write a run folder.
+
+    While it trains, `OUTPUT.training` beside the run folder holds what a
+    training that is killed goes on from; it is removed at the end.
+
+    Args:
+        pairs: CSV file, or folder as `kx.datasets.from_folder` reads it.
+        modalities: Columns of the CSV file by modality; of a folder, kinds by
+            modality, or none for all.
+        output: Run folder to write.
+        towers: `"auto"`, or `"small"` for a small network beside the features
+            of the start.
+        validation: Share of the items to stop by. Defaults to 0.1.
+        split_column: Column that says of each row in which part it is:
+            `train`, one to stop by, and perhaps `test`.
+        group_column: Column of what must not be in two parts.
+        id_column: Column that says which item a row shows.
+        delimiter: What stands between two cells.
+        epochs: Integer, of each stage at most.
+        seed: Integer, seed of everything random.
+        resume: Run folder of a training that was killed; all other arguments
+            are then those with which it began.
+        skip_broken: Whether rows that the check would leave out are left out;
+            else they are an error.
+        overwrite: Whether to replace an earlier run.
+        quiet: Whether to leave progress bars and the check out.
+
+    Returns:
+        The report, as `report.json` has it, and `output`.
+
+    Raises:
+        ValueError, TypeError, OSError: If an argument or the data is wrong.
+        FileExistsError: If the run folder exists and is not to be replaced.
+    """
+    if resume is not None:
+        return _resume(resume, quiet)
+    arguments = {
+        "pairs": str(checks.path("PAIRS", pairs).resolve()),
+        "modalities": {k: list(v) for k, v in (modalities or {}).items()},
+        "towers": towers,
+        "validation": validation,
+        "split_column": split_column,
+        "group_column": group_column,
+        "id_column": id_column,
+        "delimiter": delimiter,
+        "epochs": epochs,
+        "seed": seed,
+        "skip_broken": skip_broken,
+        "overwrite": overwrite,
+    }
+    path = checks.path("--output", output)
+    files.recover(path)
+    _check_output(path, overwrite)
+    work = _work_folder(path)
+    if work.exists():
+        raise FileExistsError(
+            f"`--output` was begun before and not ended: go on by `--resume "
+            f"{output}`, or remove {work}. Received: --output {output}"
+        )
+    return _run(arguments, path, work, quiet)
+
+
+def _resume(resume, quiet):
+    path = checks.path("--resume", resume)
+    work = _work_folder(path)
+    try:
+        arguments = json.loads((work / _ARGUMENTS).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            "`--resume` must name the run folder of a training that was "
+            f"killed, with {work.name} beside it. Received: {resume}, where "
+            f"{error}"
+        ) from error
+    return _run(arguments, path, work, quiet)
+
+
+def _run(arguments, output, work, quiet):
+    seconds = _Clock()
+    if arguments["towers"] not in TOWERS:
+        raise ValueError(
+            f"`--towers` must be one of {', '.join(TOWERS)}. "
+            f"Received: {arguments['towers']!r}"
+        )
+    checked = _check(arguments, quiet)
+    parts = _read(arguments, checked)
+    kinds = {n: fact["kind"] for n, fact in checked["modalities"].items()}
+    seconds.lap("data")
+
+    work.mkdir(exist_ok=True)
+    content = json.dumps(arguments, ensure_ascii=False, indent=1)
+    files.write(work / _ARGUMENTS, content.encode())
+    try:
+        recipe = recipes.embedding(
+            parts[_TRAIN],
+            parts["validation"],
+            kinds=kinds,
+            network=True if arguments["towers"] == "small" else "auto",
+            backup_dir=work,
+            seed=arguments["seed"],
+            verbose=not quiet,
+        )
+    except (ValueError, TypeError):
+        shutil.rmtree(work)  # Nothing to go on from.
+        raise
+    seconds.lap("start")
+    recipe.fit(arguments["epochs"])
+    seconds.lap("training")
+
+    retrieval = {"validation": recipe.evaluate()}
+    if _TEST in parts:
+        retrieval[_TEST] = recipe.evaluate(parts[_TEST])
+    seconds.lap("evaluation")
+    columns = {n: fact["columns"] for n, fact in checked["modalities"].items()}
+    items = items_of_rows(
+        _Union([part.items for part in parts.values()]),
+        columns,
+        kinds,
+        arguments["id_column"],
+    )
+    report = {
+        "modalities": {
+            name: {"kind": kinds[name], "columns": columns[name]}
+            for name in kinds
+        },
+        "data": _describe(arguments, checked, parts),
+        "seed": arguments["seed"],
+        "plan": [list(choice) for choice in recipe.plan],
+        "retrieval": retrieval,
+    }
+    with files.new_folder(output, replace=arguments["overwrite"]) as folder:
+        report["seconds"] = seconds.laps
+        report = fill(folder, recipe.model, items, report, quiet=quiet)
+    shutil.rmtree(work)
+    return report | {"output": str(output)}
+
+
+def _check(arguments, quiet):
+    """The report of the check; an error where rows are to be left out."""
+    bar = None
+
+    def progress(done, total):
+        nonlocal bar
+        bar = bar or tqdm(total=total, desc="check", unit="file")
+        bar.update(done - bar.n)
+
+    path, modalities = arguments["pairs"], arguments["modalities"]
+    if os.path.isdir(path):
+        wanted = {name: kind for name, (kind,) in modalities.items()} or None
+        checked = datasets.check_pairs(
+            path,
+            wanted,
+            group=arguments["group_column"],
+            progress=None if quiet else progress,
+        )
+    else:
+        checked = datasets.check_pairs(
+            path,
+            {n: c[0] if len(c) == 1 else c for n, c in modalities.items()},
+            arguments["id_column"],
+            delimiter=arguments["delimiter"],
+            split=arguments["split_column"],
+            group=arguments["group_column"],
+            progress=None if quiet else progress,
+        )
+    if bar is not None:
+        bar.close()
+    if not quiet:
+        tqdm.write(str(checked))
+    if checked.skip and not arguments["skip_broken"]:
+        first = next(f for f in checked["findings"] if f["left_out"])
+        raise ValueError(
+            "Every row must be sound, or pass `--skip-broken` to leave others "
+            f"out. Received: {len(checked.skip)} of {checked['rows']} rows "
+            f"that are not, first row {first['rows'][0]}: {first['problem']}, "
+            f"{first['example']}"
+        )
+    return checked
+
+
+def _read(arguments, checked):
+    """Data sets by part: train, validation, and perhaps test."""
+    path, options = arguments["pairs"], checked.arguments()
+    column = options.pop("split", None)
+    read = datasets.from_folder if os.path.isdir(path) else datasets.from_csv
+    read = functools.partial(read, path, **options, seed=arguments["seed"])
+    if column is None:
+        share = arguments["validation"] or VALIDATION
+        train, validation = read(split=(1 - share, share))
+        return {_TRAIN: train, "validation": validation}
+    parts = read(split=column)
+    others = [name for name in parts if name not in (_TRAIN, _TEST)]
+    if _TRAIN not in parts or len(parts) not in (2, 3) or len(others) > 1:
+        raise ValueError(
+            "`--split-column` must say `train` of some rows, one other word "
+            "of those to stop by, and perhaps `test` of rows that are measured "
+            f"at the end alone. Received: {column!r} with {sorted(parts)}"
+        )
+    stop = others[0] if others else _TEST
+    found = {_TRAIN: parts[_TRAIN], "validation": parts[stop]}
+    if others and _TEST in parts:
+        found[_TEST] = parts[_TEST]
+    return found
+
+
+class _Union(Mapping):
+    """The rows of items in several parts, in order of the parts."""
+
+    def __init__(self, parts):
+        self._parts = parts
+        self._keys = list(dict.fromkeys(key for p in parts for key in p))
+
+    def __getitem__(self, key):
+        rows = [row for part in self._parts for row in part.get(key, ())]
+        return sorted(rows, key=lambda row: row.number)
+
+    def __iter__(self):
+        return iter(self._keys)
+
+    def __len__(self):
+        return len(self._keys)
+
+
+def _describe(arguments, checked, parts):
+    path = pathlib.Path(arguments["pairs"])
+    told: dict[str, Any] = {
+        "path": str(path),
+        "rows": checked["rows"],
+        "left_out": len(checked.skip),
+        "items": checked["items"],
+    }
+    for name, part in parts.items():
+        told[f"{name}_items"] = len(part.items)
+    if path.is_file():
+        told["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return told
+
+
+def _work_folder(output: pathlib.Path) -> pathlib.Path:
+    return output.with_name(f"{output.name}.training")
+
+
+def _check_output(output, overwrite):
+    if not os.path.lexists(output):
+        return
+    if not overwrite:
+        raise FileExistsError(
+            "`--output` must not exist yet; name another folder or pass "
+            f"`--overwrite`. Received: {output}"
+        )
+    if not (output / "report.json").is_file():
+        raise FileExistsError(
+            "`--overwrite` replaces the folder of an earlier run only. "
+            f"Received: {output}, which holds no report.json"
+        )
+
+
+def format_report(report: dict) -> str:
+    """Format a report as the plan and the table that `train` prints.
+
+    Args:
+        report: Dict that `run` returns.
+
+    Returns:
+        Lines of text.
+    """
+    plan = [f"{what}: {choice}, {why}" for what, choice, why in report["plan"]]
+    header = f"{'items':<12} {'direction':<20}"
+    header += "".join(f"{key:>6}" for key in _SHOWN)
+    header += f"{'MedR':>6}{'chance':>9}{'baseline':>10}{'candidates':>12}"
+    lines = [*plan, "", header, "-" * len(header)]
+    for split, directions in report["retrieval"].items():
+        for direction, row in directions.items():
+            lines.append(
+                f"{split:<12} {direction.replace('_', ' '):<20}"
+                + "".join(f"{row[key]:6.2f}" for key in _SHOWN)
+                + f"{row['MedR']:6.0f}{row['chance_R@1']:9.4f}"
+                f"{row['baseline_R@1']:10.2f}{row['num_candidates']:12d}"
+            )
+    total = sum(report["seconds"].values())
+    lines += [
+        "",
+        "chance and baseline are of R@1; the baseline is a ridge regression "
+        "on raw data.",
+        f"{total:.0f} s. Written to {report['output']}/",
+        f"Next: keras-xmodal search {report['output']} QUERY",
+    ]
+    return "\n".join(lines)
+
+
+class _Clock:
+    """Seconds of each step."""
+
+    def __init__(self):
+        self.laps: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, name):
+        now = time.perf_counter()
+        self.laps[name] = round(now - self._last, 1)
+        self._last = now

@@ -1,0 +1,189 @@
+import keras
+import numpy as np
+import pytest
+
+import keras_xmodal as kx
+
+COLORS = {"red": 0, "green": 1, "blue": 2}
+PLACES = ("left", "right")
+
+
+def pictures(count=48, seed=0):
+    """Pictures with a bar of a color on one side, and two captions each."""
+    random = np.random.default_rng(seed)
+    x, ids = {"image": [], "text": []}, []
+    for item in range(count):
+        color, place = random.choice(list(COLORS)), random.choice(PLACES)
+        image = random.integers(0, 60, (12, 12, 3)).astype("uint8")
+        columns = slice(0, 5) if place == "left" else slice(7, 12)
+        image[:, columns, COLORS[color]] = 250
+        number = COLORS[color] * 2 + PLACES.index(place)
+        for text in (f"{color} on the {place}", f"{place}: {color} bar"):
+            x["image"].append(image)
+            x["text"].append(text)
+            ids.append(1000 * number + item)
+    return {name: np.array(values) for name, values in x.items()}, np.array(ids)
+
+
+@pytest.fixture(scope="module")
+def recipe():
+    recipe = kx.recipes.embedding(pictures(), 0.25, image_size=16, verbose=0)
+    recipe.fit(epochs=3)
+    return recipe
+
+
+def test_it_finds_what_training_never_showed(recipe):
+    x, ids = pictures(seed=1)
+    # Equal captions are equally right: six kinds of pictures.
+    report = recipe.evaluate((x, ids // 1000))
+    assert set(report) == {"image_to_text", "text_to_image"}
+    for row in report.values():
+        assert row["R@1"] > 0.95
+        assert row["chance_R@1"] < 0.2
+        assert 0 < row["baseline_R@1"] <= 1
+
+
+def test_a_picture_and_its_captions_are_one_row(recipe):
+    assert recipe.plan[0].choice == "36 of kind image"
+    assert recipe.evaluate()["image_to_text"]["num_queries"] == 12
+
+
+def test_it_never_ends_below_its_start(recipe):
+    history = recipe.history["projections"]
+    start = float(recipe.plan[-1].why.split()[5])
+    model = recipe.evaluate()
+    end = np.mean([row["MRR"] for row in model.values()])
+    assert end >= start - 1e-3
+    assert end >= max(history["val_MRR"]) - 1e-6
+
+
+def test_the_model_is_saved_with_what_it_needs(recipe, tmp_path):
+    x, _ = pictures(4)
+    recipe.model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    for name, values in x.items():
+        np.testing.assert_allclose(
+            loaded.encode(values, name), recipe.model.encode(values, name)
+        )
+    loaded.fit(x, np.arange(8), verbose=0)  # compiled
+
+
+def test_a_rate_that_is_too_high_leaves_the_start():
+    recipe = kx.recipes.embedding(pictures(), 0.25, image_size=16, verbose=0)
+    x, _ = pictures(8)
+    before = recipe.model.encode(x)
+    recipe.fit(epochs=0)
+    after = recipe.model.encode(x)
+    for name in x:
+        np.testing.assert_array_equal(before[name], after[name])
+
+
+class Killed(keras.callbacks.Callback):
+    """Stop as a kill does, in an epoch of a stage."""
+
+    def __init__(self, epoch, stage=0):
+        super().__init__()
+        self.epoch, self.stage = epoch, stage
+
+    def on_train_begin(self, logs=None):
+        self.stage -= 1
+
+    def on_batch_end(self, batch, logs=None):
+        if self.stage < 0 and self.at == self.epoch:
+            raise KeyboardInterrupt
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.at = epoch
+
+
+@pytest.mark.parametrize("stage", [0, pytest.param(1, marks=pytest.mark.large)])
+def test_it_goes_on_exactly_after_a_kill(tmp_path, stage):
+    def begin(folder):
+        return kx.recipes.embedding(
+            pictures(),
+            0.25,
+            image_size=16,
+            network=stage == 1,
+            backup_dir=tmp_path / folder,
+            verbose=0,
+        )
+
+    whole = begin("whole")
+    whole.fit(epochs=3)
+    with pytest.raises(KeyboardInterrupt):
+        begin("killed").fit(epochs=3, callbacks=[Killed(2, stage)])
+    resumed = begin("killed")
+    resumed.fit(epochs=3)
+    pairs = zip(
+        whole.model.get_weights(), resumed.model.get_weights(), strict=True
+    )
+    for a, b in pairs:
+        np.testing.assert_array_equal(a, b)
+
+
+def test_numbers_find_pictures_and_a_modality_may_be_missing():
+    x, ids = pictures(60)
+    x, ids = {"image": x["image"][::2], "text": x["text"][::2]}, ids[::2]
+    kind = ids // 1000
+    x["numbers"] = np.eye(6)[kind] + np.random.default_rng(0).normal(
+        0, 0.05, (60, 6)
+    )
+    there = {name: np.ones(60) for name in x}
+    there["text"][:40] = 0  # two thirds have no text
+    there["numbers"][50:] = 0
+    recipe = kx.recipes.embedding(
+        (x, ids, there), 0.3, image_size=16, verbose=0
+    )
+    recipe.fit(epochs=2)
+    assert recipe.kinds["numbers"] == "numbers"
+    y, ids = pictures(30, seed=2)
+    y["numbers"] = np.eye(6)[ids // 1000]
+    report = recipe.evaluate((y, ids // 1000))
+    assert len(report) == 6
+    assert report["numbers_to_image"]["R@1"] > 0.5
+
+
+def test_the_augmentation_is_the_users():
+    layer = kx.layers.ImageAugmentation(hue=0.0, seed=0)
+    recipe = kx.recipes.embedding(
+        pictures(16),
+        0.25,
+        image_size=16,
+        augmentation={"image": layer},
+        verbose=0,
+    )
+    assert recipe.model.preprocessors["image"].augmentation is layer
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (
+            ({"image": np.zeros((4, 8, 8, 3), "uint8")}, np.arange(4)),
+            "at least two modalities.*Received: 4 examples of",
+        ),
+        ([1, 2], "`train` must be a `tf.data.Dataset`.*Received: list"),
+    ],
+)
+def test_bad_data_is_refused(data, message):
+    with pytest.raises((TypeError, ValueError), match=message):
+        kx.recipes.embedding(data)
+
+
+def test_modalities_that_never_meet_are_refused():
+    x, _ = pictures(8)
+    there = {"image": np.arange(16) % 2, "text": 1 - np.arange(16) % 2}
+    with pytest.raises(ValueError, match="must describe the same items"):
+        kx.recipes.embedding((x, np.arange(16), there), 0.25)
+
+
+def test_batches_are_refused():
+    data = kx.datasets.load("emoji").batch(8)
+    with pytest.raises(ValueError, match="read it before `batch`"):
+        kx.recipes.embedding(data)
+
+
+def test_a_plan_shows_itself_as_a_table(recipe):
+    lines = str(recipe.plan).splitlines()
+    assert lines[0] == "image: 36 of kind image, by its content"
+    assert recipe.plan._repr_html_().count("<tr>") == len(lines) + 1
