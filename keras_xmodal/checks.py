@@ -240,6 +240,16 @@ def serving_model(argument, value):
     return value
 
 
+def encodes(model):
+    """A model that encodes raw examples."""
+    if isinstance(model, str) or not callable(getattr(model, "encode", None)):
+        raise TypeError(
+            "`model` must have a method `encode(x, modality=...)`. "
+            f"Received: model of type {type(model).__name__}"
+        )
+    return model
+
+
 def instance_of(argument, value, kinds, rule, optional=False):
     """An instance of a class or one of several, which `rule` describes."""
     if not isinstance(value, kinds) and not (optional and value is None):

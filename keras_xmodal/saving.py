@@ -81,6 +81,24 @@ def from_config(cls, config, custom_objects=None):
     return cls(**deserialize_config(config, custom_objects))
 
 
+def serialize_layers(layers):
+    """Configs of layers by name; of one that comes again, its first name."""
+    first = {}
+    return {
+        name: keras.saving.serialize_keras_object(layer)
+        if first.setdefault(id(layer), name) == name
+        else first[id(layer)]
+        for name, layer in layers.items()
+    }
+
+
+def share_layers(layers):
+    """Put layers where `serialize_layers` put their names."""
+    for name, layer in layers.items():
+        if isinstance(layer, str):
+            layers[name] = layers[layer]
+
+
 def layer_states(layer):
     """What the configs of layers leave out: what is frozen, and adapters.
 
@@ -93,7 +111,7 @@ def layer_states(layer):
     Returns:
         Dict ready for JSON, which `restore_layers` takes.
     """
-    tree_of_layers = list(_walk(layer))
+    tree_of_layers = list(walk(layer))
     return {
         "frozen_layers": [
             path for path, part in tree_of_layers if not part.trainable
@@ -105,7 +123,7 @@ def layer_states(layer):
         "lora": {
             path: [part.lora_rank, part.lora_alpha]
             for path, part in tree_of_layers
-            if getattr(part, "lora_enabled", False)
+            if has_adapter(part)
         },
     }
 
@@ -118,7 +136,7 @@ def restore_layers(layer, states):
             restored by another call.
         states: What `layer_states` returned.
     """
-    for path, part in _walk(layer):
+    for path, part in walk(layer):
         if path in states["lora"] and part.built and not part.lora_enabled:
             rank, alpha = states["lora"][path]
             part.enable_lora(rank, lora_alpha=alpha)
@@ -142,14 +160,19 @@ def start_adapters(layer):
     Args:
         layer: Keras layer.
     """
-    for _, part in _walk(layer):
-        if not getattr(part, "lora_enabled", False):
+    for _, part in walk(layer):
+        if not has_adapter(part):
             continue
         factors = [w for w in part.weights if w.name.startswith("lora_")]
         if not any(ops.any(factor).numpy() for factor in factors):
             first = factors[0]
             start = keras.initializers.HeUniform()(first.shape, first.dtype)
             first.assign(start)
+
+
+def has_adapter(layer):
+    """Whether a layer itself has an adapter (LoRA)."""
+    return bool(getattr(layer, "lora_enabled", False))
 
 
 def sublayers(layer):
@@ -166,11 +189,11 @@ def sublayers(layer):
     return list(layer._flatten_layers(include_self=False, recursive=False))
 
 
-def _walk(layer, path=""):
+def walk(layer, path=""):
     """A layer and all below it with their places, parents first."""
     yield path, layer
     for i, part in enumerate(sublayers(layer)):
-        yield from _walk(part, f"{path}/{i}")
+        yield from walk(part, f"{path}/{i}")
 
 
 def resolve(argument, identifier, base, also=""):

@@ -36,6 +36,7 @@ FLOORS = {
     "objectives": 1,
     "networks": 2,
     "datasets": 2,
+    "plots": 2,
     "models": 3,
     "export": 4,
     "retrieval": 4,

@@ -10,7 +10,9 @@ from keras_xmodal.callbacks.kl_warm_up import KLWarmUp
 from keras_xmodal.callbacks.latent_evaluation import LatentEvaluation
 from keras_xmodal.callbacks.latent_plot import LatentPlot
 from keras_xmodal.callbacks.mode_collapse_monitor import ModeCollapseMonitor
+from keras_xmodal.callbacks.projector import Projector
 from keras_xmodal.callbacks.retrieval_evaluation import RetrievalEvaluation
+from keras_xmodal.callbacks.retrieval_grid import RetrievalGrid
 from keras_xmodal.callbacks.sample_grid import SampleGrid
 from keras_xmodal.callbacks.translation_grid import TranslationGrid
 from keras_xmodal.callbacks.weight_schedule import WeightSchedule
@@ -24,7 +26,9 @@ __all__ = [
     "LatentEvaluation",
     "LatentPlot",
     "ModeCollapseMonitor",
+    "Projector",
     "RetrievalEvaluation",
+    "RetrievalGrid",
     "SampleGrid",
     "TranslationGrid",
     "WeightSchedule",

@@ -8,9 +8,10 @@ import keras
 import numpy as np
 
 from keras_xmodal import checks
-from keras_xmodal.callbacks import drawing
 from keras_xmodal.callbacks.conditions import check_conditions, take
 from keras_xmodal.callbacks.figure_callback import FigureCallback
+from keras_xmodal.plots import drawing
+from keras_xmodal.plots.cells import to_cells
 
 
 class ConditionalSampleGrid(FigureCallback):
@@ -112,7 +113,7 @@ class ConditionalSampleGrid(FigureCallback):
             take(self.data, order), z=np.tile(z, (num_rows, 1))
         )
         low, high = self.value_range
-        cells = drawing.to_cells((samples - low) / (high - low))
+        cells = to_cells((samples - low) / (high - low))
         rows = [
             cells[start : start + self.num_examples]
             for start in range(0, len(cells), self.num_examples)
@@ -142,4 +143,4 @@ def _row_cells(conditions, row_titles):
         return [[]] * num_rows
     if conditions.dtype.kind in "iu" and conditions.size == num_rows:
         conditions = conditions.ravel().astype(str)
-    return [[cell] for cell in drawing.to_cells(conditions)]
+    return [[cell] for cell in to_cells(conditions)]

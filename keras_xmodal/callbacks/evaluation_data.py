@@ -124,6 +124,48 @@ def embed(model, dataset, modalities, batch_size):
     return {name: rows for name, rows in results.items() if rows is not None}
 
 
+def gather(dataset, modalities, batch_size):
+    """Keep every distinct row of some modalities, as it was given.
+
+    Args:
+        dataset: As `check_dataset` accepts it.
+        modalities: Names of the modalities to keep.
+        batch_size: Positive integer, for data in memory.
+
+    Returns:
+        Dict `{modality: (dict of it alone, ids (rows,))}`, the dict of the
+        class of the data's own.
+
+    Raises:
+        ValueError: If there is no row of a modality, or examples are of
+            differing shapes.
+    """
+    rows, ids_of, seen = {}, {}, set()
+    kind = dict
+    for x, ids, present in read_batches(dataset, batch_size):
+        kind = type(x)
+        for name in set(modalities) & set(x):
+            leaves = tree.flatten(x[name])
+            for i in np.flatnonzero(present[name]):
+                key = name, ids[i].item(), _digest(leaves, i)
+                if key not in seen:
+                    seen.add(key)
+                    rows.setdefault(name, []).append(x[name][i])
+                    ids_of.setdefault(name, []).append(ids[i : i + 1])
+    missing = [name for name in modalities if name not in rows]
+    if missing:
+        raise ValueError(
+            f"`data` must hold rows of each of {list(modalities)}. "
+            f"Received: none of {missing}"
+        )
+    kept = {}
+    for name in modalities:
+        values = checks.array(f"data[{name!r}]", rows[name])
+        ids = concatenate_ids(ids_of[name])
+        kept[name] = kind({name: np.asarray(values)}), ids
+    return kept
+
+
 def check_examples(data):
     """Make NumPy arrays of a dict by modality, of its class, or of an array."""
     if isinstance(data, dict):

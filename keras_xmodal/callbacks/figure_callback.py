@@ -5,14 +5,13 @@ import importlib.util
 import tensorflow as tf
 
 from keras_xmodal import checks, files
-from keras_xmodal.callbacks import drawing
-from keras_xmodal.callbacks.periodic_callback import PeriodicCallback
+from keras_xmodal.callbacks.periodic_callback import WritingCallback
+from keras_xmodal.plots import drawing
+from keras_xmodal.plots.cells import to_cells
 
 
-class FigureCallback(PeriodicCallback):
+class FigureCallback(WritingCallback):
     """Base of callbacks that draw a picture of the model every few epochs.
-
-    The first epoch and the last one are drawn in any case.
 
     A subclass has a `title`, the start of its files' names, and a method
     `draw(model)` that returns a `matplotlib.figure.Figure`, or None for no
@@ -32,25 +31,18 @@ class FigureCallback(PeriodicCallback):
             )
         self.to_text = checks.functions("to_text", to_text, optional=True)
         self._writer = None
-        self._epoch = self._drawn = None
 
     def on_train_begin(self, logs=None):
         """Check the modalities and create the folder."""
-        self._epoch = self._drawn = None
+        super().on_train_begin(logs)
         if self.to_text:
             checks.modalities("to_text", self.to_text, self.model.modalities)
         files.writable_folder(self.folder)
         if self.log_dir is not None:
             self._writer = tf.summary.create_file_writer(str(self.log_dir))
 
-    def on_epoch_end(self, epoch, logs=None):
-        """Draw the first epoch, and then every few, and write the file."""
-        self._epoch = epoch
-        if self._drawn is None or self.is_due(epoch):
-            self._write(epoch)
-
-    def _write(self, epoch):
-        self._drawn = epoch
+    def write(self, epoch):
+        """Draw the model in training, and write the file."""
         figure = self.draw(self.model)
         if figure is None:
             return
@@ -65,8 +57,7 @@ class FigureCallback(PeriodicCallback):
 
     def on_train_end(self, logs=None):
         """Draw the last epoch, if it is not yet; close the TensorBoard run."""
-        if self._drawn != self._epoch:  # Something has stopped the training.
-            self._write(self._epoch)
+        super().on_train_end(logs)
         if self._writer is not None:
             self._writer.close()
 
@@ -78,4 +69,4 @@ class FigureCallback(PeriodicCallback):
         """Cells of a grid for what the model generates."""
         to_text = self.to_text.get(name)
         output = "mean" if to_text is None else "mode"
-        return drawing.to_cells(generate(output), to_text)
+        return to_cells(generate(output), to_text)

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from keras_xmodal import checks
-from keras_xmodal.callbacks import drawing
 from keras_xmodal.callbacks.evaluation_data import check_examples, like
 from keras_xmodal.callbacks.figure_callback import FigureCallback
+from keras_xmodal.plots import drawing
 
 
 class LatentPlot(FigureCallback):

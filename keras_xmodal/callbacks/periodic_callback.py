@@ -48,6 +48,42 @@ class PeriodicCallback(CopyableCallback):
         return (epoch + 1) % self.frequency == 0 or epoch + 1 == last
 
 
+class WritingCallback(PeriodicCallback):
+    """Base of callbacks that write something of a model every few epochs.
+
+    The first epoch and the last one are written in any case.
+
+    A subclass has a method `write(epoch)`.
+    """
+
+    def __init__(self, frequency):
+        super().__init__(frequency)
+        self._epoch = self._written = None
+
+    def on_train_begin(self, logs=None):
+        """Forget another training."""
+        self._epoch = self._written = None
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Write the first epoch, and then every few."""
+        self._epoch = epoch
+        if self._written is None or self.is_due(epoch):
+            self._write(epoch)
+
+    def on_train_end(self, logs=None):
+        """Write the last epoch, if it is not yet."""
+        if self._written != self._epoch:  # Something has stopped the training.
+            self._write(self._epoch)
+
+    def _write(self, epoch):
+        self._written = epoch
+        self.write(epoch)
+
+    def write(self, epoch):
+        """Write something of the model in training, after an epoch."""
+        raise NotImplementedError
+
+
 class EvaluationCallback(PeriodicCallback):
     """Base of callbacks whose `evaluate(model)` returns a dict of floats.
 

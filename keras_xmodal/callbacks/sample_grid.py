@@ -4,8 +4,8 @@ import os
 from collections.abc import Callable, Mapping
 
 from keras_xmodal import checks
-from keras_xmodal.callbacks import drawing
 from keras_xmodal.callbacks.figure_callback import FigureCallback
+from keras_xmodal.plots import drawing
 
 
 class SampleGrid(FigureCallback):

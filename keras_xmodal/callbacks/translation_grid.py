@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from keras_xmodal import checks
-from keras_xmodal.callbacks import drawing
 from keras_xmodal.callbacks.evaluation_data import like
 from keras_xmodal.callbacks.figure_callback import FigureCallback
+from keras_xmodal.plots import drawing
+from keras_xmodal.plots.cells import to_cells
 
 
 class TranslationGrid(FigureCallback):
@@ -89,7 +90,7 @@ class TranslationGrid(FigureCallback):
         for source, value in self.data.items():
             given = like(self.data, {source: value})
             titles.append(source)
-            columns.append(drawing.to_cells(value, self.to_text.get(source)))
+            columns.append(to_cells(value, self.to_text.get(source)))
             for to in model.generated:
                 if to == source:
                     continue

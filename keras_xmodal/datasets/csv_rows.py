@@ -93,12 +93,6 @@ def read_table(path, columns, delimiter):
     return Table(path, table, [number for number, _ in rows])
 
 
-def read_header(path, delimiter):
-    """Names of the columns of a CSV file."""
-    rows = _read(path, delimiter)
-    return rows[0][1] if rows else []
-
-
 def check_size(path):
     """Check that a file is none that takes all memory."""
     size = os.path.getsize(path)
@@ -118,6 +112,12 @@ def _hint(header, columns, delimiter):
         if other != delimiter and set(columns) <= set(cells):
             return f". The delimiter seems to be {other!r}"
     return ""
+
+
+def read_header(path, delimiter):
+    """Names of the columns of a CSV file."""
+    rows = _read(path, delimiter)
+    return rows[0][1] if rows else []
 
 
 def check_filled(table, columns):

@@ -12,14 +12,20 @@ MAX_LOG_SCALE = math.log(100.0)
 
 @saving.register
 class ClipLogScale(keras.constraints.Constraint):
-    """Keep the logarithm of the scale in `[0, ln 100]`.
+    """Keep the logarithm of the scale in `[0, max_log_scale]`.
+
+    Args:
+        max_log_scale: Float, by default ln 100.
 
     Reference:
         - Radford et al., 2021, https://arxiv.org/abs/2103.00020, section 2.5
     """
 
+    def __init__(self, max_log_scale: float = MAX_LOG_SCALE):
+        self.max_log_scale = max_log_scale
+
     def __call__(self, w):
-        return ops.clip(w, 0.0, MAX_LOG_SCALE)
+        return ops.clip(w, 0.0, self.max_log_scale)
 
 
 @saving.register
@@ -27,10 +33,11 @@ class LogitScale(keras.layers.Layer):
     """Turn similarities into logits: `similarity / temperature + bias`.
 
     The scale `1 / temperature` is learned as its logarithm, in float32 under
-    every dtype policy, and kept in `[1, 100]` after each update.
+    every dtype policy, and kept in `[1, 100]` after each update. A start above
+    100, as of SigLIP's weights, is the largest scale itself.
 
     Args:
-        temperature: Float in `[0.01, 1]`, the start of the temperature.
+        temperature: Float in `[0.001, 1]`, the start of the temperature.
         bias: Float, the start of the bias. A softmax loss does not see it.
         **kwargs: Arguments of `keras.layers.Layer`.
 
@@ -41,7 +48,7 @@ class LogitScale(keras.layers.Layer):
         Float32 tensor of the shape of `similarities`.
 
     Raises:
-        ValueError: If `temperature` is outside `[0.01, 1]`.
+        ValueError: If `temperature` is outside `[0.001, 1]`.
 
     Example:
         ```python
@@ -60,10 +67,12 @@ class LogitScale(keras.layers.Layer):
     def __init__(self, temperature: float = 0.07, bias: float = 0.0, **kwargs):
         # Half a digit of cosine is lost if Keras casts inputs to float16.
         super().__init__(autocast=False, **kwargs)
-        self.temperature = checks.in_range("temperature", temperature, 0.01, 1)
+        self.temperature = _check(temperature)
         self.bias = checks.number("bias", bias)
         self.log_scale = self._scalar(
-            "log_scale", -math.log(self.temperature), ClipLogScale()
+            "log_scale",
+            -math.log(self.temperature),
+            ClipLogScale(self._max_log_scale()),
         )
         self.logit_bias = self._scalar("logit_bias", self.bias)
         self.built = True
@@ -78,14 +87,17 @@ class LogitScale(keras.layers.Layer):
             name=name,
         )
 
+    def _max_log_scale(self):
+        return max(MAX_LOG_SCALE, -math.log(self.temperature))
+
     def restart(self, temperature, bias):
         """Move an untrained start elsewhere; keep what was learned.
 
         Args:
-            temperature: Float in `[0.01, 1]`.
+            temperature: Float in `[0.001, 1]`.
             bias: Float.
         """
-        temperature = checks.in_range("temperature", temperature, 0.01, 1)
+        temperature = _check(temperature)
         bias = checks.number("bias", bias)
         log_scale, logit_bias = (
             float(ops.convert_to_numpy(variable))
@@ -96,6 +108,7 @@ class LogitScale(keras.layers.Layer):
         ) and math.isclose(logit_bias, self.bias, abs_tol=1e-6)
         if untrained:
             self.temperature, self.bias = temperature, bias
+            self.log_scale.constraint.max_log_scale = self._max_log_scale()
             self.log_scale.assign(-math.log(self.temperature))
             self.logit_bias.assign(self.bias)
 
@@ -105,3 +118,7 @@ class LogitScale(keras.layers.Layer):
 
     def compute_output_spec(self, similarities):
         return keras.KerasTensor(similarities.shape, "float32")
+
+
+def _check(temperature):
+    return checks.in_range("temperature", temperature, 0.001, 1)

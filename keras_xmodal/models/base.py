@@ -687,10 +687,7 @@ class MultimodalModel(keras.Model):
         config = super().get_config()
         for argument in self.layer_arguments:
             layers = getattr(self, argument)
-            config[argument] = {
-                name: keras.saving.serialize_keras_object(layer)
-                for name, layer in layers.items()
-            } or None
+            config[argument] = saving.serialize_layers(layers) or None
         # Layers whose config is their own arguments forget what was frozen.
         states = {
             path: saving.layer_states(layer)
@@ -702,7 +699,11 @@ class MultimodalModel(keras.Model):
     def from_config(cls, config, custom_objects=None):
         config = dict(config)
         states = config.pop("layer_states", {})
-        model = cls(**saving.deserialize_config(config, custom_objects))
+        arguments = saving.deserialize_config(config, custom_objects)
+        for argument in cls.layer_arguments:
+            if arguments.get(argument):
+                saving.share_layers(arguments[argument])
+        model = cls(**arguments)
         object.__setattr__(model, "_layer_states", states)
         model._restore_layers()
         return model

@@ -10,6 +10,9 @@ from keras_xmodal.networks.adversarial.dense_discriminator import (
 )
 from keras_xmodal.networks.adversarial.dense_generator import DenseGenerator
 from keras_xmodal.networks.hub.from_keras_hub import from_keras_hub
+from keras_xmodal.networks.hub.keras_hub_image_preprocessor import (
+    KerasHubImagePreprocessor,
+)
 from keras_xmodal.networks.hub.keras_hub_text_preprocessor import (
     KerasHubTextPreprocessor,
 )
@@ -41,6 +44,7 @@ __all__ = [
     "ImageDecoder",
     "ImageEncoder",
     "ImagePreprocessor",
+    "KerasHubImagePreprocessor",
     "KerasHubTextPreprocessor",
     "SpeechEncoder",
     "SpeechPreprocessor",

@@ -33,7 +33,7 @@ _NEW_WEIGHTS = 0.02  # their standard deviation, that of the start's
 
 def embedding(
     train: tf.data.Dataset | tuple,
-    validation: tf.data.Dataset | tuple | float = 0.1,
+    validation: tf.data.Dataset | tuple | float | None = 0.1,
     *,
     kinds: Mapping[str, str] | None = None,
     augmentation: str | Mapping[str, keras.layers.Layer | None] = "auto",
@@ -65,7 +65,8 @@ def embedding(
             tuple of arrays. `x` is a dict `{modality: value}`; rows that share
             an id and all but their texts are one thing with several captions.
         validation: The same of other items, or the share of the items that is
-            taken from `train`.
+            taken from `train`. None: a tenth is held out for the choices
+            alone; then all data is trained on, as long as `epochs` says.
         kinds: Dict `{modality: "image", "text", "speech", "video" or
             "numbers"}` where the content does not tell.
         augmentation: `"auto"` for what is best on the validation items; or a
@@ -111,11 +112,13 @@ def embedding(
     """
     seed = checks.seed(seed)
     pairs = read_pairs(train, kinds)
-    if isinstance(validation, (int, float)):
-        shares = check_shares("validation", validation)
+    held_out = 0.1 if validation is None else validation
+    if isinstance(held_out, (int, float)):
+        shares = check_shares("validation", held_out)
         parts = draw_parts(pairs.ids, (shares[1], shares[0]), seed)
-        unseen, pairs = pairs.take(parts == 1), pairs.take(parts == 0)
+        unseen, known = pairs.take(parts == 1), pairs.take(parts == 0)
     else:
+        known = pairs
         unseen = read_pairs(validation, pairs.kinds)
         checks.modalities("validation", unseen.x, pairs.x, complete=True)
     if network != "auto":
@@ -134,7 +137,11 @@ def embedding(
         seed=seed,
         verbose=bool(verbose),
     )
-    return EmbeddingRecipe(pairs, unseen, options)
+    if validation is None:
+        choices = Start(known, unseen, options, Plan()).choices
+        options = dataclasses.replace(options, choices=choices)
+        known = pairs
+    return EmbeddingRecipe(known, unseen, options)
 
 
 def _augmentation(augmentation, pairs):
@@ -160,6 +167,12 @@ class _Options:
     backup: pathlib.Path | None
     seed: int
     verbose: bool
+    choices: Mapping[str, list] | None = None  # made on a part of the data
+
+    @property
+    def stops_early(self) -> bool:
+        """Whether there is data that is not trained on."""
+        return self.choices is None
 
 
 class EmbeddingRecipe:
@@ -329,7 +342,7 @@ class EmbeddingRecipe:
             epochs,
             callbacks,
         )
-        if keep.state["best"] > before.state["best"]:
+        if keep is None or keep.state["best"] > before.state["best"]:
             self.model = model
         return keep
 
@@ -338,7 +351,9 @@ class EmbeddingRecipe:
         place = None if folder is None else folder / stage
         if place is not None:
             place.mkdir(parents=True, exist_ok=True)
-        keep = KeepBest(measure, PATIENCE, place and place / "best")
+        keep = None
+        if self._options.stops_early:
+            keep = KeepBest(measure, PATIENCE, place and place / "best")
         self._compile(model, LEARNING_RATE, epochs * self._steps)
         bar = [_ProgressBar(stage, epochs)] if self._options.verbose else []
         history = train(
@@ -351,6 +366,13 @@ class EmbeddingRecipe:
             place and place / "backup",
         )
         self.history[stage] = history
+        if keep is None:
+            self.plan.add(
+                f"training of the {stage}",
+                f"{epochs} epochs",
+                "no items are held out to stop by",
+            )
+            return None
         state = keep.state
         self.plan.add(
             f"training of the {stage}",
@@ -408,6 +430,32 @@ class EmbeddingRecipe:
 
     # Measuring.
 
+    def features(self, data: tf.data.Dataset | tuple) -> tuple:
+        """What the projections take, for callbacks of their training.
+
+        Args:
+            data: Raw examples as for `kx.recipes.embedding`.
+
+        Returns:
+            Tuple of a dict `{modality: array (rows, dim)}`, a row a text of
+            each item, and ids of shape `(rows,)`.
+        """
+        pairs = self._start.shrink(read_pairs(data, self.kinds))
+        texts = [n for n, kind in self.kinds.items() if kind == "text"]
+        counts = [pairs.x[name].shape[1] for name in texts]
+        repeats = max(counts, default=1)
+        x = {}
+        for name, values in pairs.x.items():
+            if name in texts:
+                flat = self._start.features(name, values.ravel())
+                flat = flat.reshape(*values.shape, -1)
+                places = np.arange(repeats) % values.shape[1]
+                x[name] = flat[:, places].reshape(-1, flat.shape[-1])
+            else:
+                flat = self._start.features(name, values)
+                x[name] = np.repeat(flat, repeats, axis=0)
+        return x, np.repeat(pairs.ids, repeats)
+
     def _score(self, model, unseen):
         embedded = {
             name: (model.predict(Preprocessed({name: x}), verbose=0)[name], ids)
@@ -431,11 +479,15 @@ class EmbeddingRecipe:
             ridge regression from pixels, spectra or numbers to n-grams of the
             texts, with the penalty that is best on the validation items.
         """
-        pairs = (
-            self._start.validation
-            if data is None
-            else self._start.shrink(read_pairs(data, self.kinds))
-        )
+        if data is not None:
+            pairs = self._start.shrink(read_pairs(data, self.kinds))
+        elif self._options.stops_early:
+            pairs = self._start.validation
+        else:
+            raise ValueError(
+                "`data` must be given where no items are held out, by "
+                "`validation=None`. Received: data=None"
+            )
         embedded = {}
         for name in pairs.x:
             values, ids = pairs.distinct(name)
@@ -464,13 +516,8 @@ class _ProgressBar(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         self.bar.n = epoch + 1
-        self.bar.set_postfix(
-            {
-                key: f"{logs[key]:.3f}"
-                for key in ("loss", "val_MRR")
-                if key in logs
-            }
-        )
+        keys = [key for key in ("loss", "val_MRR") if key in logs]
+        self.bar.set_postfix({key: f"{logs[key]:.3f}" for key in keys})
 
     def on_train_end(self, logs=None):
         self.bar.close()

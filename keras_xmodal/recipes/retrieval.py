@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from keras_xmodal.metrics import retrieval_report
+from keras_xmodal.metrics.retrieval_report import retrieval_report
 
 Embedded = Mapping[str, tuple[np.ndarray, np.ndarray]]
 

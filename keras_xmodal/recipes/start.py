@@ -25,13 +25,14 @@ FEATURES = {
     "image": ("gradients", "pixels"),
     "video": ("gradients", "pixels"),
     "speech": ("gradients", "spectra"),
+    "numbers": ("standardized", "random layer"),
 }
 AUGMENTATIONS = {
     "image": make.IMAGE_AUGMENTATIONS,
     "speech": make.SPEECH_AUGMENTATIONS,
 }
 _ANCHORS = ("text", "numbers", "image", "speech", "video")
-_ENGLISH = 0.5  # share of the words from which on English vectors help
+_ENGLISH = 0.5  # share of the items from which on English vectors help
 _SCALE = 0.02  # root mean square of weights that an optimizer can move
 _BATCH = 64
 _CHOICES = "choices.json"
@@ -65,7 +66,7 @@ class Start:
         self.cached: dict[str, np.ndarray] = {}
         self.unseen: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self.projections: dict[str, list[np.ndarray]] = {}
-        self._choices = self._read_choices()
+        self.choices = dict(options.choices or self._read_choices())
         self._plain: dict[str, make.Tower] = {}
         self._start_anchor()
         for name in train.x:
@@ -83,11 +84,12 @@ class Start:
                 texts = train.x[name][train.there[name]]
                 what = f"{len(np.unique(texts.astype(str)))} different texts"
             self._plan.add(name, what, "by its content")
-        self._plan.add(
-            "validation",
-            f"{validation.num_items} items",
-            f"{train.num_items} are learned from",
-        )
+        if self._options.stops_early:
+            self._plan.add(
+                "validation",
+                f"{validation.num_items} items",
+                f"{train.num_items} are learned from",
+            )
 
     def _choose_sizes(self, train):
         options, sizes = self._options, {}
@@ -146,6 +148,10 @@ class Start:
         further = {"training": True} if training and tower.augments else {}
         return np.asarray(tower.preprocessor(values, **further))
 
+    def features(self, name: str, values: np.ndarray) -> np.ndarray:
+        """What the projection of a modality takes."""
+        return self._features(name, self.towers[name], values)
+
     def _features(self, name, tower, values, training=False):
         if tower.preprocessor is None:
             return np.asarray(tower.features(np.asarray(values, "float32")))
@@ -196,21 +202,23 @@ class Start:
         if kind == "numbers":
             self._plan.add(
                 f"tower of {name}",
-                f"a random layer of {make.NUMBERS_DIM}",
+                "standardized",
                 "near numbers become near vectors without training",
             )
-            return self._tower(name, "numbers", None)
+            return self._tower(name, "standardized", None)
         if kind != "text":
             return self._tower(name, FEATURES[kind][0], None)
-        texts = self.train.x[name][self.train.there[name]]
-        english = make.share_of_english(texts)
+        english = make.share_of_english(
+            self.train.x[name][self.train.there[name]]
+        )
         with_words = english >= _ENGLISH
         self._plan.add(
             f"tower of {name}",
             "character n-grams and English word vectors"
             if with_words
             else "character n-grams",
-            f"{english:.0%} of the words are in the English word vectors",
+            f"{english:.0%} of the items have a text whose words are in the "
+            "English word vectors",
         )
         return self._tower(name, "words" if with_words else "n-grams", None)
 
@@ -231,7 +239,7 @@ class Start:
         self._check_meets(name)
         kind = self.train.kinds[name]
         chosen = self._options.augmentation
-        known = self._choices.get(name)
+        known = self.choices.get(name)
         if known is not None:
             attempts = [tuple(known)]
         else:
@@ -324,11 +332,13 @@ class Start:
         self.cached[name] = _spread(copies, self.train.there[name])
         self.unseen[name] = best["unseen"]
         choice = best["features"], best["augmentation"], best["penalty"]
-        self._choices[name] = list(choice)
+        self.choices[name] = list(choice)
         self._plan.add(
             f"tower of {name}",
             f"{choice[0]}, in closed form",
-            f"the best start on the validation items, MRR {best['score']:.3f}",
+            f"the best start on the validation items, MRR {best['score']:.3f}"
+            if self._options.choices is None
+            else "the best start on a tenth of the items",
         )
         if best["tower"].augments or self.train.kinds[name] in AUGMENTATIONS:
             self._plan.add(
@@ -349,7 +359,8 @@ class Start:
             captions = captions[np.sort(first)].astype(str)
             return make.text_tower(captions, features in ("words", "text"))
         if kind == "numbers":
-            return make.numbers_tower(self.train.x[name][there], seed)
+            values = self.train.x[name][there]
+            return make.numbers_tower(values, features, seed)
         if augmentation == "as given":
             layer = options.augmentation[name]
         else:
@@ -375,7 +386,7 @@ class Start:
         backup = self._options.backup
         if backup is not None:
             backup.mkdir(parents=True, exist_ok=True)
-            content = json.dumps(self._choices).encode()
+            content = json.dumps(self.choices).encode()
             files.write(backup / _CHOICES, content)
 
 

@@ -30,7 +30,7 @@ from keras_xmodal.ops import l2_normalize
 NETWORK_DIM = 128
 NUMBERS_DIM = 256
 NGRAM_DIM = 512
-LSA_TEXTS = 3000  # at most: the decomposition grows with their third power
+LSA_TEXTS = 6000  # at most: the solution grows with their third power
 MEL_BINS = 40
 
 _STILL = {
@@ -185,31 +185,33 @@ def video_tower(num_frames: int, image_size: int, features: str) -> Tower:
     return Tower(preprocessor, fixed, network)
 
 
-def numbers_tower(values: np.ndarray, seed: int) -> Tower:
-    """Numbers, standardised, through a layer of random weights.
+def numbers_tower(values: np.ndarray, features: str, seed: int) -> Tower:
+    """Numbers, standardised, perhaps through a layer of random weights.
 
-    Cosines of what it returns are a kernel of how near the numbers are.
+    A constant beside them keeps apart what differs in length alone. After
+    random weights, cosines are a kernel of how near the numbers are.
 
     Reference:
         - Cho and Saul, 2009 (arc-cosine kernels), Kernel methods for deep
           learning
     """
     x = keras.Input(values.shape[1:])
+    size = values.shape[1]
     variance = np.maximum(values.var(axis=0), 1e-12)
-    normalize = layers.Normalization(
-        mean=values.mean(axis=0), variance=variance
-    )
-    random = layers.Dense(
-        NUMBERS_DIM,
-        "relu",
-        kernel_initializer=keras.initializers.RandomNormal(
-            values.shape[1] ** -0.5, seed
-        ),
-        bias_initializer=keras.initializers.RandomUniform(-1.0, 1.0, seed),
-        name="random",
-    )
-    y = random(normalize(x))
-    y = layers.LayerNormalization(center=False, scale=False)(y)
+    y = layers.Normalization(mean=values.mean(axis=0), variance=variance)(x)
+    if features == "random layer":
+        y = layers.Dense(
+            NUMBERS_DIM,
+            "relu",
+            kernel_initializer=keras.initializers.RandomNormal(
+                stddev=size**-0.5, seed=seed
+            ),
+            bias_initializer=keras.initializers.RandomUniform(-1.0, 1.0, seed),
+            name="random",
+        )(y)
+    else:
+        constant = ops.ones_like(y[:, :1]) * size**0.5
+        y = layers.Concatenate()([y, constant])
     return Tower(None, keras.Model(x, y, name="numbers"))
 
 
@@ -275,15 +277,20 @@ def _average(table, tokens):
     return l2_normalize(encoder(tokens))
 
 
-def share_of_english(texts: np.ndarray) -> float:
-    """Share of the words that the English word vectors know."""
+def share_of_english(captions: np.ndarray) -> float:
+    """Share of the items with a text most of whose words are English.
+
+    Args:
+        captions: Array of strings `(items, texts)`.
+    """
     known = set(word_vectors()[0])
-    words = [
-        word.strip(".,;:!?()\"'").lower()
-        for text in texts.ravel()
-        for word in str(text).split()
-    ]
-    return float(np.mean([word in known for word in words])) if words else 0.0
+
+    def is_english(text):
+        words = [word.strip(".,;:!?()\"'") for word in text.lower().split()]
+        return sum(word in known for word in words) > len(words) / 2
+
+    english = [any(map(is_english, map(str, texts))) for texts in captions]
+    return float(np.mean(english))
 
 
 def make_augmentation(

@@ -112,7 +112,7 @@ def train(
     batches: Callable[[int], Iterator],
     steps: int,
     epochs: int,
-    keep: KeepBest,
+    keep: KeepBest | None,
     callbacks: tuple = (),
     backup: pathlib.Path | None = None,
 ) -> dict:
@@ -123,7 +123,7 @@ def train(
         batches: Function from the number of an epoch to its batches.
         steps: Integer, batches of an epoch.
         epochs: Integer, at most.
-        keep: What the training ends with.
+        keep: What the training ends with, or None for its last epoch.
         callbacks: Further Keras callbacks.
         backup: Folder of the backup of a training that can be resumed.
 
@@ -148,7 +148,7 @@ def train(
         data.prefetch(2),
         epochs=epochs,
         verbose=0,
-        callbacks=[clock, keep, *callbacks, *backups],
+        callbacks=[clock, *filter(None, [keep]), *callbacks, *backups],
     )
     return history.history
 

@@ -11,7 +11,7 @@ from keras_xmodal import checks, files
 from keras_xmodal.metrics.ids import concatenate_ids, match_ids
 from keras_xmodal.models.endpoint import Endpoint
 from keras_xmodal.retrieval import endpoints, storage
-from keras_xmodal.retrieval.queries import check_encodes, unit_embeddings
+from keras_xmodal.retrieval.queries import unit_embeddings
 from keras_xmodal.retrieval.rows import Rows
 from keras_xmodal.retrieval.top_k import top_k, top_k_items
 
@@ -51,7 +51,7 @@ class ExactIndex:
     """
 
     def __init__(self, model: Any = None):
-        self.model = None if model is None else check_encodes(model)
+        self.model = None if model is None else checks.encodes(model)
         # {modality: Rows}, replaced as a whole: readers take it once.
         self._rows = {}
         self._next_id = 0

@@ -5,16 +5,6 @@ import numpy as np
 from keras_xmodal import checks
 
 
-def check_encodes(model):
-    """Check that a model encodes raw examples, and return it."""
-    if isinstance(model, str) or not callable(getattr(model, "encode", None)):
-        raise TypeError(
-            "`model` must have a method `encode(x, modality=...)`. "
-            f"Received: model of type {type(model).__name__}"
-        )
-    return model
-
-
 def unit_embeddings(model, x, modality, argument) -> dict[str, np.ndarray]:
     """Encode raw examples, or take embeddings, and normalise them."""
     if not isinstance(x, dict):

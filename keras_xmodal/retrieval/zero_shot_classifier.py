@@ -9,7 +9,7 @@ from keras import ops
 from keras_xmodal import checks
 from keras_xmodal.metrics.hit_rate import HitRate
 from keras_xmodal.reports import Report
-from keras_xmodal.retrieval.queries import check_encodes, unit_embeddings
+from keras_xmodal.retrieval.queries import unit_embeddings
 
 
 class ZeroShotClassifier:
@@ -65,7 +65,7 @@ class ZeroShotClassifier:
         templates: Sequence[str] = ("{}",),
         modality: str = "text",
     ):
-        self.model = check_encodes(model)
+        self.model = checks.encodes(model)
         self.class_names = checks.strings("class_names", class_names)
         self.templates = checks.strings("templates", templates)
         self.modality = checks.string("modality", modality)

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_xmodal.callbacks import drawing
 from keras_xmodal.callbacks.figure_callback import FigureCallback
+from keras_xmodal.plots import drawing
+from keras_xmodal.plots.cells import to_cells
 
 
 class Gray(FigureCallback):
@@ -15,7 +16,7 @@ class Gray(FigureCallback):
 
     def draw(self, model):
         images = np.full((1, 4, 4, 1), 0.5)
-        return drawing.draw_grid([drawing.to_cells(images)])
+        return drawing.draw_grid([to_cells(images)])
 
 
 class Nothing(FigureCallback):

@@ -12,16 +12,16 @@ def test_figures_are_pictures_of_some_size(tmp_path):
     class Flat:
         """Encodes pictures and words by their position in the data."""
 
-        def encode(self, x, modality):
-            x = rng.random((len(x), 12), "float32")
-            return model.encode(x, modality)
+        def encode(self, x, batch_size):
+            x = {n: rng.random((len(v), 12), "float32") for n, v in x.items()}
+            return model.encode(x, batch_size=batch_size)
 
     data = {
         "id": np.arange(9),
         "image": rng.integers(256, size=(9, 8, 8, 3), dtype="uint8"),
         "text": [f"name {i}" for i in range(9)],
     }
-    figures.draw_retrieval(Flat(), data, tmp_path / "a.png", num_queries=2, k=4)
+    figures.draw_retrieval(Flat(), data, tmp_path / "a.png", num_queries=2)
     figures.draw_training(
         {"loss": [3.0, 2.0], "test_style_image_to_text_R@1": [0.1]},
         tmp_path / "b.png",

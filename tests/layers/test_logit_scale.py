@@ -42,6 +42,18 @@ def test_scale_is_clamped_after_an_update():
     assert float(layer.log_scale) == 0
 
 
+def test_a_scale_that_starts_above_100_is_the_largest():
+    layer = LogitScale(temperature=0.01 / 1.2)
+    optimizer = keras.optimizers.SGD(1.0)
+    optimizer.apply([np.float32(-1), np.float32(0)], layer.trainable_variables)
+    assert float(layer.log_scale) == pytest.approx(np.log(120))
+    layer = LogitScale(temperature=0.5)
+    layer.restart(0.01 / 1.2, 0.0)
+    layer.log_scale.assign(9.0)
+    layer.log_scale.assign(layer.log_scale.constraint(layer.log_scale))
+    assert float(layer.log_scale) == pytest.approx(np.log(120))
+
+
 def test_restart_moves_an_untrained_start_only():
     layer = LogitScale()
     layer.restart(0.1, -10.0)
@@ -53,7 +65,7 @@ def test_restart_moves_an_untrained_start_only():
     assert float(layer.logit_bias) == 1
 
 
-@pytest.mark.parametrize("temperature", [0, -1, 0.001, 2])
+@pytest.mark.parametrize("temperature", [0, -1, 0.0001, 2])
 def test_temperature_out_of_range(temperature):
     with pytest.raises(ValueError, match=f"temperature={temperature}"):
         LogitScale(temperature=temperature)

@@ -834,3 +834,45 @@ def test_wrong_datasets_of_targets_are_refused():
         model.fit(tf.data.Dataset.from_tensor_slices(x).batch(8))
     with pytest.raises(ValueError, match="`sample_weight` weighs"):
         model.fit(x, sample_weight=np.ones(32))
+
+
+def test_logits_are_what_the_loss_sees():
+    model = kx.EmbeddingModel(
+        {"a": 3, "b": 3, "c": 3},
+        2,
+        pairs=[("a", "b")],
+        temperature=0.2,
+        bias=-1,
+    )
+    x = {name: np.eye(3, dtype="float32") for name in "abc"}
+    model(x)
+    a, b, c = ({name: x[name][: i + 1]} for i, name in enumerate("abc"))
+    expected = model.similarity(a, b) / 0.2 - 1
+    np.testing.assert_allclose(model.logits(a, b), expected, rtol=1e-5)
+    np.testing.assert_allclose(model.logits(b, a), expected.T, rtol=1e-5)
+    with pytest.raises(ValueError, match=r"a pair of .* \('a', 'c'\)"):
+        model.logits(a, c)
+    with pytest.raises(TypeError, match="`a` must be a dict of modalities"):
+        model.logits(x["a"], b)
+
+
+def test_an_encoder_of_two_modalities_stays_one(tmp_path):
+    encoder = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4)])
+    model = kx.EmbeddingModel(
+        encoders={"a": encoder, "b": encoder, "c": keras.layers.Dense(4)},
+        embedding_dim=2,
+    )
+    x = {name: np.eye(3, dtype="float32") for name in "abc"}
+    model(x)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    copied = type(model).from_config(model.get_config())
+    copied(x)
+    copied.set_weights(model.get_weights())
+    replaced = kx.models.replace_towers(model, model)
+    for other in (loaded, copied, replaced):
+        assert other.encoders["a"] is other.encoders["b"]
+        assert other.encoders["a"] is not other.encoders["c"]
+        assert len(other.weights) == len(model.weights)
+        for name, embeddings in other.encode(x).items():
+            np.testing.assert_allclose(embeddings, model.encode(x)[name])

@@ -39,6 +39,18 @@ def embedding_model():
 
 
 @functools.cache
+def adapted_model():
+    encoder = dense(4)
+    encoder.build((None, 6))
+    encoder.layers[0].enable_lora(2)
+    model = kx.EmbeddingModel(
+        encoders={"image": encoder, "text": dense(4)}, embedding_dim=4
+    )
+    model(X)
+    return model
+
+
+@functools.cache
 def vae_model():
     model = kx.VAEModel({"image": 6, "text": 5}, 3, seed=0)
     model.compile("adam", run_eagerly=True)
@@ -181,7 +193,12 @@ def uses():
     found |= {
         "models.EmbeddingModel.compile": (
             embedding.compile,
-            {"optimizer": "adam", "loss": "info_nce", "run_eagerly": True},
+            {
+                "optimizer": "adam",
+                "loss": "info_nce",
+                "learning_rate_multipliers": {"text": 0.1},
+                "run_eagerly": True,
+            },
         ),
         "models.EmbeddingModel.encode": (
             embedding.encode,
@@ -190,6 +207,10 @@ def uses():
         "models.EmbeddingModel.similarity": (
             embedding.similarity,
             {"a": A, "b": A},
+        ),
+        "models.EmbeddingModel.logits": (
+            embedding.logits,
+            {"a": {"image": A}, "b": {"text": B}},
         ),
         "models.VAEModel.encode": (
             vae.encode,
@@ -452,7 +473,14 @@ CALLS = {
     "callbacks.LatentEvaluation": {"data": X, "labels": LABELS},
     "callbacks.LatentPlot": {"data": X, "folder": "pictures"},
     "callbacks.ModeCollapseMonitor": {"data": PICTURES},
+    "callbacks.Projector": {"data": X, "log_dir": "logs"},
     "callbacks.RetrievalEvaluation": {"data": X},
+    "callbacks.RetrievalGrid": {
+        "data": X,
+        "source": "text",
+        "target": "image",
+        "folder": "pictures",
+    },
     "callbacks.SampleGrid": {"folder": "pictures"},
     "callbacks.TranslationGrid": {"data": X, "folder": "pictures"},
     "callbacks.WeightSchedule": {
@@ -532,6 +560,12 @@ CALLS = {
         "model": embedding_model(),
         "towers": embedding_model(),
     },
+    "models.interpolate_weights": {
+        "start": [A, B],
+        "end": [A + 1, B],
+        "alpha": 0.5,
+    },
+    "models.merge_lora": {"model": adapted_model()},
     "losses.SimilarityDistillation": {
         "candidates": A[:, :4],
         "temperature": 0.1,
@@ -606,6 +640,12 @@ CALLS = {
         "k": 3,
     },
     "ops.uniformity": {"x": A},
+    "plots.plot_history": {"history": {"loss": [2.0, 1.0]}},
+    "plots.plot_retrieval": {
+        "model": embedding_model(),
+        "x": {"image": A},
+        "queries": {"text": B},
+    },
     "retrieval.ExactIndex": {"model": EncodesTexts()},
     "retrieval.ZeroShotClassifier": {
         "model": EncodesTexts(),
@@ -655,6 +695,7 @@ ELSEWHERE = {
     "metrics.classification_accuracy_score",
     "metrics.coherence_report",
     "models.Preprocessed",
+    "networks.KerasHubImagePreprocessor",
     "networks.KerasHubTextPreprocessor",
     "networks.from_keras_hub",
     "networks.word_vectors",

@@ -14,6 +14,12 @@ from keras_xmodal.models.data import (
     is_array_data,
     of_modality,
 )
+from keras_xmodal.models.embedding.from_preset import from_preset
+from keras_xmodal.models.embedding.learning_rates import (
+    check_multipliers,
+    multipliers_of_weights,
+    scale_learning_rates,
+)
 from keras_xmodal.models.embedding.weight_decay import exclude_from_weight_decay
 from keras_xmodal.models.encoders import (
     check_input,
@@ -74,7 +80,7 @@ class EmbeddingModel(MultimodalModel):
             by `call`.
         pairs: List of pairs of modalities to compare in training, such as
             `[("image", "text")]`. Defaults to all pairs.
-        temperature: Float in `[0.01, 1]`, the start of the learned
+        temperature: Float in `[0.001, 1]`, the start of the learned
             temperature of every pair. Defaults to what the loss suggests.
         bias: Float, the start of the learned bias of every pair. Defaults to
             what the loss suggests.
@@ -154,6 +160,7 @@ class EmbeddingModel(MultimodalModel):
                 "preprocessors", self.preprocessors, self.modalities
             )
         self.pairs = _check_pairs(pairs, self.modalities)
+        self.learning_rate_multipliers = {}
 
         self._pair_names = _pair_names(self.pairs)
         self.projections = {}
@@ -179,6 +186,90 @@ class EmbeddingModel(MultimodalModel):
         if self.modalities:
             # That of Keras counts batches without any pair as 0.
             self._mean_loss = keras.metrics.Mean("loss")
+
+    @classmethod
+    def from_preset(
+        cls,
+        preset,
+        *,
+        preprocessor=None,
+        trainable_blocks=None,
+        lora_rank=None,
+        **kwargs,
+    ):
+        """Make a model of KerasHub's CLIP, SigLIP, SigLIP2 or MetaCLIP 2.
+
+        Its modalities are `"image"` and `"text"`. It has both towers with
+        their own projections, the preset's tokenizer and image preprocessing
+        as `preprocessors`, so that it takes pictures and strings, and starts
+        from the learned temperature (and SigLIP's bias): it is ready for
+        `kx.retrieval.ZeroShotClassifier`. `model.logits` are those of KerasHub.
+
+        Both towers are frozen, unless told: then only the temperature and the
+        bias train. Fine-tune SigLIP with `kx.losses.SigmoidContrastive`, the
+        others with `kx.losses.InfoNCE`, and see `learning_rate_multipliers` of
+        `compile` and `kx.models.interpolate_weights`.
+
+        Args:
+            preset: Name of a preset of KerasHub, such as
+                `"clip_vit_base_patch32"` or `"siglip2_base_patch16_224"`, or
+                its handle (`"kaggle://..."`, `"hf://..."`), which are
+                downloaded; or a folder that `save_to_preset` of both backbone
+                and preprocessor wrote, which needs no internet; or a
+                `keras_hub.models.Backbone`.
+            preprocessor: KerasHub preprocessor of pictures and texts.
+                Defaults to that of the preset; of a backbone, to none: then
+                the model takes pictures as numbers and token ids.
+            trainable_blocks: How many of the last blocks of a tower train, as
+                for `kx.networks.from_keras_hub`; or dict by modality.
+            lora_rank: Rank of adapters in the towers, as for
+                `kx.networks.from_keras_hub`; or dict by modality.
+            **kwargs: Further arguments of
+                `keras_hub.models.Backbone.from_preset`, such as `dtype`.
+
+        Returns:
+            `EmbeddingModel`, built and not compiled.
+
+        Raises:
+            ImportError: If KerasHub is not installed.
+            TypeError: If `preset` is none of these.
+            ValueError: If it is not there or of another model, or another
+                argument is out of range.
+
+        Example:
+            ```python
+            import keras_hub
+            import keras_xmodal as kx
+            import numpy as np
+
+            sizes = {"num_layers": 1, "num_heads": 2, "hidden_dim": 16}
+            backbone = keras_hub.models.CLIPBackbone(
+                keras_hub.models.CLIPVisionEncoder(
+                    8, **sizes, intermediate_dim=32, image_shape=(32, 32, 3)
+                ),
+                keras_hub.models.CLIPTextEncoder(
+                    50, 16, **sizes, intermediate_dim=32, max_sequence_length=12
+                ),
+                projection_dim=8,
+            )  # or its name, such as "clip_vit_base_patch32"
+            model = kx.EmbeddingModel.from_preset(backbone, lora_rank=2)
+            images = np.random.default_rng(0).random((2, 32, 32, 3), "float32")
+            ids = np.arange(24).reshape(2, 12)
+            model.logits({"image": images}, {"text": ids}).shape  # (2, 2)
+            ```
+
+        Reference:
+            - Radford et al., 2021 (CLIP), https://arxiv.org/abs/2103.00020
+            - Zhai et al., 2023 (SigLIP), https://arxiv.org/abs/2303.15343
+        """
+        return from_preset(
+            cls,
+            preset,
+            preprocessor=preprocessor,
+            trainable_blocks=trainable_blocks,
+            lora_rank=lora_rank,
+            **kwargs,
+        )
 
     # Forward pass.
 
@@ -226,7 +317,9 @@ class EmbeddingModel(MultimodalModel):
         else:
             if isinstance(encoder, keras.Model) and hasattr(encoder, "inputs"):
                 check_input(f"x[{name!r}]", x, encoder.input_shape)
-            x = encoder(x, training=bool(training) and encoder.trainable)
+            rests = self.learning_rate_multipliers.get(name) == 0
+            training = bool(training) and encoder.trainable and not rests
+            x = encoder(x, training=training)
         if self.projections:
             if not self.projections[name].built:
                 raise ValueError(
@@ -239,7 +332,14 @@ class EmbeddingModel(MultimodalModel):
 
     # Training.
 
-    def compile(self, optimizer="rmsprop", loss=None, **kwargs):
+    def compile(
+        self,
+        optimizer="rmsprop",
+        loss=None,
+        *,
+        learning_rate_multipliers=None,
+        **kwargs,
+    ):
         """Configure the training.
 
         Args:
@@ -250,16 +350,29 @@ class EmbeddingModel(MultimodalModel):
                 the embeddings of each modality should lie, such as those of
                 another model (distillation). With an integer `input_dim`, any
                 Keras loss.
+            learning_rate_multipliers: Dict `{modality: number}`, what the
+                learning rate, and with it the weight decay, is multiplied by
+                for a tower, the encoder of a modality with its projection:
+                `{"image": 0.1, "text": 0}`. 0 leaves it bit for bit, in
+                inference mode. Keys may also be names of single layers, which
+                come before the tower's: `{"image": 0.01, "image_projection":
+                1}`, and `"image_text_logit_scale"` for temperature and bias.
+                A schedule or callback of the learning rate goes on working.
             **kwargs: Further arguments of `keras.Model.compile`.
 
         Raises:
             TypeError: If the loss is neither contrastive nor one of Keras.
             ValueError: If its name is unknown, `metrics` are given, which
                 within a batch would depend on the batch size, or
-                `loss_weights`.
-        """
+                `loss_weights`; if a multiplier is of no tower or layer, or
+                negative, or the `optimizer` a `keras.optimizers.MultiOptimizer`.
+        """  # noqa: E501
+        self.learning_rate_multipliers = check_multipliers(
+            self, learning_rate_multipliers or {}
+        )
         if not self.modalities:
             super().compile(optimizer=optimizer, loss=loss, **kwargs)
+            scale_learning_rates(self)
             return
         checks.left_out(
             "Retrieval within a batch depends on the batch size; evaluate the "
@@ -291,6 +404,30 @@ class EmbeddingModel(MultimodalModel):
             self.optimizer,
             [w for scale in self.logit_scales.values() for w in scale.weights],
         )
+        scale_learning_rates(self)
+
+    def get_compile_config(self):
+        config = super().get_compile_config()
+        if config and self.learning_rate_multipliers:
+            config["learning_rate_multipliers"] = {
+                **self.learning_rate_multipliers
+            }
+        return config
+
+    @property
+    def trainable_variables(self):
+        return self._without_resting(super().trainable_variables)
+
+    @property
+    def trainable_weights(self):
+        return self._without_resting(super().trainable_weights)
+
+    def _without_resting(self, variables):
+        """Leave out what has a learning rate of 0."""
+        if 0 not in self.learning_rate_multipliers.values():
+            return variables
+        multipliers = multipliers_of_weights(self)
+        return [v for v in variables if multipliers.get(id(v), 1) != 0]
 
     def fit(self, x=None, y=None, batch_size=None, epochs=1, *args, **kwargs):
         """Train on dicts of modalities.
@@ -580,6 +717,45 @@ class EmbeddingModel(MultimodalModel):
         cosines = dot_similarity(l2_normalize(a), l2_normalize(b))
         # Rounding leaves the range, where arccos is NaN.
         return ops.convert_to_numpy(ops.clip(cosines, -1.0, 1.0))
+
+    def logits(self, a, b):
+        """Similarities over the learned temperature, with the learned bias.
+
+        They are what the loss sees: a softmax over a row tells which of `b` an
+        example of `a` goes with, a sigmoid of SigLIP's whether it does.
+
+        Args:
+            a: Dict `{modality: raw examples}` with one entry.
+            b: The same, of the other modality of one of `pairs`.
+
+        Returns:
+            NumPy array of shape `(len(a), len(b))`.
+
+        Raises:
+            ValueError: If the two modalities are no pair of `pairs`.
+
+        Example:
+            ```python
+            import numpy as np
+            import keras_xmodal as kx
+
+            model = kx.EmbeddingModel({"image": 12, "text": 7}, 4)
+            x = {"image": np.ones((2, 12)), "text": np.ones((3, 7))}
+            print(model.logits({"image": x["image"]}, {"text": x["text"]}).shape)
+            # (2, 3)
+            ```
+        """  # noqa: E501
+        for argument, value in (("a", a), ("b", b)):
+            checks.modalities(argument, value, self.modalities)
+        similarities = self.similarity(a, b)
+        pair = (*a, *b)
+        name = self._pair_names.get(pair) or self._pair_names.get(pair[::-1])
+        if name is None:
+            raise ValueError(
+                f"`a` and `b` must be of a pair of {list(self._pair_names)}. "
+                f"Received: {pair}"
+            )
+        return ops.convert_to_numpy(self.logit_scales[name](similarities))
 
     def _embeddings(self, argument, value):
         if not isinstance(value, dict):

@@ -86,10 +86,7 @@ def replace_towers(
     config = {
         **model.get_config(),
         "input_dim": None,
-        "encoders": {
-            name: keras.saving.serialize_keras_object(layer)
-            for name, layer in encoders.items()
-        },
+        "encoders": saving.serialize_layers(encoders),
         "preprocessors": None,  # They have learned what no config holds.
         "layer_states": {
             path: saving.layer_states(layer) for path, layer in parts.items()

@@ -10,11 +10,13 @@ _POOLINGS = ("mean", "first", "last", "pooled")
 
 def from_keras_hub(
     backbone: keras.Model,
-    trainable_blocks: int | str = 0,
+    trainable_blocks: int | str | None = None,
     pooling: str = "mean",
     modality: str | None = None,
     rescaling: keras.layers.Layer | None = None,
     padding_id: int = 0,
+    lora_rank: int | None = None,
+    sequence_length: int | None = None,
     name: str | None = None,
 ) -> keras.Model:
     """Make an encoder of a KerasHub backbone: one tensor in, one vector out.
@@ -26,11 +28,8 @@ def from_keras_hub(
     and its weights and statistics stay as they are, bit for bit, whatever
     model it is part of. What is trained is the backbone itself, not a copy.
 
-    The two halves of CLIP or SigLIP have a space in common, which
-    `EmbeddingModel` keeps without projections of its own, with
-    `embedding_dim=None`. Their temperature is that of the backbone's head,
-    `exp(-logit_scale)`, as in the second example, and so is SigLIP's `bias`,
-    `logit_bias`.
+    The two halves of CLIP, SigLIP or MetaCLIP 2 have a space in common:
+    `kx.EmbeddingModel.from_preset` makes a model of them in one call.
 
     A heavy frozen encoder need not run in every epoch: `encoder.predict` all
     examples once, and train an `EmbeddingModel({"image": dim, ...})` on the
@@ -45,11 +44,10 @@ def from_keras_hub(
         trainable_blocks: How many of the last blocks (transformer layers,
             residual blocks) train, with all that comes after them; what is
             before them is frozen. 0 freezes the backbone, `"all"` trains all
-            of it. Dropout is off only where all is frozen. A backbone with
-            LoRA (`backbone.enable_lora(rank)` before) trains its adapters:
-            leave this 0.
-            `encoder.trainable_blocks = 2` later is possible too, before the
-            model is compiled again.
+            of it. Dropout is off only where all is frozen. With adapters,
+            they alone train, those of these blocks. None: 0, or, with
+            adapters, `"all"`. `encoder.trainable_blocks = 2` later is possible
+            too, before the model is compiled again.
         pooling: How features become one vector. `"mean"`: the average over
             the places of a feature map, the tokens of a text that are not
             padding, the patches of a picture (with a class token, if any) or
@@ -67,6 +65,13 @@ def from_keras_hub(
             with mean and variance. None: not changed.
         padding_id: Integer, the token id that is padding, such as
             `tokenizer.pad_token_id`. For texts only.
+        lora_rank: Positive integer, the rank of adapters (LoRA) that train in
+            the backbone's place, in query and value of each attention, or
+            None. `encoder.enable_lora(rank)` later does the same; a backbone
+            that has adapters already keeps them. `kx.models.merge_lora` folds
+            them into the weights.
+        sequence_length: Positive integer, the number of token ids of a text,
+            or None for any. LiteRT wants to know it of CLIP.
         name: Name of the encoder.
 
     Returns:
@@ -99,34 +104,21 @@ def from_keras_hub(
         images = np.random.default_rng(0).random((2, 32, 32, 3), "float32")
         encoder(images).shape  # (2, 16)
 
-        sizes = {"num_layers": 1, "num_heads": 2, "hidden_dim": 16}
-        clip = keras_hub.models.CLIPBackbone(
-            keras_hub.models.CLIPVisionEncoder(
-                8, **sizes, intermediate_dim=32, image_shape=(32, 32, 3)
+        adapted = kx.networks.from_keras_hub(
+            keras_hub.models.ViTBackbone(
+                image_shape=(32, 32, 3), patch_size=8, num_layers=2,
+                num_heads=2, hidden_dim=16, mlp_dim=32,
             ),
-            keras_hub.models.CLIPTextEncoder(
-                50, 16, **sizes, intermediate_dim=32, max_sequence_length=12
-            ),
-            projection_dim=8,
-        )  # or `.from_preset(...)`
-        head = clip.get_layer("clip_head")
-        model = kx.EmbeddingModel(
-            encoders={
-                name: kx.networks.from_keras_hub(clip, modality=name)
-                for name in ("image", "text")
-            },
-            embedding_dim=None,
-            temperature=float(np.exp(-head.logit_scale)),
+            lora_rank=4,
         )
-        ids = np.arange(24).reshape(2, 12)
-        x = {"image": images, "text": ids}
-        model.predict(x, verbose=0)["text"].shape  # (2, 8)
+        len(adapted.trainable_weights)  # 8: two of two layers, in two factors
         ```
 
     Reference:
         - Zhai et al., 2022 (frozen towers), https://arxiv.org/abs/2111.07991
         - Reimers and Gurevych, 2019 (mean of tokens),
           https://arxiv.org/abs/1908.10084
+        - Hu et al., 2022 (LoRA), https://arxiv.org/abs/2106.09685
     """
     keras_hub = import_keras_hub("from_keras_hub")
     if not isinstance(backbone, keras_hub.models.Backbone):
@@ -135,7 +127,34 @@ def from_keras_hub(
             "pass `task.backbone`. Received: "
             f"backbone of type {type(backbone).__name__}"
         )
-    if trainable_blocks != "all":
+    trainable_blocks = check_trainable_blocks(trainable_blocks)
+    for argument, value in (
+        ("lora_rank", lora_rank),
+        ("sequence_length", sequence_length),
+    ):
+        checks.positive_integer(argument, value, optional=True)
+    pooling = checks.one_of("pooling", pooling, _POOLINGS)
+    checks.keras_layer("rescaling", rescaling, optional=True)
+    encoder = KerasHubEncoder(
+        backbone,
+        trainable_blocks=None if lora_rank else trainable_blocks,
+        pooling=pooling,
+        modality=modality,
+        rescaling=rescaling,
+        padding_id=padding_id,
+        sequence_length=sequence_length,
+        name=name,
+    )
+    if lora_rank:
+        encoder.enable_lora(lora_rank)
+        if trainable_blocks is not None:
+            encoder.trainable_blocks = trainable_blocks
+    return encoder
+
+
+def check_trainable_blocks(trainable_blocks):
+    """The rule of `trainable_blocks`, as far as no backbone is known."""
+    if trainable_blocks not in ("all", None):
         try:
             trainable_blocks = checks.integer(
                 "trainable_blocks", trainable_blocks, least=0
@@ -145,17 +164,7 @@ def from_keras_hub(
                 "`trainable_blocks` must be 'all' or a non-negative integer. "
                 f"Received: trainable_blocks={trainable_blocks!r}"
             ) from None
-    pooling = checks.one_of("pooling", pooling, _POOLINGS)
-    checks.keras_layer("rescaling", rescaling, optional=True)
-    return KerasHubEncoder(
-        backbone,
-        trainable_blocks=trainable_blocks,
-        pooling=pooling,
-        modality=modality,
-        rescaling=rescaling,
-        padding_id=padding_id,
-        name=name,
-    )
+    return trainable_blocks
 
 
 def import_keras_hub(user):

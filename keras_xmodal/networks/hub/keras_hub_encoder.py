@@ -8,6 +8,7 @@ from keras import ops
 from keras_xmodal import checks
 from keras_xmodal.saving import (
     deserialize_config,
+    has_adapter,
     layer_states,
     register,
     restore_layers,
@@ -28,11 +29,12 @@ class KerasHubEncoder(keras.Model):
     def __init__(
         self,
         backbone,
-        trainable_blocks=0,
+        trainable_blocks=None,
         pooling="mean",
         modality=None,
         rescaling=None,
         padding_id=0,
+        sequence_length=None,
         **kwargs,
     ):
         checks.keyword_arguments(self, kwargs)
@@ -45,9 +47,16 @@ class KerasHubEncoder(keras.Model):
             )
 
         # Functional graph
-        inputs = keras.Input(
-            batch_shape=declared.shape, dtype=declared.dtype, name=main
-        )
+        shape = declared.shape
+        if sequence_length is not None:
+            if "int" not in declared.dtype or shape[1] is not None:
+                raise ValueError(
+                    "`sequence_length` must be None where the input is no "
+                    "token ids, or of a length that is given. Received: "
+                    f"sequence_length={sequence_length}, input of shape {shape}"
+                )
+            shape = (shape[0], sequence_length)
+        inputs = keras.Input(batch_shape=shape, dtype=declared.dtype, name=main)
         x = inputs if rescaling is None else rescaling(inputs)
         is_token = None
         if "int" in declared.dtype:
@@ -67,16 +76,31 @@ class KerasHubEncoder(keras.Model):
 
         # Config. The backbone itself would be saved as a whole.
         self._backbone_config = keras.saving.serialize_keras_object(backbone)
-        self.trainable_blocks = trainable_blocks
+        self._adapted = backbone.default_lora_layer_names()
+        if trainable_blocks is None and self._has_adapters():
+            self._trainable_blocks = "all"  # Its biases train as well.
+        else:
+            self.trainable_blocks = trainable_blocks or 0
         self.pooling = pooling
         self.modality = modality
         self.rescaling = rescaling
         self.padding_id = padding_id
+        self.sequence_length = sequence_length
 
     def call(self, inputs, training=None, mask=None):
         # Nothing is random in a frozen network, whatever it is part of.
         training = bool(training) and self.trainable
         return super().call(inputs, training=training, mask=mask)
+
+    @property
+    def trainable(self):
+        """Whether anything trains: of a network with adapters, they alone."""
+        return super().trainable
+
+    @trainable.setter
+    def trainable(self, value):
+        keras.Model.trainable.fset(self, value)
+        self._freeze_adapted()
 
     @property
     def trainable_blocks(self):
@@ -85,15 +109,6 @@ class KerasHubEncoder(keras.Model):
 
     @trainable_blocks.setter
     def trainable_blocks(self, value):
-        if any(getattr(x, "lora_enabled", 0) for x in self._flatten_layers()):
-            if value != 0:
-                raise ValueError(
-                    "`trainable_blocks` must be 0 for a backbone with LoRA, "
-                    "which says itself what trains: its adapters. "
-                    f"Received: trainable_blocks={value}"
-                )
-            self._trainable_blocks = 0
-            return
         network = self.get_layer("network")
         first = _first_trainable(network.layers, value)
         # One by one: a layer that has the value already hands nothing on.
@@ -101,7 +116,55 @@ class KerasHubEncoder(keras.Model):
             layer.trainable = value != 0
         for layer in first:
             layer.trainable = False
+        self._freeze_adapted()
         self._trainable_blocks = value
+
+    def enable_lora(self, rank, lora_alpha=None):
+        """Freeze the backbone, and train adapters of low rank in its place.
+
+        The query and value of each attention get one, as those of
+        `backbone.enable_lora` do; nothing else trains, biases neither. It
+        changes no output before the first step.
+
+        Args:
+            rank: Positive integer.
+            lora_alpha: Float, adapters count `lora_alpha / rank`. Defaults
+                to `rank`.
+
+        Raises:
+            ValueError: If there are adapters already, or there is no
+                attention that KerasHub adapts.
+
+        Reference:
+            - Hu et al., 2022, https://arxiv.org/abs/2106.09685
+        """
+        rank = checks.positive_integer("lora_rank", rank)
+        layers = [
+            layer
+            for layer in self._flatten_layers()
+            if layer.name in self._adapted and hasattr(layer, "enable_lora")
+        ]
+        if not layers or self._has_adapters():
+            raise ValueError(
+                "`lora_rank` is for a backbone without adapters, whose "
+                f"attention has layers named as one of {self._adapted}. "
+                f"Received: {len(layers)} such layers"
+                + (", with adapters" if self._has_adapters() else "")
+            )
+        for layer in layers:
+            layer.trainable = True
+            layer.enable_lora(rank, lora_alpha=lora_alpha)
+        self.trainable_blocks = "all"
+
+    def _has_adapters(self):
+        return any(map(has_adapter, self._flatten_layers()))
+
+    def _freeze_adapted(self):
+        """Undo what Keras does to a layer with an adapter: to train it all."""
+        if self._has_adapters():
+            for weight in self.weights:
+                if not weight.name.startswith("lora_"):
+                    weight.trainable = False
 
     def get_config(self):
         serialize = keras.saving.serialize_keras_object
@@ -112,6 +175,7 @@ class KerasHubEncoder(keras.Model):
             "modality": self.modality,
             "rescaling": serialize(self.rescaling),
             "padding_id": self.padding_id,
+            "sequence_length": self.sequence_length,
             "name": self.name,
             "layer_states": layer_states(self),
         }

@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from keras_xmodal import checks
 from keras_xmodal.networks.hub.from_keras_hub import import_keras_hub
 from keras_xmodal.networks.text.strings import to_one_text_each
 from keras_xmodal.saving import register
@@ -25,6 +26,8 @@ class KerasHubTextPreprocessor(keras.layers.Layer):
             `token_ids`, such as `keras_hub.models.BertTextClassifierPreprocessor`
             or, of pictures and texts, `CLIPPreprocessor`, whose half for texts
             is used; it has the tokenizer and the `sequence_length`.
+        prefix: String put before each text, where the backbone was trained
+            with one, such as `"query: "` of E5.
         **kwargs: Further arguments of `keras.layers.Layer`.
 
     Call arguments:
@@ -55,10 +58,15 @@ class KerasHubTextPreprocessor(keras.layers.Layer):
         )
         preprocessor(["Red apple", "pear"])  # [[2 5 6 3 0] [2 1 3 0 0]]
         preprocessor.padding_id  # 0
+
+        queries = kx.networks.KerasHubTextPreprocessor(
+            preprocessor.preprocessor, prefix="apple: "
+        )
+        queries(["red"])  # [[2 6 1 5 3]]
         ```
     """  # noqa: E501
 
-    def __init__(self, preprocessor: Any, **kwargs):
+    def __init__(self, preprocessor: Any, prefix: str = "", **kwargs):
         super().__init__(**kwargs)
         keras_hub = import_keras_hub("KerasHubTextPreprocessor")
         if (
@@ -71,9 +79,7 @@ class KerasHubTextPreprocessor(keras.layers.Layer):
                 f"preprocessor of type {type(preprocessor).__name__}"
             )
         self.preprocessor = preprocessor
-        both = ("CLIPPreprocessor", "SigLIPPreprocessor")
-        both = [getattr(keras_hub.models, name, ()) for name in both]
-        self._takes_images = isinstance(preprocessor, tuple(both))
+        self.prefix = checks.string("prefix", prefix)
         # What the exports see: strings come in.
         self.inputs = [keras.KerasTensor((None,), dtype="string")]
         self._allow_non_tensor_positional_args = True
@@ -97,8 +103,12 @@ class KerasHubTextPreprocessor(keras.layers.Layer):
         return tf.ensure_shape(ids[0] if len(shape) == 1 else ids, shape)
 
     def _tokenize(self, texts):
-        if self._takes_images:
-            texts = {"images": None, "prompts": texts}
+        texts = tf.strings.join([self.prefix, texts])
+        if self.preprocessor.image_converter_cls is not None:
+            # SigLIP's converts pictures also where there are none.
+            has_converter = self.preprocessor.image_converter is not None
+            images = tf.zeros((1, 8, 8, 3)) if has_converter else None
+            texts = {"images": images, "prompts": texts}
         outputs = self.preprocessor(texts)
         if not isinstance(outputs, dict) or "token_ids" not in outputs:
             raise TypeError(

@@ -96,9 +96,9 @@ class ImagePreprocessor(keras.layers.Layer):
         if dtype == "string":
             images = self._decode(images)
         elif dtype.startswith(("int", "uint")):
-            images = self._standardize(_check_range(images), 255.0)
+            images = self._standardize(check_range(images), 255.0)
         elif dtype.startswith(("float", "bfloat")):
-            images = self._standardize(_check_range(images))
+            images = self._standardize(check_range(images))
         else:
             raise TypeError(
                 "`images` must be integers from 0 to 255, floats in [0, 1] or "
@@ -155,19 +155,7 @@ class ImagePreprocessor(keras.layers.Layer):
         return tf.ensure_shape(image, (*self.image_size, 3))
 
     def _standardize(self, images, white=1.0):
-        sizes = ("height", "width", "channels")
-        checks.shape("images", images.shape, ("batch", *sizes), sizes)
-        if 0 in images.shape[-3:]:
-            raise ValueError(
-                "`images` must have a pixel at least. "
-                f"Received: shape={images.shape}"
-            )
-        channels = images.shape[-1]
-        if channels not in (1, 3, 4):
-            raise ValueError(
-                "`images` must have 1 (grey), 3 (RGB) or 4 (RGB and opacity) "
-                f"channels on the last axis. Received: shape={images.shape}"
-            )
+        channels = check_channels(images)
         if channels == 4:
             images = tf.cast(images, tf.float32)
             images = over_white(images[..., :3], images[..., 3:] / white, white)
@@ -188,7 +176,26 @@ class ImagePreprocessor(keras.layers.Layer):
         return (*batch_shape, *self.image_size, 3)
 
 
-def _check_range(images):
+def check_channels(images):
+    """Check the shape of pictures; return their number of channels."""
+    sizes = ("height", "width", "channels")
+    checks.shape("images", images.shape, ("batch", *sizes), sizes)
+    if 0 in images.shape[-3:]:
+        raise ValueError(
+            "`images` must have a pixel at least. "
+            f"Received: shape={images.shape}"
+        )
+    channels = images.shape[-1]
+    if channels not in (1, 3, 4):
+        raise ValueError(
+            "`images` must have 1 (grey), 3 (RGB) or 4 (RGB and opacity) "
+            f"channels on the last axis. Received: shape={images.shape}"
+        )
+    return channels
+
+
+def check_range(images):
+    """Integers from 0 to 255 or floats in [0, 1], checked in a graph too."""
     rule = (
         "integers from 0 to 255 or floats in [0, 1]. A `keras.Sequential` "
         "makes floats of integers, unless it begins with `keras.Input(shape, "

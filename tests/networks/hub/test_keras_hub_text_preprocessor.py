@@ -73,6 +73,20 @@ def test_no_preprocessor():
         KerasHubTextPreprocessor(tokenizer)
 
 
+def test_a_prefix_comes_before_each_text():
+    prefixed = KerasHubTextPreprocessor(make().preprocessor, prefix="red: ")
+    assert prefixed(["apple", ""]).numpy().tolist() == [
+        [2, 5, 1, 6, 3],
+        [2, 5, 1, 3, 0],
+    ]
+    loaded = keras.saving.deserialize_keras_object(
+        keras.saving.serialize_keras_object(prefixed)
+    )
+    assert loaded.prefix == "red: "
+    with pytest.raises(TypeError, match="`prefix` must be a string"):
+        KerasHubTextPreprocessor(make().preprocessor, prefix=3)
+
+
 @pytest.mark.parametrize("texts", [np.array([1, 2]), [None]])
 def test_no_strings(texts):
     with pytest.raises(TypeError, match=r"strings\. .*Received: "):

@@ -9,58 +9,22 @@ import warnings
 
 import numpy as np
 
+from keras_xmodal import checks
+
 # Characters in a line and lines in a cell of text.
 _TEXT_WIDTH, _TEXT_LINES = 18, 7
 # With more classes, colours are no longer told apart by a legend.
 _MAX_LEGEND = 20
 
 
-def to_cells(values, to_text=None):
-    """Turn examples of one modality into what a grid shows."""
-    values = np.asarray(values)
-    if values.dtype.kind in "OUST":
-        return [
-            text.decode("utf-8", "replace")
-            if isinstance(text, bytes)
-            else str(text)
-            for text in values.ravel()
-        ]
-    if to_text is not None:
-        texts = list(to_text(values))
-        if len(texts) != len(values):
-            raise ValueError(
-                "`to_text` must return one string for each example. "
-                f"Received: {len(texts)} for {len(values)} examples"
-            )
-        return [str(text) for text in texts]
-    if values.ndim == 1:
-        return [f"{value:.4g}" for value in values]
-    if values.dtype == np.uint8 and values.ndim > 2:
-        values = values / 255
-    values = np.nan_to_num(values.astype("float32"))
-    if values.ndim == 4 and values.shape[-1] in (1, 3, 4):
-        return list(np.clip(values, 0.0, 1.0))
-    values = values - values.min()
-    values = values / max(values.max(), 1e-9)
-    height = 1 if values.ndim == 2 else values.shape[1]
-    return list(values.reshape(len(values), height, -1))
-
-
 def draw_grid(rows, row_titles=None, column_titles=None):
     """Draw a table of pictures and texts."""
     height, width = len(rows), len(rows[0])
-    figure = _figure(1.25 * width + 0.3, 1.25 * height + 0.3)
+    figure = new_figure(1.25 * width + 0.3, 1.25 * height + 0.3)
     grid = figure.subplots(height, width, squeeze=False)
     cells = [cell for row in rows for cell in row]
     for axes, cell in zip(grid.flat, cells, strict=True):
-        axes.set(xticks=[], yticks=[])
-        axes.spines[:].set_visible(False)
-        if isinstance(cell, str):
-            _write(axes, cell)
-        elif cell.ndim == 2:
-            axes.imshow(cell, "viridis", aspect="auto", vmin=0, vmax=1)
-        else:
-            axes.imshow(cell, "gray", interpolation="nearest", vmin=0, vmax=1)
+        draw_cell(axes, cell)
     for row, title in enumerate(row_titles or ()):
         grid[row, 0].set_ylabel(title, fontsize=9, parse_math=False)
     for column, title in enumerate(column_titles or ()):
@@ -68,11 +32,23 @@ def draw_grid(rows, row_titles=None, column_titles=None):
     return figure
 
 
+def draw_cell(axes, cell, frame=None):
+    """Draw a picture, a heat-map or a text, perhaps in a frame of a colour."""
+    axes.set(xticks=[], yticks=[])
+    axes.spines[:].set(visible=frame is not None, color=frame, linewidth=3)
+    if isinstance(cell, str):
+        _write(axes, cell)
+    elif cell.ndim == 2:
+        axes.imshow(cell, "viridis", aspect="auto", vmin=0, vmax=1)
+    else:
+        axes.imshow(cell, "gray", interpolation="nearest", vmin=0, vmax=1)
+
+
 def draw_scatter(panels, labels, axis_titles):
     """Draw points of the plane, in panels with common axes."""
     from matplotlib import colormaps
 
-    figure = _figure(3.6 * len(panels) + 1.2, 3.8)
+    figure = new_figure(3.6 * len(panels) + 1.2, 3.8)
     grid = figure.subplots(
         1, len(panels), squeeze=False, sharex=True, sharey=True
     )
@@ -120,10 +96,14 @@ def to_png(figure):
     return buffer.getvalue()
 
 
-def _figure(width, height):
+def new_figure(width, height, figure=None):
+    """A figure of some inches that needs no display, or a given one."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure, FigureBase
 
+    rule = "a Matplotlib figure or subfigure"
+    if checks.instance_of("figure", figure, FigureBase, rule, optional=True):
+        return figure
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure

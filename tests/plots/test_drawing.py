@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_xmodal.callbacks import drawing
+from keras_xmodal.plots import drawing
+from keras_xmodal.plots.cells import to_cells
 
 
 def pixels(figure):
@@ -25,7 +26,7 @@ def test_images_keep_their_colours():
     colors = np.array([[0.0, 0.4, 1.0], [0.8, 0.2, 0.0]])
     images = np.broadcast_to(colors[:, None, None], (2, 5, 5, 3))
     for values in (images, np.round(images * 255).astype("uint8")):
-        figure = drawing.draw_grid([drawing.to_cells(values)])
+        figure = drawing.draw_grid([to_cells(values)])
         drawing.to_png(figure)
         for axes, color in zip(figure.axes, colors, strict=True):
             np.testing.assert_allclose(center(figure, axes), color, atol=0.01)
@@ -35,32 +36,32 @@ def test_gray_images_are_not_stretched():
     """Their values are what they are; NaN is black, as what is below 0."""
     images = np.full((4, 3, 3, 1), 0.5)
     images[1:] += np.array([-9, 9, np.nan])[:, None, None, None]
-    figure = drawing.draw_grid([drawing.to_cells(images)])
+    figure = drawing.draw_grid([to_cells(images)])
     drawing.to_png(figure)
     found = [center(figure, axes)[0] for axes in figure.axes]
     np.testing.assert_allclose(found, [0.5, 0, 1, 0], atol=0.01)
 
 
 def test_other_arrays_are_heat_maps_of_one_scale():
-    cells = drawing.to_cells(np.array([[-2.0, 0.0], [2.0, 6.0]]))
+    cells = to_cells(np.array([[-2.0, 0.0], [2.0, 6.0]]))
     np.testing.assert_allclose(cells[0], [[0.0, 0.25]])
     np.testing.assert_allclose(cells[1], [[0.5, 1.0]])
-    assert drawing.to_cells(np.zeros((2, 3, 4)))[0].shape == (3, 4)
-    assert drawing.to_cells(np.zeros((2, 3, 4, 5)))[0].shape == (3, 20)
-    constant = drawing.to_cells(np.full((2, 3), 7.0))
+    assert to_cells(np.zeros((2, 3, 4)))[0].shape == (3, 4)
+    assert to_cells(np.zeros((2, 3, 4, 5)))[0].shape == (3, 20)
+    constant = to_cells(np.full((2, 3), 7.0))
     np.testing.assert_array_equal(constant, np.zeros((2, 1, 3)))
 
 
 def test_strings_numbers_and_ids():
     texts = np.array(["a", b"caf\xc3\xa9"], object)
-    assert drawing.to_cells(texts) == ["a", "café"]
-    assert drawing.to_cells(np.array(["x", "y"]), lambda ids: 1) == ["x", "y"]
-    assert drawing.to_cells(np.array([3, 0])) == ["3", "0"]
+    assert to_cells(texts) == ["a", "café"]
+    assert to_cells(np.array(["x", "y"]), lambda ids: 1) == ["x", "y"]
+    assert to_cells(np.array([3, 0])) == ["3", "0"]
     ids = np.array([[1, 2], [3, 4]])
-    found = drawing.to_cells(ids, lambda ids: [str(sum(row)) for row in ids])
+    found = to_cells(ids, lambda ids: [str(sum(row)) for row in ids])
     assert found == ["3", "7"]
     with pytest.raises(ValueError, match=r"one string for each.*1 for 2"):
-        drawing.to_cells(ids, lambda ids: ["one"])
+        to_cells(ids, lambda ids: ["one"])
 
 
 def test_texts_of_any_kind_are_drawn():
@@ -76,7 +77,7 @@ def test_texts_of_any_kind_are_drawn():
 
 
 def test_grid_has_titles():
-    cells = drawing.to_cells(np.zeros((3, 2, 2, 1)))
+    cells = to_cells(np.zeros((3, 2, 2, 1)))
     figure = drawing.draw_grid([cells, cells], ["a", "b"], ["x", "y", "z"])
     grid = np.array(figure.axes).reshape(2, 3)
     assert [axes.get_ylabel() for axes in grid[:, 0]] == ["a", "b"]
