@@ -166,6 +166,7 @@ def _parser():
         help="CSV file or folder; not with --resume",
     )
     _add_modality(command)
+    _add_columns(command)
     command.add_argument(
         "--output",
         default="keras-xmodal-run",
@@ -275,11 +276,11 @@ def _parser():
         "sources",
         metavar="FILE",
         nargs="*",
-        help="pictures, recordings or clips, or CSV files, whose first row "
-        "names the columns",
+        help="pictures, recordings or clips, or CSV files and folders, as "
+        "`train` takes them",
     )
     _add_modality(command, "those that the run was trained on")
-    _add_ids(command)
+    _add_columns(command)
     command.add_argument(
         "--remove",
         nargs="+",
@@ -299,21 +300,22 @@ def _parser():
 
     command = commands.add_parser(
         "evaluate",
-        help="measure how well a run folder finds what a CSV file says",
-        description="Encode the items of a CSV file with the model of a run "
-        "folder, and measure retrieval among them in all directions, with "
-        "chance beside it. Of several captions an item, each is a query of its "
-        "own, and any of them an answer.",
+        help="measure how well a run folder finds what a table says",
+        description="Encode the items of a CSV file or folder with the model "
+        "of a run folder, and measure retrieval among them in all directions, "
+        "with chance beside it. Of several captions an item, each is a query "
+        "of its own, and any of them an answer.",
         epilog="example: keras-xmodal evaluate RUN test.csv",
     )
     command.add_argument("folder", metavar="RUN", help="run folder")
     command.add_argument(
         "data",
-        metavar="PAIRS.csv",
-        help="CSV file, whose first row names the columns",
+        metavar="PAIRS",
+        help="CSV file, whose first row names the columns, or folder, as "
+        "`train` takes it",
     )
     _add_modality(command, "those that the run was trained on")
-    _add_ids(command)
+    _add_columns(command)
     _add_skip_broken(command)
     _add_quiet(command)
     _add_json(command)
@@ -483,6 +485,8 @@ def _run_train(arguments):
         validation=validation,
         split_column=arguments.split_column,
         group_column=arguments.group_column,
+        id_column=arguments.id_column,
+        delimiter=arguments.delimiter,
         epochs=arguments.epochs,
         seed=arguments.seed,
         resume=arguments.resume,
@@ -503,7 +507,8 @@ def _run_index(arguments):
         arguments.folder,
         sources,
         modalities=dict(arguments.modality),
-        ids=arguments.ids,
+        ids=arguments.id_column,
+        delimiter=arguments.delimiter,
         remove=remove,
         rebuild=arguments.rebuild,
         skip_broken=arguments.skip_broken,
@@ -519,7 +524,8 @@ def _run_evaluate(arguments):
         arguments.folder,
         arguments.data,
         modalities=dict(arguments.modality),
-        ids=arguments.ids,
+        ids=arguments.id_column,
+        delimiter=arguments.delimiter,
         skip_broken=arguments.skip_broken,
         quiet=arguments.quiet or arguments.json,
     )
@@ -622,12 +628,18 @@ def _add_modality(command, default="the column of its name"):
     )
 
 
-def _add_ids(command):
+def _add_columns(command):
     command.add_argument(
-        "--ids",
+        "--id-column",
         metavar="COLUMN",
         help="column that says which item a row shows (default: rows of a file "
         "are one item)",
+    )
+    command.add_argument(
+        "--delimiter",
+        default=",",
+        metavar="CHARACTER",
+        help="what stands between two cells (default: a comma)",
     )
 
 

@@ -90,6 +90,14 @@ def query_speed():
         yield row["use"], f"{row['milliseconds']:,.2f} ms"
 
 
+def search_stdin():
+    """Queries of one process of the command, one line after the other."""
+    yield "query", "median", "p99", "largest", "first"
+    for row in read("search_stdin")["table"]:
+        names = ("median_ms", "p99_ms", "largest_ms", "first_ms")
+        yield row["query"], *(f"{row[name]:.0f} ms" for name in names)
+
+
 def on_device():
     """The demo's LiteRT files."""
     rows = read("on_device")["table"]

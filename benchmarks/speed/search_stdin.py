@@ -13,6 +13,7 @@ milliseconds of all later queries, by kind.
 import argparse
 import io
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -25,7 +26,7 @@ from PIL import Image
 from benchmarks.speed.processes import machine_facts
 
 WORDS = ["red", "green", "tree", "dog", "house", "apple", "car", "moon"]
-PROCESSES, QUERIES = 3, 200
+PROCESSES, QUERIES = 3, 100
 
 
 def make_queries(folder, count):
@@ -74,23 +75,27 @@ def main():
     parser.add_argument("run", help="run folder of pictures and texts")
     parser.add_argument("--out", type=pathlib.Path)
     arguments = parser.parse_args()
+    load = round(os.getloadavg()[0], 1)
     with tempfile.TemporaryDirectory() as folder:
         queries = list(make_queries(pathlib.Path(folder), QUERIES))
         measured = [measure(arguments.run, queries) for _ in range(PROCESSES)]
     results = {
         **machine_facts(threads=None),
         "processes": PROCESSES,
+        "load_before": load,
         "seconds_to_first_answer": [round(m["start"][0], 2) for m in measured],
+        "table": [],
     }
     for kind in ("text", "image"):
         times = 1000 * np.concatenate([m[kind] for m in measured])
-        results[kind] = {
-            "queries": len(times),
-            "first_ms": round(1000 * max(m[kind][0] for m in measured), 1),
-            "median_ms": round(float(np.median(times)), 1),
-            "p99_ms": round(float(np.percentile(times, 99)), 1),
-            "largest_ms": round(float(times.max()), 1),
+        row = {
+            "first_ms": 1000 * max(m[kind][0] for m in measured),
+            "median_ms": np.median(times),
+            "p99_ms": np.percentile(times, 99),
+            "largest_ms": times.max(),
         }
+        row = {name: round(float(value), 1) for name, value in row.items()}
+        results["table"].append({"query": kind, "queries": len(times), **row})
     text = json.dumps(results, indent=1)
     if arguments.out:
         arguments.out.write_text(text + "\n", encoding="utf-8")

@@ -17,6 +17,7 @@ def run(
     data: str,
     modalities: Mapping[str, list[str]] | None = None,
     ids: str | None = None,
+    delimiter: str = ",",
     skip_broken: bool = False,
     quiet: bool = False,
 ) -> dict:
@@ -28,10 +29,11 @@ def run(
 
     Args:
         folder: Run folder.
-        data: CSV file.
+        data: CSV file, or folder as `from_folder` reads it.
         modalities: Columns of the CSV file by modality. Defaults to those
             that the run was trained on.
         ids: Column that says which item a row shows. Defaults to the file.
+        delimiter: What stands between two cells of the CSV file.
         skip_broken: Whether broken files are left out.
         quiet: Whether to leave the progress bar out.
 
@@ -45,15 +47,15 @@ def run(
             broken, or no item has two modalities.
     """
     loaded = Run.load(folder)
-    table = read_table(data, loaded, modalities, ids, least=2)
+    table = read_table(data, loaded, modalities, ids, delimiter, least=2)
     pairs: dict[str, dict] = {}
     wanted = items_of_rows(
-        table.dataset.items, table.columns, loaded.kinds, ids, pairs
+        table.dataset.items, table.columns, loaded.kinds, table.ids, pairs
     )
     of = {name: {item for _, item in pairs[name]} for name in pairs}
     if not any(of[a] & of[b] for a, b in itertools.combinations(of, 2)):
         raise ValueError(
-            "PAIRS.csv must have an item of two modalities. "
+            "PAIRS must have an item of two modalities. "
             f"Received: {data} without"
         )
     encoded = encode_items(

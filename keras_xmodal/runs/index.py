@@ -18,7 +18,7 @@ from keras_xmodal.runs.run import Run
 from keras_xmodal.runs.table import read_table
 from keras_xmodal.runs.write_run import write_index
 
-TABLES = (".csv",)
+TABLES = (".csv", ".tsv")
 
 
 def run(
@@ -26,6 +26,7 @@ def run(
     sources: Sequence[str] = (),
     modalities: Mapping[str, list[str]] | None = None,
     ids: str | None = None,
+    delimiter: str = ",",
     remove: Sequence[str] = (),
     rebuild: bool = False,
     skip_broken: bool = False,
@@ -40,11 +41,13 @@ def run(
 
     Args:
         folder: Run folder.
-        sources: Paths of files, whose content tells what they are, and of
-            CSV files. What the index has already is encoded again.
+        sources: Paths of files, whose content tells what they are, of CSV
+            files, and of folders as `from_folder` reads them. What the index
+            has already is encoded again.
         modalities: Columns of the CSV files by modality. Defaults to those
             that the run was trained on.
         ids: Column of the CSV files that says which item a row shows.
+        delimiter: What stands between two cells of the CSV files.
         remove: Ids to remove, of all modalities.
         rebuild: Whether to encode again all that is there, such as after
             further training of `model.keras`.
@@ -77,7 +80,7 @@ def run(
             )
         items = copy.deepcopy(loaded.items)
         removed = _remove(items, remove)
-        added = _read_sources(loaded, sources, modalities, ids)
+        added = _read_sources(loaded, sources, modalities, ids, delimiter)
         known = {
             (name, key)
             for name, entries in added.items()
@@ -150,20 +153,25 @@ def _remove(items, ids):
     return removed
 
 
-def _read_sources(loaded, sources, modalities, ids):
+def _read_sources(loaded, sources, modalities, ids, delimiter):
     """Entries of files and tables, by modality and id."""
     added = {}
-    tables = [s for s in sources if pathlib.Path(s).suffix.lower() in TABLES]
+    tables = [
+        source
+        for source in sources
+        if pathlib.Path(source).suffix.lower() in TABLES
+        or os.path.isdir(source)
+    ]
     if not tables and (modalities or ids):
         raise ValueError(
-            "`--modality` and `--ids` are for the columns of a CSV file. "
+            "`--modality` and `--id-column` are for columns of a CSV file. "
             f"Received: {', '.join(sources) or 'none'}"
         )
     for source in sources:
         if source in tables:
-            table = read_table(source, loaded, modalities, ids)
+            table = read_table(source, loaded, modalities, ids, delimiter)
             found = items_lib.items_of_rows(
-                table.dataset.items, table.columns, loaded.kinds, ids
+                table.dataset.items, table.columns, loaded.kinds, table.ids
             )
         else:
             found = _of_file(loaded, source)

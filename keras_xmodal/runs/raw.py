@@ -4,20 +4,19 @@ Files go to a preprocessor as bytes, so that whatever their sizes, one function
 is compiled for all of them.
 """
 
-import io
 import os
 import pathlib
 
 import keras
 import numpy as np
 import tensorflow as tf
-from PIL import Image
 
 from keras_xmodal import checks
 from keras_xmodal.export.towers import MAX_TEXT_BYTES, find_towers
 from keras_xmodal.media import header
 from keras_xmodal.media.gif import encode_gif
 from keras_xmodal.media.image import MAX_PIXELS, decode_image, is_whole_image
+from keras_xmodal.media.kind import kind_of_file
 from keras_xmodal.media.video import read_video
 from keras_xmodal.media.wav import decode_wav, encode_wav, is_whole_wav
 from keras_xmodal.models import Preprocessed
@@ -47,7 +46,13 @@ _RULES = {
 _PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp")
 _OTHERS = (".wav", ".mp4", ".webm", ".mov", ".avi", ".mkv", ".apng")
 _OTHERS += (".mp3", ".flac", ".ogg", ".m4a")
-_CLIPS = (b"\x1a\x45\xdf\xa3", b"FLV\x01", b"\0\0\x01\xba")
+_KINDS_OF_FILES = {
+    "speech": ("speech",),
+    "image": ("image", "video"),
+    "gif": ("image", "video"),
+    "clip gif": ("video", "image"),
+    "video": ("video", "image"),
+}
 _SOUNDS = (b"OggS", b"fLaC", b"ID3", b"\xff\xfb", b"\xff\xf3")
 _MOST_BYTES = 2**30
 _LONGEST_NAME = 255  # bytes, of a file
@@ -89,15 +94,9 @@ def read_file(path) -> bytes:
 
 def kinds_of(content: bytes, name: str = "the file") -> tuple[str, ...]:
     """Kinds that the content of a file can be, the best first."""
-    if content[:4] == b"RIFF" and content[8:12] == b"WAVE":
-        return ("speech",)
-    if _is_animated(content):
-        return ("video", "image")
-    if _picture_kind(content) != "none":
-        return ("image", "video")
-    is_avi = content[:4] == b"RIFF" and content[8:12] == b"AVI "
-    if content[4:8] == b"ftyp" or is_avi or content.startswith(_CLIPS):
-        return ("video",)
+    kind = kind_of_file(content)
+    if kind in _KINDS_OF_FILES:
+        return _KINDS_OF_FILES[kind]
     hint = ""
     if content.startswith(_SOUNDS):
         hint = "; other recordings than WAV files are to be converted first"
@@ -262,14 +261,3 @@ def _picture_kind(content):
         return header.KINDS[int(header.read_header(tf.constant(content))[0])]
     except tf.errors.InvalidArgumentError:  # A JPEG file that is cut short.
         return "jpeg"
-
-
-def _is_animated(content):
-    kind = _picture_kind(content)
-    if kind != "gif":
-        return kind.startswith("animated")
-    try:
-        with Image.open(io.BytesIO(content)) as picture:
-            return getattr(picture, "n_frames", 1) > 1
-    except (OSError, SyntaxError, ValueError, EOFError):
-        return False

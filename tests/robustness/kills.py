@@ -11,6 +11,7 @@ import keras_xmodal as kx
 from keras_xmodal.callbacks import BackupAndRestore
 from keras_xmodal.datasets.fetching.fetch import fetch
 from keras_xmodal.demo import run as demo
+from keras_xmodal.runs import index, parts
 
 KILLS = 20
 X = {
@@ -116,6 +117,19 @@ def export_again(folder, ready):
     model = make_model()
     ready.touch()
     kx.export.saved_model(model, folder)
+
+
+def rebuild_index(folder, ready):
+    """Encode all that a run folder finds once more, in many small parts."""
+    parts._SIZE = 1
+    encode = parts._encode
+
+    def begin(*arguments):
+        ready.touch()
+        return encode(*arguments)
+
+    parts._encode = begin
+    index.run(folder, rebuild=True, quiet=True)
 
 
 def hidden(folder: pathlib.Path):

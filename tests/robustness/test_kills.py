@@ -11,6 +11,7 @@ import tensorflow as tf
 import keras_xmodal as kx
 from keras_xmodal import files
 from tests.robustness import kills
+from tests.runs import folders
 
 pytestmark = [
     pytest.mark.large,
@@ -81,6 +82,24 @@ def test_fetch(tmp_path, registry):
         if path.is_file():
             other = folder / path.relative_to(tmp_path / "whole")
             assert other.read_bytes() == path.read_bytes()
+
+
+def test_index_of_a_run(tmp_path):
+    """The old index or the new one, whole; parts that are done are kept."""
+    data = folders.write_table(tmp_path / "data")
+    folder = folders.write_run(tmp_path / "run", data)
+    kept = set()
+    for seed in range(6):
+        kills.kill(kills.rebuild_index, folder, 0.1, seed, "forkserver")
+        (hit,) = kx.runs.Run.load(folder).search("the blue one", k=1)
+        assert hit["id"] == "blue.png"
+        now = set((folder / "index.parts").rglob("*.npz"))
+        assert not now or kept <= now
+        kept = now
+    kills.index.run(folder, rebuild=True, quiet=True)
+    assert len(kx.runs.Run.load(folder).index) == 12
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "run"]
+    assert not (folder / "index.parts").exists()
 
 
 def test_demo(tmp_path):

@@ -69,6 +69,20 @@ def test_five_modalities(everything, data):
     ]
 
 
+def test_a_folder_and_another_delimiter(written, data, tmp_path):
+    for name in ("red", "blue"):
+        content = (data.parent / f"{name}.png").read_bytes()
+        (tmp_path / f"{name}.png").write_bytes(content)
+        (tmp_path / f"{name}.txt").write_text(f"{name}\nthe {name} one\n")
+    table = tmp_path / "pairs.csv"
+    table.write_text("photo;caption\nred.png;red\nblue.png;blue\n")
+    result = evaluate.run(str(written), str(tmp_path), quiet=True)
+    assert result["num_examples"] == {"image": 2, "text": 4}
+    assert result["retrieval"]["text_to_image"]["R@1"] == 1.0
+    result = evaluate.run(str(written), str(table), delimiter=";", quiet=True)
+    assert result["num_examples"] == {"image": 2, "text": 2}
+
+
 def test_broken_files_are_named_or_left_out(written, data, tmp_path, capsys):
     for name in ("red", "blue"):
         content = (data.parent / f"{name}.png").read_bytes()
@@ -96,7 +110,7 @@ def test_broken_files_are_named_or_left_out(written, data, tmp_path, capsys):
         (b"photo,caption\nred.png,r\xe9d\n", [], "in UTF-8"),
         (b"photo,caption\nnowhere.png,red\n", [], "nowhere.png"),
         (b"photo,caption\nred.png,\n,red\n", [], "an item of two modalities"),
-        (b"photo,caption\nred.png,red\n", ["--ids", "id"], "column 'id'"),
+        (b"photo,caption\nred.png,red\n", ["--id-column", "id"], "column 'id'"),
         (
             b"photo,caption\nred.png,red\n",
             ["--modality", "image=photo"],

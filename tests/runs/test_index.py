@@ -73,7 +73,7 @@ def test_rows_of_a_table_are_added_with_their_captions(folder, tmp_path):
                 ["teal", "dark.png", "blue green"],
             ]
         )
-    with pytest.raises(ValueError, match="columns of 1 modalities of the run"):
+    with pytest.raises(ValueError, match="columns of 1 modalities"):
         index.run(str(folder), [str(table)], quiet=True)
     columns = {"image": ["picture"], "text": ["name"]}
     result = index.run(
@@ -207,7 +207,7 @@ def test_broken_files_are_named_or_left_out(folder, data, tmp_path, capsys):
         (["RUN", "nowhere.png"], "nowhere.png"),
         (["RUN", "DATA/red.wav"], "DATA/red.wav, a recording"),
         (["RUN", "--remove", "red.png", "pink"], "1 others, first 'pink'"),
-        (["RUN", "DATA/red.png", "--ids", "a"], "for the columns of a CSV"),
+        (["RUN", "DATA/red.png", "--id-column", "a"], "for columns of a CSV"),
         (["RUN", "DATA/pairs.csv", "--modality", "image=a"], "column 'a'"),
         (["RUN", "DATA/pairs.csv", "--modality", "text=r,g"], "no numbers"),
         (["RUN", "DATA/pairs.csv", "--modality", "sound=r"], "--modality"),
