@@ -179,10 +179,14 @@ class Run:
             OSError: If a file cannot be read.
         """
         k = checks.positive_integer("k", k)
-        return self.find(self.read(query), k, modality)
+        return self.find(self.read(query), k, modality, weights)
 
     def find(
-        self, examples: dict[str, Any], k: int = 5, modality: str | None = None
+        self,
+        examples: dict[str, Any],
+        k: int = 5,
+        modality: str | None = None,
+        weights: Mapping[str, float] | None = None,
     ) -> list[dict]:
         """Find the items that are nearest to what `read` returned.
 
@@ -190,6 +194,7 @@ class Run:
             examples: Dict `{modality: example}`.
             k: Positive integer, hits to return.
             modality: As in `search`.
+            weights: As in `search`.
 
         Returns:
             As `search`.
