@@ -124,13 +124,14 @@ def embed(model, dataset, modalities, batch_size):
     return {name: rows for name, rows in results.items() if rows is not None}
 
 
-def gather(dataset, modalities, batch_size):
+def gather(dataset, modalities, batch_size, limit=None):
     """Keep every distinct row of some modalities, as it was given.
 
     Args:
         dataset: As `check_dataset` accepts it.
         modalities: Names of the modalities to keep.
         batch_size: Positive integer, for data in memory.
+        limit: How many rows of each modality to keep, or None for all.
 
     Returns:
         Dict `{modality: (dict of it alone, ids (rows,))}`, the dict of the
@@ -148,7 +149,7 @@ def gather(dataset, modalities, batch_size):
             leaves = tree.flatten(x[name])
             for i in np.flatnonzero(present[name]):
                 key = name, ids[i].item(), _digest(leaves, i)
-                if key not in seen:
+                if key not in seen and len(rows.get(name, ())) != limit:
                     seen.add(key)
                     rows.setdefault(name, []).append(x[name][i])
                     ids_of.setdefault(name, []).append(ids[i : i + 1])

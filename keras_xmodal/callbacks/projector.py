@@ -125,15 +125,13 @@ class Projector(WritingCallback):
         """
         names = self.modalities or tuple(model.modalities)
         embeddings, pictures, rows, texts = [], [], [], {}
-        found = gather(self.data, names, self.batch_size)
+        found = gather(self.data, names, self.batch_size, self.num_examples)
         for modality, (x, ids) in found.items():
-            values = x[modality][: self.num_examples]
-            x = type(x)({modality: values})
             encoded = model.encode(x, batch_size=self.batch_size)
             embeddings.append(encoded[modality])
-            cells = to_cells(values)
+            cells = to_cells(x[modality])
             pictures += [to_thumbnail(c, self.thumbnail_size) for c in cells]
-            for item, cell in zip(ids.tolist(), cells, strict=False):
+            for item, cell in zip(ids.tolist(), cells, strict=True):
                 text = cell if isinstance(cell, str) else None
                 rows.append((modality, item, text))
                 if text is not None:

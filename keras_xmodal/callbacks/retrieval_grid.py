@@ -22,7 +22,8 @@ class RetrievalGrid(FigureCallback):
 
     Args:
         data: Batches of `(x, ids)` or `(x, ids, sample_weight)`, or one such
-            tuple of arrays, as `RetrievalEvaluation` takes them.
+            tuple of arrays, as `RetrievalEvaluation` takes them. Its rows are
+            in memory while a picture is drawn.
         source: Modality of the queries.
         target: Modality of the candidates.
         folder: Path of the folder to write to, created where it is missing.

@@ -106,7 +106,7 @@ def check_size(path):
 def _hint(header, columns, delimiter):
     """What to try where the names of the columns are not told apart."""
     if "\0" in "".join(header):
-        return ". It seems to be in UTF-16, and must be in UTF-8"
+        return ". It seems to be in UTF-16, not in UTF-8"
     for other in _DELIMITERS:
         cells = [name for cell in header for name in cell.split(other)]
         if other != delimiter and set(columns) <= set(cells):
@@ -240,16 +240,18 @@ def decode(path, content, rule):
         line = error.object.count(b"\n", 0, start) + 1
         raise ValueError(
             f"{rule} file in UTF-8. Received: {path}, line {line}: the bytes "
-            f"{error.object[start:end]!r}, which are not; it seems to be in "
+            f"{error.object[start:end]!r}, which are not; it seems to be "
             f"{_encoding(content)}"
         ) from error
 
 
 def _encoding(content):
-    """What a file that is not in UTF-8 may be in."""
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "UTF-16"
-    return "UTF-16" if b"\0" in content else "Latin-1 or Windows-1252"
+    """What a file that is not in UTF-8 may be."""
+    if content.startswith(b"PK\3\4"):
+        return "a table of Excel, or another ZIP file"
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in content:
+        return "in UTF-16, or no text"
+    return "in Latin-1 or Windows-1252"
 
 
 def check_parts(table, parts, units):

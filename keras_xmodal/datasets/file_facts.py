@@ -44,12 +44,18 @@ def read_facts(paths, progress=None):
 
 
 def _read(path):
+    kind = None
     try:
         content = read_file(path)
         kind = kind_of_file(content)
+        if kind == "speech" and not content.startswith(b"RIFF"):
+            raise ValueError(
+                "A recording must be a WAV file, which `ffmpeg -i IN OUT.wav` "
+                f"makes of it. Received: {path!r}"
+            )
         check_content(content, path)
     except (OSError, ValueError) as error:
-        return FileFacts(str(error))
+        return FileFacts(str(error), kind)
     whole, sizes = True, ()
     if kind == "speech":
         sizes = (seconds_of_wav(content),)

@@ -9,6 +9,7 @@ from keras_xmodal.media.gif_frames import count_frames
 from keras_xmodal.media.kind import SUFFIXES
 
 TEXT = "text"
+_PARTS = {"train", "training", "val", "valid", "validation", "test", "dev"}
 OTHERS = ("name", "folder")  # columns that are no modalities
 
 
@@ -101,6 +102,13 @@ def _by_class(root, kinds):
             "alone, or `.txt` files beside the others, of the same names. "
             f"Received: {root} with {outside[0].name!r} without"
             f"{and_more(len(outside), 'files')}"
+        )
+    names = sorted({file.parts[0] for file in kinds})
+    if {name.lower() for name in names} <= _PARTS:
+        raise ValueError(
+            "`path` must hold one subfolder for each class, not for each part "
+            "of a split: read every part by itself. "
+            f"Received: {root} with the subfolders {names}"
         )
     rows = [
         {

@@ -43,9 +43,10 @@ def from_folder(
     The modalities are `"image"`, `"speech"`, `"video"` and `"text"`, those that
     are there. What a file is says its suffix: `.jpg`, `.jpeg`, `.png`, `.bmp`
     and `.webp` are pictures, `.wav` recordings, `.gif` clips where one of them
-    has several frames, and pictures else; other formats of clips, such as
-    `.mp4`, no preprocessor reads: `read_video` and `write_gif` make GIFs of
-    them. Other files and hidden ones are left alone. Subfolders are searched.
+    has several frames, and pictures else. Other formats of sounds and clips,
+    such as `.mp3` and `.mp4`, no preprocessor reads: `check_pairs` names them,
+    and what makes WAV and GIF files of them. Other files and hidden ones are
+    left alone. Subfolders are searched.
 
     The data set is as that of `from_csv`: files are read when they are needed,
     what is missing beside others gets `sample_weight` 0, and `data.items`

@@ -170,7 +170,11 @@ class PairFindings:
         """Check that what is left can be learned from."""
         kept = self.kept()
         if len(kept) < 2:
-            found = "".join(f"; {f['problem']}" for f in self.findings)
+            found = "".join(
+                f"; {found['problem']}, row {found['rows'][0]}: "
+                f"{found['example']}"
+                for found in self.findings[:2]
+            )
             raise ValueError(
                 "There must be two rows at least that are not left out. "
                 f"Received: {self.table.path} with {len(kept)} of "
@@ -260,9 +264,8 @@ def _are_numbers(table, column):
 
 def _kind_of_column(facts):
     """The kind of most files, where GIFs are what the others are."""
-    counts = collections.Counter(
-        fact.kind for fact in facts if fact.kind and not fact.error
-    )
+    sound = [fact for fact in facts if not fact.error] or facts
+    counts = collections.Counter(fact.kind for fact in sound if fact.kind)
     gifs = counts.pop("gif", 0), counts.pop("clip gif", 0)
     moving = gifs[1] and not counts["image"]
     counts["video" if moving or counts["video"] else "image"] += sum(gifs)

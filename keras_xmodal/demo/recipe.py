@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm.auto import tqdm
 
-from keras_xmodal import datasets
+from keras_xmodal import datasets, recipes
 from keras_xmodal.layers import ImageAugmentation
 from keras_xmodal.losses import InfoNCE
 from keras_xmodal.models import (
@@ -112,6 +112,38 @@ def build_model(train: dict, seed: int = 0) -> EmbeddingModel:
         sample_weight=weight.ravel(),
     )
     return model
+
+
+def make(
+    train: dict, seed: int = 0, quiet: bool = False
+) -> recipes.EmbeddingRecipe:
+    """The recipe of the demo: all data, and augmentation for another style.
+
+    Nothing is held out to stop by: the questions are about other pictures of
+    the concepts that it learns, and concepts that are left out tell too little
+    of that.
+
+    Args:
+        train: Dict as `read_train` returns it.
+        seed: Integer, seed of everything random.
+        quiet: Whether to leave progress bars out.
+
+    Returns:
+        Recipe to `fit`.
+    """
+    languages = train["texts"].shape[1]
+    x = {
+        "image": np.repeat(train["image"], languages, axis=0),
+        "text": train["texts"].ravel(),
+    }
+    return recipes.embedding(
+        (x, np.repeat(train["id"], languages)),
+        validation=None,
+        augmentation={"image": make_augmentation(seed)},
+        network=False,
+        seed=seed,
+        verbose=not quiet,
+    )
 
 
 def make_augmentation(seed: int) -> ImageAugmentation:

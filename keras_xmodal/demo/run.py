@@ -64,31 +64,25 @@ def run(
 
 def _run_in(folder, epochs, seed, quiet):
     clock = _Clock()
-    keras.utils.set_random_seed(seed)
     train = recipe.read_train()
     tests = read_tests()
     english = list(train["texts"][:, 0])
     baseline = RidgeBaseline().fit(train["image"], english)
     clock.lap("baseline")
 
-    model = recipe.build_model(train, seed=seed)
+    made = recipe.make(train, seed=seed, quiet=quiet)
+    clock.lap("start")
     evaluations = [
         RetrievalEvaluation(
-            evaluation_data(model, tests[split]),
+            made.features(as_rows(tests[split])),
             prefix=f"{split}_",
             frequency=max(1, epochs // 10),
             diagnostics=False,
         )
         for split in ("test_style", "test_concept")
     ]
-    history = recipe.fit(
-        model,
-        train,
-        epochs=epochs,
-        seed=seed,
-        callbacks=evaluations,
-        quiet=quiet,
-    )
+    history = made.fit(epochs, evaluations)["projections"]
+    model = made.model
     clock.lap("training")
 
     report = {
@@ -99,6 +93,7 @@ def _run_in(folder, epochs, seed, quiet):
         "data": describe_data(train),
         "seed": seed,
         "epochs": epochs,
+        "plan": [list(choice) for choice in made.plan],
         "parameters": model.count_params(),
         "retrieval": {
             split: evaluate(model, baseline, data)
@@ -135,18 +130,10 @@ def _run_in(folder, epochs, seed, quiet):
     return report
 
 
-def evaluation_data(model, data: dict) -> tuple:
-    """Preprocess a split for `RetrievalEvaluation`.
-
-    Args:
-        model: `EmbeddingModel` with preprocessors.
-        data: Split as `read_split` returns it.
-
-    Returns:
-        Tuple `(x, ids)` of arrays.
-    """
-    raw = {"image": data["image"], "text": np.array(data["text"])}
-    return model.preprocess(raw), data["id"]
+def as_rows(data: dict) -> tuple:
+    """A split of `read_split` as `fit` takes it, `(x, ids)`."""
+    x = {"image": data["image"], "text": np.array(data["text"])}
+    return x, data["id"]
 
 
 def build_index(model) -> ExactIndex:

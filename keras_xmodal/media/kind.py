@@ -15,8 +15,12 @@ SUFFIXES = {
     **dict.fromkeys((".jpg", ".jpeg", ".png", ".bmp", ".webp"), "image"),
     ".gif": "image",  # or a clip
     ".wav": "speech",
+    **dict.fromkeys((".mp3", ".flac", ".ogg", ".opus", ".m4a"), "speech"),
     **dict.fromkeys((".mp4", ".mov", ".mkv", ".webm", ".avi"), "video"),
 }
+# MP3 with and without a header, AAC, FLAC, Ogg.
+_SOUNDS = (b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2", b"\xff\xf1")
+_SOUNDS += (b"\xff\xf9", b"fLaC", b"OggS")
 _SHORTEST_WAVEFORM = 4000  # samples, half a second of a telephone
 _CONTROL = bytes(i for i in range(32) if i not in b"\t\n\f\r")
 
@@ -31,7 +35,7 @@ def kind_of(values: Any) -> str:
     - `"video"`: files of clips; arrays `(time, height, width, channels)`. A
       GIF file is a clip if it has several frames; files that are all GIFs are
       clips if one of them is, and among other pictures its first frame counts;
-    - `"speech"`: WAV files; waveforms of differing lengths, or of 4,000
+    - `"speech"`: files of sound; waveforms of differing lengths, or of 4,000
       samples and more, all in [-1, 1];
     - `"numbers"`: all other numbers and vectors.
 
@@ -101,6 +105,8 @@ def kind_of_file(content: bytes) -> str | None:
         return "image"
     if content[:4] == b"RIFF" and content[8:12] in (b"WAVE", b"AVI "):
         return "speech" if content[8:12] == b"WAVE" else "video"
+    if content.startswith(_SOUNDS) or content[4:11] == b"ftypM4A":
+        return "speech"
     if content[4:8] == b"ftyp" or content.startswith(b"\x1aE\xdf\xa3"):
         return "video"
     return None

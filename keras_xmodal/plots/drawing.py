@@ -3,6 +3,7 @@
 Matplotlib is imported when something is drawn, not before.
 """
 
+import functools
 import io
 import textwrap
 import warnings
@@ -106,6 +107,7 @@ def new_figure(width, height, figure=None):
         return figure
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
+    figure._repr_png_ = functools.partial(to_png, figure)  # in notebooks
     return figure
 
 

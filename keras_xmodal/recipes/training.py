@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from keras_xmodal import callbacks as kx_callbacks
 from keras_xmodal import files
+from keras_xmodal.models import interpolate_weights
 
 ALPHAS = (0.25, 0.5, 0.75)
 MONITOR = "val_MRR"
@@ -74,7 +75,7 @@ class KeepBest(keras.callbacks.Callback):
         """Leave the best weights, or better ones on the way to them."""
         end = self.best
         for alpha in ALPHAS if self.state["epoch"] else ():
-            weights = _between(self.start, end, alpha)
+            weights = interpolate_weights(self.start, end, alpha)
             self.model.set_weights(weights)
             value = self.score(self.model)
             if value > self.state["best"]:
@@ -95,16 +96,6 @@ class KeepBest(keras.callbacks.Callback):
             with np.load(self.folder / f"{name}.npz") as arrays:
                 setattr(self, name, [arrays[key] for key in arrays.files])
         self.state = json.loads((self.folder / "state.json").read_text())
-
-
-def _between(start, end, alpha):
-    """Weights on the straight way from some to others."""
-    return [
-        ((1 - alpha) * a + alpha * b).astype(a.dtype)
-        if np.issubdtype(a.dtype, np.floating)
-        else b
-        for a, b in zip(start, end, strict=True)
-    ]
 
 
 def train(

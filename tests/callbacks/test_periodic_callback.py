@@ -61,6 +61,16 @@ CALLBACKS = {
         make_embedding,
         lambda f: kx.callbacks.RetrievalEvaluation(list(DATASET)),
     ),
+    "RetrievalGrid": (
+        make_embedding,
+        lambda f: kx.callbacks.RetrievalGrid(
+            DATASET, "a", "b", folder=f, num_queries=1, k=1
+        ),
+    ),
+    "Projector": (
+        make_embedding,
+        lambda f: kx.callbacks.Projector(DATASET, log_dir=f, num_examples=2),
+    ),
     "LatentEvaluation": (
         make_vae,
         lambda f: kx.callbacks.LatentEvaluation(X, IDS % 2),

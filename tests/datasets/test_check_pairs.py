@@ -156,6 +156,22 @@ def test_clips(folder):
     assert rows_of(report) == {"clip that is no GIF file of video": ([4], True)}
 
 
+def test_recordings_that_are_no_wav_files(tmp_path):
+    for i in range(3):
+        (tmp_path / f"{i}.mp3").write_bytes(b"ID3\4\0\0" + bytes([i]))
+        (tmp_path / f"{i}.txt").write_text(f"text {i}")
+    match = "0 of 3 rows; broken file of speech, row 1: A recording must be a W"
+    with pytest.raises(ValueError, match=match):
+        check_pairs(tmp_path)
+    kx.datasets.write_wav(tmp_path / "0.wav", np.ones(80) / 2, 8000)
+    (tmp_path / "0.mp3").unlink()
+    (tmp_path / "1.mp3").unlink()
+    kx.datasets.write_wav(tmp_path / "1.wav", np.ones(90) / 2, 8000)
+    report = check_pairs(tmp_path)
+    assert report["modalities"]["speech"]["kind"] == "speech"
+    assert rows_of(report) == {"broken file of speech": ([3], True)}
+
+
 def test_what_columns_hold_is_told_by_their_cells(folder):
     rows = [f"{i}.gif,{i},{i},{i},{i / 2},a {i}" for i in range(6)]
     path = write(folder, rows, "file,digit,x,y,z,caption")

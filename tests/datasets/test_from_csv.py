@@ -190,10 +190,13 @@ def test_wrong_encoding(folder):
         ValueError, match=r"UTF-8.*line 2: the bytes b'\\xfcn.*be in Latin-1"
     ):
         read(folder)
+    (folder / "pairs.csv").write_bytes(b"PK\3\4\x14\0\xff\xff")
+    with pytest.raises(ValueError, match="seems to be a table of Excel"):
+        read(folder)
     for encoding in ("utf-16", "utf-16-le"):
         text = "file,caption\na.png,red\n".encode(encoding)
         (folder / "pairs.csv").write_bytes(text)
-        with pytest.raises(ValueError, match="seems to be in UTF-16"):
+        with pytest.raises(ValueError, match="seems to be in UTF-16, "):
             read(folder)
 
 

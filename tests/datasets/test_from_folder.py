@@ -141,6 +141,10 @@ def test_a_group_has_other_classes_on_either_side(classes):
         ({"a.png": b"", "b/c.png": b""}, r"one subfolder.*'a\.png' without"),
         ({"a.png": b"", "b.wav": b""}, r"'a\.png' without, and 1 more files"),
         (
+            {"train/a.png": b"", "Test/b.png": b""},
+            r"not for each part of a split.*\['Test', 'train'\]",
+        ),
+        (
             {"a.png": b"", "a.jpg": b"", "a.txt": b"x"},
             r"one file of a kind.*'a\.jpg' and 'a\.png'",
         ),

@@ -75,7 +75,8 @@ def test_run_folder_is_complete(folder):
 def test_only_the_table_and_the_progress_bar_are_printed(finished):
     process, _ = finished
     lines = process.stderr.splitlines()
-    assert all(not line or line.startswith("training:") for line in lines)
+    bars = ("start of image:", "projections:")
+    assert all(not line or line.startswith(bars) for line in lines)
     assert process.stdout.startswith("test  ")
 
 
@@ -186,7 +187,7 @@ def test_failure_leaves_nothing(tmp_path, monkeypatch):
     def fail(*args, **kwargs):
         raise ValueError("no more")
 
-    monkeypatch.setattr(recipe, "fit", fail)
+    monkeypatch.setattr(recipe, "make", fail)
     with pytest.raises(ValueError, match="no more"):
         run.run(str(tmp_path / "run"), quiet=True)
     assert list(tmp_path.iterdir()) == []

@@ -79,7 +79,13 @@ def steps(kind, **kwargs):
             2,
             False,
         ),
-        (steps(keras.optimizers.Muon, adam_weight_decay=0.1), 1, False),
+        (
+            steps(
+                keras.optimizers.Muon, weight_decay=0.2, adam_weight_decay=0.1
+            ),
+            1,
+            False,
+        ),
     ],
 )
 def test_steps_and_weight_decay_are_scaled(make_optimizer, epochs, jit_compile):

@@ -71,6 +71,14 @@ for loss in ("sigmoid_contrastive", "triplet_hard_negative"):
             keras.optimizers.SGD(0.1), loss, run_eagerly=False
         ),
     )
+compare(
+    embedding, VECTORS, IDS,
+    prepare=lambda model: model.compile(
+        keras.optimizers.SGD(0.1, momentum=0.9, weight_decay=0.1),
+        learning_rate_multipliers={"image": 0.1, "text": 0},
+        run_eagerly=False,
+    ),
+)
 
 def regularized():
     keras.utils.set_random_seed(0)

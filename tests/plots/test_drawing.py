@@ -1,4 +1,5 @@
 import io
+import pickle
 
 import numpy as np
 import pytest
@@ -109,3 +110,10 @@ def test_scatter_without_labels():
     figure = drawing.draw_scatter({"": np.zeros((3, 2))}, None, ("a", "b"))
     assert len(figure.axes[0].collections[0].get_offsets()) == 3
     assert not figure.legends
+
+
+def test_notebooks_show_figures():
+    figure = drawing.new_figure(2, 1)
+    assert figure._repr_png_().startswith(b"\x89PNG")
+    copied = pickle.loads(pickle.dumps(figure))
+    assert copied._repr_png_() == figure._repr_png_()

@@ -7,8 +7,6 @@ import keras
 
 from keras_xmodal import checks
 
-_DECAYS = ("weight_decay", "adam_weight_decay")  # the latter of Muon
-
 
 def check_multipliers(model, multipliers):
     """Check the multipliers of an `EmbeddingModel`; return them as floats."""
@@ -91,18 +89,24 @@ def update_step(self, gradient, variable, learning_rate):
     """Make the step of one weight, in the place of an optimizer's method."""
     known = self._trainable_variables[self._get_variable_index(variable)]
     learning_rate = learning_rate * _multiplier(self, known)
+    decay = _weight_decay(self, known)
+    if decay:
+        rate = keras.ops.cast(learning_rate, variable.dtype)
+        self.assign_sub(variable, variable * decay * rate)
     type(self).update_step(self, gradient, variable, learning_rate)
 
 
 def _apply_weight_decay(self, variables):
-    decays = {name: getattr(self, name, None) for name in _DECAYS}
-    decays = {name: value for name, value in decays.items() if value}
-    for variable in variables:
-        for name, value in decays.items():
-            setattr(self, name, value * _multiplier(self, variable))
-        type(self)._apply_weight_decay(self, [variable])
-    for name, value in decays.items():
-        setattr(self, name, value)
+    """Leave it to the steps, which know the rate of their weight."""
+
+
+def _weight_decay(optimizer, variable):
+    if not optimizer._use_weight_decay(variable):
+        return None
+    is_muon = isinstance(optimizer, keras.optimizers.Muon)
+    if is_muon and optimizer._should_use_adamw(variable):
+        return optimizer.adam_weight_decay
+    return optimizer.weight_decay
 
 
 def _multiplier(optimizer, variable):

@@ -23,8 +23,10 @@ def from_keras_hub(
 
     What it takes follows from the backbone: pictures `(batch, height, width,
     3)`, token ids `(batch, length)` as `KerasHubTextPreprocessor` makes them
-    (mask and segment ids are derived from them), or the spectrograms
-    `(batch, frames, mels)` of Whisper's encoder. Frozen, it is deterministic
+    (mask and segment ids are derived from them), clips `(batch, frames,
+    height, width, 3)`, the spectrograms `(batch, frames, mels)` of Whisper's
+    encoder, or the waveforms `(batch, samples, 1)` of Moonshine's, where zeros
+    at the end are padding. Frozen, it is deterministic
     and its weights and statistics stay as they are, bit for bit, whatever
     model it is part of. What is trained is the backbone itself, not a copy.
 
@@ -37,10 +39,13 @@ def from_keras_hub(
 
     Args:
         backbone: `keras_hub.models.Backbone` with random or pretrained
-            weights, of pictures (EfficientNet, ResNet, ViT, DINOv2, ...), of
-            texts (BERT, RoBERTa, DistilBERT, GPT-2, ...), of speech (Whisper)
-            or of pictures and texts (CLIP, SigLIP). Of an encoder with a
-            decoder, the encoder is used.
+            weights, of pictures (EfficientNet, ResNet, ViT, DINOv3, ...), of
+            texts (BERT, RoBERTa, DistilBERT, GPT-2, ...), of speech (Whisper,
+            Moonshine), of clips (VideoPrism), or of pictures or clips and
+            texts (CLIP, SigLIP, MetaCLIP 2, VideoPrism). Of an encoder with a
+            decoder, the encoder is used. Or a `keras_hub.models.TextEmbedder`
+            with its own pooling, whose `preprocessor` is for
+            `KerasHubTextPreprocessor`.
         trainable_blocks: How many of the last blocks (transformer layers,
             residual blocks) train, with all that comes after them; what is
             before them is frozen. 0 freezes the backbone, `"all"` trains all
@@ -54,10 +59,10 @@ def from_keras_hub(
             the frames of speech. `"first"`: the first token, which is the
             class token of ViT and BERT. `"last"`: the last token that is not
             padding, for decoders such as GPT-2. `"pooled"`: the backbone's
-            `pooled_output`. CLIP and SigLIP have an embedding of their own,
-            which is taken as it is.
-        modality: `"image"` or `"text"` for a backbone of both, whose two
-            encoders then share it; else None.
+            `pooled_output`. CLIP, SigLIP and `TextEmbedder` have an embedding
+            of their own, which is taken as it is.
+        modality: `"image"` or `"video"`, or `"text"`, for a backbone of both,
+            whose two encoders then share it; else None.
         rescaling: Keras layer that brings pictures from [0, 1], as
             `ImagePreprocessor` makes them, to what the backbone was trained
             on: `keras.layers.Rescaling(2.0, -1.0)` for [-1, 1],
@@ -121,10 +126,11 @@ def from_keras_hub(
         - Hu et al., 2022 (LoRA), https://arxiv.org/abs/2106.09685
     """
     keras_hub = import_keras_hub("from_keras_hub")
-    if not isinstance(backbone, keras_hub.models.Backbone):
+    kinds = (keras_hub.models.Backbone, keras_hub.models.TextEmbedder)
+    if not isinstance(backbone, kinds):
         raise TypeError(
-            "`backbone` must be a `keras_hub.models.Backbone`; of a task, "
-            "pass `task.backbone`. Received: "
+            "`backbone` must be a `keras_hub.models.Backbone` or "
+            "`TextEmbedder`; of another task, pass `task.backbone`. Received: "
             f"backbone of type {type(backbone).__name__}"
         )
     trainable_blocks = check_trainable_blocks(trainable_blocks)

@@ -58,25 +58,36 @@ class KerasHubEncoder(keras.Model):
             shape = (shape[0], sequence_length)
         inputs = keras.Input(batch_shape=shape, dtype=declared.dtype, name=main)
         x = inputs if rescaling is None else rescaling(inputs)
-        is_token = None
+        is_there = None  # (batch, length), where it is not padding
         if "int" in declared.dtype:
-            is_token = ops.not_equal(inputs, padding_id)  # (batch, length)
+            is_there = ops.not_equal(inputs, padding_id)
         feed = {main: x}
         for name, other in network.input.items():
             if name.endswith("padding_mask"):
-                feed[name] = ops.cast(is_token, other.dtype)
+                if is_there is None:
+                    is_there = _before_silence(inputs)
+                feed[name] = ops.cast(is_there, other.dtype)
             elif name.endswith("segment_ids"):
                 feed[name] = ops.zeros_like(inputs)
-        x = ops.cast(network(feed), "float32")
+        x = network(feed)
+        if isinstance(x, (list, tuple)):
+            x, is_there = x  # of frames, in the place of samples
+        x = ops.cast(x, "float32")
         if len(x.shape) == 4:
             x = _pool_map(x, pooling, backbone)
         elif len(x.shape) == 3:
-            x = _pool_sequence(x, is_token, pooling)
+            x = _pool_sequence(x, is_there, pooling)
         super().__init__(inputs=inputs, outputs=x, **kwargs)
 
         # Config. The backbone itself would be saved as a whole.
-        self._backbone_config = keras.saving.serialize_keras_object(backbone)
-        self._adapted = backbone.default_lora_layer_names()
+        config = keras.saving.serialize_keras_object(backbone)
+        if "preprocessor" in config["config"]:  # of `TextEmbedder`
+            config["config"]["preprocessor"] = None
+            config.pop("compile_config", None)
+        self._backbone_config = config
+        inner = getattr(backbone, "backbone", backbone)
+        # KerasHub does not name those of DINOv3.
+        self._adapted = [*inner.default_lora_layer_names(), "q_proj", "v_proj"]
         if trainable_blocks is None and self._has_adapters():
             self._trainable_blocks = "all"  # Its biases train as well.
         else:
@@ -193,18 +204,24 @@ def _used_part(backbone, modality, pooling):
     """The part of a backbone that leads to the vector, and its main input."""
     inputs = backbone.input
     inputs = inputs if isinstance(inputs, dict) else {inputs.name: inputs}
-    if hasattr(backbone, "get_vision_embeddings"):
-        main, embed = {
-            "image": ("images", "get_vision_embeddings"),
-            "text": ("token_ids", "get_text_embeddings"),
-        }.get(modality, (None, None))
-        if main is None:
+    halves = {}
+    if "token_ids" in inputs and hasattr(backbone, "get_vision_embeddings"):
+        seen = {"image": "images", "video": "pixel_values"}
+        halves = {name: key for name, key in seen.items() if key in inputs}
+        halves["text"] = "token_ids"
+    if halves:
+        if modality not in halves:
             raise ValueError(
-                "`modality` must be 'image' or 'text', as the backbone has a "
-                f"half for each. Received: modality={modality!r}"
+                f"`modality` must be {' or '.join(map(repr, halves))}, as the "
+                f"backbone has a half for each. Received: modality={modality!r}"
             )
-        inputs = {main: inputs[main]}
-        outputs = getattr(backbone, embed)(inputs[main])
+        names = [halves[modality]]
+        embed = backbone.get_vision_embeddings
+        if modality == "text":
+            embed = backbone.get_text_embeddings
+            names += [name for name in inputs if name == "padding_mask"]
+        inputs = {name: inputs[name] for name in names}
+        outputs = embed(*inputs.values())
     elif modality is not None:
         raise ValueError(
             "`modality` must be None for a backbone of one modality. "
@@ -214,6 +231,9 @@ def _used_part(backbone, modality, pooling):
         # An encoder does not need what its decoder reads.
         inputs = {k: x for k, x in inputs.items() if "decoder_" not in k}
         outputs = _select_output(backbone.output, pooling)
+        every = backbone.output
+        if isinstance(every, dict) and "encoder_attention_mask" in every:
+            outputs = [outputs, every["encoder_attention_mask"]]  # Moonshine's
     names = [k for k in inputs if not k.endswith(("_mask", "segment_ids"))]
     if len(names) != 1:
         raise ValueError(
@@ -224,6 +244,8 @@ def _used_part(backbone, modality, pooling):
 
 
 def _select_output(outputs, pooling):
+    if not isinstance(outputs, dict) and len(outputs.shape) == 2:
+        return outputs  # an embedding of its own, of `TextEmbedder`
     keys = ("sequence_output", "encoder_sequence_output")
     if pooling == "pooled":
         keys = ("pooled_output",)
@@ -250,13 +272,19 @@ def _pool_map(x, pooling, backbone):
     return ops.mean(x, axis=(2, 3) if first else (1, 2))
 
 
-def _pool_sequence(x, is_token, pooling):
+def _before_silence(sound):
+    """Which samples `(batch, length, 1)` are not among the zeros at the end."""
+    is_sound = ops.cast(ops.not_equal(sound[..., 0], 0), "int32")
+    return ops.flip(ops.cumsum(ops.flip(is_sound, 1), axis=1), 1) > 0
+
+
+def _pool_sequence(x, is_there, pooling):
     """One vector of a sequence, padding left out."""
     if pooling == "first":
         return x[:, 0]
-    if is_token is None:
+    if is_there is None:
         return x[:, -1] if pooling == "last" else ops.mean(x, axis=1)
-    weights = ops.cast(is_token, "float32")  # (batch, length)
+    weights = ops.cast(is_there, "float32")  # (batch, length)
     if pooling == "last":
         # Nothing but padding behind it: the sum from there on is one.
         after = ops.flip(ops.cumsum(ops.flip(weights, 1), axis=1), 1)

@@ -163,6 +163,117 @@ def test_last_block_trains_and_all_trains(name, tmp_path):
     assert len(revived.trainable_weights) == everything
 
 
+CLIPS = RNG.random((3, 2, 16, 16, 3), "float32")
+SOUND = RNG.normal(size=(2, 2000, 1)).astype("float32")
+SOUND[0, 1500:] = 0
+
+
+def make_dinov3():
+    backbone = hub.DINOV3Backbone(8, 2, 16, 2, 32, image_shape=(32, 32, 3))
+    outputs = backbone({"pixel_values": IMAGES})
+    return backbone, IMAGES, np.mean(outputs, axis=1)
+
+
+def make_video_prism(num_text_layers=0):
+    return hub.VideoPrismBackbone(
+        num_frames=2,
+        patch_size=8,
+        hidden_dim=16,
+        intermediate_dim=32,
+        num_heads=2,
+        num_spatial_layers=1,
+        num_temporal_layers=1,
+        num_auxiliary_layers=1,
+        image_shape=(16, 16, 3),
+        vocabulary_size=50,
+        num_text_layers=num_text_layers,
+    )
+
+
+def make_clips():
+    backbone = make_video_prism()
+    return backbone, CLIPS, np.mean(backbone(CLIPS), axis=(1, 2))
+
+
+def make_half(modality):
+    backbone = make_video_prism(num_text_layers=1)
+    outputs = backbone(
+        {
+            "pixel_values": CLIPS,
+            "token_ids": TOKENS,
+            "padding_mask": (TOKENS != 0).astype("int32"),
+        }
+    )
+    if modality == "text":
+        return backbone, TOKENS, outputs["text_embeddings"]
+    return backbone, CLIPS, outputs["vision_embeddings"]
+
+
+def make_moonshine():
+    backbone = hub.MoonshineBackbone(30, 16, 2, 1, 16, 32, 2, 2)
+    there = np.ones((2, 2000), bool)
+    there[0, 1500:] = False
+    outputs = backbone(
+        {
+            "encoder_input_values": SOUND,
+            "encoder_padding_mask": there,
+            "decoder_token_ids": np.ones((2, 1), "int32"),
+            "decoder_padding_mask": np.ones((2, 1), bool),
+        }
+    )
+    frames = keras.ops.convert_to_numpy(outputs["encoder_sequence_output"])
+    there = keras.ops.convert_to_numpy(outputs["encoder_attention_mask"])
+    assert 0 < there[0].sum() < there[1].sum()
+    means = [x[m].mean(axis=0) for x, m in zip(frames, there, strict=True)]
+    return backbone, SOUND, np.stack(means)
+
+
+def make_embedder():
+    embedder = hub.BertTextEmbedder(
+        make_bert(),
+        hub.BertTextEmbedderPreprocessor(
+            hub.BertTokenizer(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"])
+        ),
+        pooling_mode="max",
+    )
+    feed = {
+        "token_ids": TOKENS,
+        "padding_mask": (TOKENS != 0).astype("int32"),
+        "segment_ids": np.zeros_like(TOKENS),
+    }
+    return embedder, TOKENS, embedder(feed)
+
+
+@pytest.mark.parametrize(
+    ("make", "modality"),
+    [
+        (make_dinov3, None),
+        (make_clips, None),
+        (lambda: make_half("video"), "video"),
+        (lambda: make_half("text"), "text"),
+        (make_moonshine, None),
+        (make_embedder, None),
+    ],
+    ids=["dinov3", "clips", "video", "video's text", "moonshine", "embedder"],
+)
+def test_newer_backbones(make, modality, tmp_path):
+    backbone, inputs, expected = make()
+    encoder = from_keras_hub(backbone, modality=modality, lora_rank=2)
+    assert_close(encoder(inputs), expected, atol=1e-5)
+    adapters = encoder.trainable_weights
+    assert len(adapters) > 0
+    assert all(weight.name.startswith("lora_") for weight in adapters)
+    for adapter in adapters:
+        adapter.assign_add(keras.ops.full_like(adapter, 0.1))
+    encoder.save(tmp_path / "encoder.keras")
+    loaded = keras.saving.load_model(tmp_path / "encoder.keras")
+    assert_close(loaded(inputs), encoder(inputs), atol=1e-5)
+    assert np.abs(encoder(inputs) - expected).max() > 1e-4
+    assert len(loaded.trainable_weights) == len(adapters)
+    plain = from_keras_hub(make()[0], modality=modality, trainable_blocks=1)
+    assert 0 < len(plain.trainable_weights) < len(plain.weights)
+
+
 def test_statistics_of_frozen_blocks_stay():
     encoder = from_keras_hub(make_efficientnet(), trainable_blocks=1)
     statistics = {
