@@ -42,6 +42,7 @@ def items_of_rows(
         the table has it, a text itself, or the item of numbers.
     """
     found: dict[str, dict[str, dict]] = {name: {} for name in columns}
+    called: dict[tuple, Any] = {}
     for number, rows in items.items():
         rows = list(rows)
         item = _name(rows, columns, kinds, ids)
@@ -57,18 +58,14 @@ def items_of_rows(
                     key, entry["text"] = cells[0], cells[0]
                 elif kinds[name] == "numbers":
                     entry["numbers"] = [float(cell) for cell in cells]
-                    key = _free(known, item, entry["numbers"])
+                    key = _called(called, name, item, cells)
                 else:
                     key, entry["file"] = cells[0], str(row.files[name])
                 if owners is not None:
                     owners.setdefault(name, {})[key, number] = None
-                if key not in known:
-                    entry["item"] = item
-                    entry["captions"] = [t for t in texts if t != key]
-                    known[key] = entry
-                else:  # A text of several items, or a file of several rows.
-                    told = known[key]["captions"]
-                    told += [t for t in texts if t != key and t not in told]
+                if key not in known:  # Else a text of an item before it.
+                    captions = [text for text in texts if text != key]
+                    known[key] = {**entry, "item": item, "captions": captions}
     return {name: known for name, known in found.items() if known}
 
 
@@ -90,23 +87,29 @@ def _texts(rows, columns, kinds):
     return list(dict.fromkeys(filter(None, texts)))
 
 
-def _free(known, item, numbers):
+def _called(called, name, item, numbers):
     """The id of numbers: their item, counted where it has several."""
-    key, count = item, 1
-    while key in known and known[key]["numbers"] != numbers:
-        count += 1
-        key = f"{item} ({count})"
-    return key
+    place = name, item, tuple(numbers)
+    if place not in called:
+        count = called[name, item] = called.get((name, item), 0) + 1
+        called[place] = item if count == 1 else f"{item} ({count})"
+    return called[place]
 
 
-def content_of(entry: dict, kind: str, folder: pathlib.Path, key: str):
+def content_of(
+    entry: dict,
+    kind: str,
+    folder: pathlib.Path,
+    key: str,
+    num_frames: int | None = None,
+):
     """The raw example of an entry, checked; files relative to the run."""
     if kind == "text":
         return raw.prepare(kind, entry.get("text", key), key)
     if kind == "numbers":
         return raw.prepare(kind, entry["numbers"], key)
     path = folder / entry["file"]
-    return raw.prepare(kind, raw.read_file(path), str(path))
+    return raw.prepare(kind, raw.read_file(path), str(path), num_frames)
 
 
 def can_be_encoded(entry: dict, kind: str) -> bool:

@@ -19,6 +19,7 @@ from keras_xmodal.runs import raw
 
 PARTS = "index.parts"  # the folder in that of the run
 _SIZE = 256  # items of a part
+_FILES = 32  # encoded at once
 
 
 class Encoded(NamedTuple):
@@ -63,7 +64,6 @@ def encode_items(
     """
     encoded = Encoded({}, {}, {})
     total = sum(map(len, items.values()))
-    quiet = quiet or not total
     quiet = quiet or not total
     with tqdm(
         total=total, desc="encoding", unit=" items", disable=quiet
@@ -139,23 +139,37 @@ def _once(file, encode, part):
 
 
 def _encode(model, name, kind, folder, size, skip_broken, part):
-    examples, errors = [], []
+    """Embeddings, thumbnails and errors of a part, few files in memory."""
+    num_frames = raw.num_frames(model, name)
+    rows, drawn, errors = [], [], []
+    waiting = []
+
+    def embed():
+        if waiting:
+            rows.append(raw.embed(model, name, kind, waiting))
+            waiting.clear()
+
     for key, entry in part:
         try:
-            example = items_lib.content_of(entry, kind, folder, key)
+            example = items_lib.content_of(entry, kind, folder, key, num_frames)
         except (ValueError, OSError) as error:
             if not skip_broken:
                 raise
             errors.append(str(error) or type(error).__name__)
             continue
         errors.append("")
-        examples.append(example)
-    dim = model.embedding_dim or 0
-    done = {"errors": np.array(errors), "embeddings": np.zeros((0, dim))}
-    if examples:
-        done["embeddings"] = raw.embed(model, name, kind, examples)
+        waiting.append(example)
+        if size is not None:
+            drawn.append(items_lib.thumbnail(example, size))
+        if len(waiting) == _FILES and kind not in ("text", "numbers"):
+            embed()
+    embed()
+    none = np.zeros((0, model.embedding_dim or 0), "float32")
+    done = {
+        "errors": np.array(errors),
+        "embeddings": np.concatenate(rows) if rows else none,
+    }
     if size is not None:
-        drawn = [items_lib.thumbnail(example, size) for example in examples]
         shape = (len(drawn), *size, 3)
         done["thumbnails"] = np.array(drawn, "uint8").reshape(shape)
     return done

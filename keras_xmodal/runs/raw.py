@@ -95,6 +95,8 @@ def read_file(path) -> bytes:
 def kinds_of(content: bytes, name: str = "the file") -> tuple[str, ...]:
     """Kinds that the content of a file can be, the best first."""
     kind = kind_of_file(content)
+    if kind == "video" and _picture_kind(content) == "none":
+        return ("video",)
     if kind in _KINDS_OF_FILES:
         return _KINDS_OF_FILES[kind]
     hint = ""
@@ -107,8 +109,17 @@ def kinds_of(content: bytes, name: str = "the file") -> tuple[str, ...]:
     )
 
 
-def prepare(kind, raw, name="the query"):
-    """Check one raw example: text, bytes, or an array where it has to be."""
+def num_frames(model, modality) -> int | None:
+    """Frames of a clip that a model looks at, if it is said."""
+    preprocessor = model.preprocessors.get(modality)
+    return getattr(preprocessor, "num_frames", None)
+
+
+def prepare(kind, raw, name="the query", num_frames=None):
+    """Check one raw example: text, bytes, or an array where it has to be.
+
+    Of clips that are decoded here, only the frames that are looked at.
+    """
     if kind == "text":
         return _text(raw, name)
     if kind == "numbers":
@@ -119,7 +130,7 @@ def prepare(kind, raw, name="the query"):
         name = str(raw)
         raw = read_file(raw)
     if isinstance(raw, bytes):
-        return _content(kind, raw, name)
+        return _content(kind, raw, name, num_frames)
     array = np.asarray(checks.array(name, raw))
     if kind == "image" and array.dtype == np.uint8:
         checks.shape(name, array.shape, ("height", "width", "channels"))
@@ -218,31 +229,31 @@ def _text(raw, name):
     return text
 
 
-def _content(kind, content, name):
+def _content(kind, content, name, num_frames):
     """The content of a whole file, or the frames of a clip that need it."""
     if kind == "video":
-        return _clip(content, name)
+        return _clip(content, name, num_frames)
     sound = is_whole_wav if kind == "speech" else is_whole_image
     if kind == "image" and _picture_kind(content) == "animated webp":
         # Which TensorFlow does not decode.
-        frame = _read_frames(content, name, 1)[0]
+        frame = _read_frames(content, name, None)[0]
         return tf.io.encode_png(frame).numpy()
     if not sound(content):
         raise _refusal(kind, content, name)
     return content
 
 
-def _clip(content, name):
-    """Bytes that a graph decodes, or all frames."""
+def _clip(content, name, num_frames):
+    """Bytes that a graph decodes, or frames."""
     kind = _picture_kind(content)
     if kind == "none" or kind.startswith("animated"):
-        return _read_frames(content, name)
+        return _read_frames(content, name, num_frames)
     if not is_whole_image(content):
         raise _refusal("video", content, name)
     return content
 
 
-def _read_frames(content, name, num_frames=None):
+def _read_frames(content, name, num_frames):
     try:
         return read_video(content, num_frames)
     except ValueError as error:

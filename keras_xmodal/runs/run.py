@@ -246,9 +246,7 @@ class Run:
         examples = {}
         for name, value in query.items():
             checks.one_of("modality", name, self.kinds)
-            kind = self.kinds[name]
-            example = raw.prepare(kind, value, f"query[{name!r}]")
-            examples[name] = self._known(name, kind, example)
+            examples[name] = self._known(name, value, f"query[{name!r}]")
         return examples
 
     def thumbnail(self, modality: str, key: str) -> np.ndarray | None:
@@ -314,8 +312,7 @@ class Run:
             for name, known in self.kinds.items():
                 if known == kind:
                     shown = "the query" if kind == "text" else str(query)[:200]
-                    example = raw.prepare(kind, read, shown)
-                    return {name: self._known(name, kind, example)}
+                    return {name: self._known(name, read, shown)}
         raise ValueError(
             "The query must be of a modality of the run, which has "
             f"{' and '.join(self.kinds)}. Received: {raw.CALLED[kinds[0]]}"
@@ -333,8 +330,14 @@ class Run:
             for modality in self.index.modalities:
                 self.find({name: example}, 1, modality)
 
-    def _known(self, name, kind, example):
-        """A text that is more than padding, which is near to anything."""
+    def _known(self, name, value, shown):
+        """A raw example, checked: a text must be more than padding.
+
+        That is near to anything.
+        """
+        kind = self.kinds[name]
+        num_frames = raw.num_frames(self.model, name)
+        example = raw.prepare(kind, value, shown, num_frames)
         if kind == "text" and not self._has_tokens(name, example):
             raise ValueError(
                 "the query must hold letters or digits that the model knows. "

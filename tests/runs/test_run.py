@@ -4,9 +4,11 @@ import shutil
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import keras_xmodal as kx
 from keras_xmodal.media.gif import encode_gif
+from keras_xmodal.runs.items import items_of_rows
 from tests.runs import folders
 
 Run = kx.runs.Run
@@ -321,3 +323,54 @@ def test_an_index_and_thumbnails_of_ones_own(tmp_path):
     del items["image"]["b"]
     with pytest.raises(ValueError, match="1 ids of 'image' in one of them"):
         kx.runs.write_run(tmp_path / "run", model, items, report, index=index)
+
+
+def test_ids_of_numbers_and_texts_of_several_items(tmp_path):
+    table = tmp_path / "pairs.csv"
+    table.write_text(
+        "thing,word,x,y\na,red,1,2\na,rot,1,2\na,red,3,4\nb,red,1,2\n,,5,6\n"
+    )
+    with open(table, "a") as file:
+        file.write("c,,7,8\n")
+    columns = {"text": ["word"], "color": ["x", "y"]}
+    rows = kx.datasets.from_csv(
+        table,
+        {"text": "word", "color": ["x", "y"]},
+        "thing",
+        skip=[6],
+    ).items
+    owners = {}
+    items = items_of_rows(rows, columns, folders.KINDS, "thing", owners)
+    assert {
+        key: (entry["numbers"], entry["item"], entry["captions"])
+        for key, entry in items["color"].items()
+    } == {
+        "a": ([1, 2], "a", ["red", "rot"]),
+        "a (2)": ([3, 4], "a", ["red", "rot"]),
+        "b": ([1, 2], "b", ["red"]),
+        "c": ([7, 8], "c", []),
+    }
+    assert list(items["text"]) == ["red", "rot"]
+    assert items["text"]["red"]["captions"] == ["rot"]
+    assert items["text"]["red"]["item"] == "a"
+    assert [key for key, _ in owners["color"]] == ["a", "a (2)", "b", "c"]
+    assert [key for key, _ in owners["text"]] == ["red", "rot", "red"]
+    unnamed = items_of_rows(rows, columns, folders.KINDS)
+    assert list(unnamed["color"]) == ["row 2", "row 2 (2)", "row 5", "row 7"]
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+def test_clips_that_no_graph_decodes(run, kind, tmp_path):
+    """Animated PNG and WebP files: an image, and a clip."""
+    frames = [Image.new("RGB", (6, 5), c) for c in ("#f00", "#00f", "#00f")]
+    path = tmp_path / "clip"
+    frames[0].save(
+        path, kind, save_all=True, append_images=frames[1:], lossless=True
+    )
+    hits = run.search({"video": path}, 1, "video")
+    # Of three frames, the first and the last are looked at: red and blue.
+    assert hits[0]["id"] == "white.gif"
+    assert hits[0]["score"] == pytest.approx(2 / 6**0.5, abs=1e-3)
+    hits = run.search({"image": path}, 1, "image")
+    assert (hits[0]["id"], hits[0]["score"]) == ("red.png", 1.0)
+    assert set(run.read(path)) == {"image" if kind == "PNG" else "video"}
