@@ -4,6 +4,7 @@ import functools
 import io
 import os
 import zipfile
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -142,12 +143,16 @@ class Run:
         return f"Run({self.path.name}, {rows}, of {' and '.join(self.kinds)})"
 
     def search(
-        self, query: Any, k: int = 5, modality: str | None = None
+        self,
+        query: Any,
+        k: int = 5,
+        modality: str | None = None,
+        weights: Mapping[str, float] | None = None,
     ) -> list[dict]:
         """Find the items that are nearest to a query.
 
-        A query may be of several modalities: where it points is the mean of
-        their embeddings, each of length 1.
+        A query may be of several modalities: where it points is the mean,
+        weighted if you like, of their embeddings, each of length 1.
 
         Args:
             query: A text; or the path or content of a file, a picture,
@@ -159,6 +164,8 @@ class Run:
                 pictures, recordings and clips, and to these for texts; where
                 the query is of several modalities, to the first of them that
                 is no text.
+            weights: Dict `{modality: number}`, how much each part of a query
+                of several modalities counts. Defaults to all the same.
 
         Returns:
             List of dicts, best first: `"modality"`, `"id"`, `"score"` (cosine
@@ -172,10 +179,14 @@ class Run:
             OSError: If a file cannot be read.
         """
         k = checks.positive_integer("k", k)
-        return self.find(self.read(query), k, modality)
+        return self.find(self.read(query), k, modality, weights)
 
     def find(
-        self, examples: dict[str, Any], k: int = 5, modality: str | None = None
+        self,
+        examples: dict[str, Any],
+        k: int = 5,
+        modality: str | None = None,
+        weights: Mapping[str, float] | None = None,
     ) -> list[dict]:
         """Find the items that are nearest to what `read` returned.
 
@@ -183,12 +194,14 @@ class Run:
             examples: Dict `{modality: example}`.
             k: Positive integer, hits to return.
             modality: As in `search`.
+            weights: As in `search`.
 
         Returns:
             As `search`.
 
         Raises:
-            ValueError: If the modality is unknown or the index empty.
+            ValueError: If the modality is unknown, the index empty, or the
+                weights are not of the examples.
         """
         if not len(self.index):
             raise ValueError(
@@ -198,6 +211,7 @@ class Run:
         if modality is None:
             modality = self._target(examples)
         checks.one_of("modality", modality, self.index.modalities)
+        shares = _shares(weights, examples)
         embeddings = [
             raw.embed(self.model, name, self.kinds[name], [example])
             for name, example in examples.items()
@@ -207,7 +221,7 @@ class Run:
             for e in embeddings
         ]
         ids, scores = self.index.search(
-            np.mean(units, axis=0), k=k, modality=modality
+            np.average(units, axis=0, weights=shares), k=k, modality=modality
         )
         return [
             self._hit(modality, str(key), float(score))
@@ -367,6 +381,22 @@ class Run:
         hit["captions"] = list(entry.get("captions", ()))
         hit["item"] = entry.get("item", key)
         return hit
+
+
+def _shares(weights, examples):
+    """Numbers, one for each example, or None."""
+    if weights is None:
+        return None
+    checks.modalities("weights", weights, examples, complete=True)
+    numbers = [
+        checks.not_negative(f"weights[{name!r}]", weights[name])
+        for name in examples
+    ]
+    if not any(numbers):
+        raise ValueError(
+            f"`weights` must not all be 0. Received: weights={weights}"
+        )
+    return numbers
 
 
 def read_report(file, path) -> dict:

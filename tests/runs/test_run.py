@@ -92,6 +92,23 @@ def test_two_queries_at_once(run, data):
     )  # fmt: skip
 
 
+def test_queries_count_by_weight(run, data):
+    query = {"image": data.parent / "red.png", "text": "blue"}
+    hits = run.search(query, k=3, weights={"image": 3, "text": 1})
+    assert ids(hits)[0] == "red.png"
+    scores = {hit["id"]: hit["score"] for hit in hits}
+    assert scores["red.png"] == pytest.approx(3 / 10**0.5, abs=1e-3)
+    alone = run.search(query, k=3, weights={"image": 0, "text": 1})
+    assert alone == run.search("blue", k=3)
+    for weights, match in (
+        ({"image": 0, "text": 0}, "must not all be 0. Received"),
+        ({"image": 1}, "must hold modalities of .*all of them"),
+        ({"image": 1, "text": -1}, r"`weights\['text'\]` must be"),
+    ):
+        with pytest.raises(ValueError, match=match):
+            run.search(query, weights=weights)
+
+
 def test_arrays_find_what_files_find(run, data):
     red = np.full((9, 7, 3), (255, 0, 0), "uint8")
     assert ids(run.search({"image": red}, k=1)) == ["red"]
