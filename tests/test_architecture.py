@@ -44,6 +44,7 @@ FLOORS = {
     "serving": 4,
     "runs": 6,
     "demo": 7,
+    "play": 7,
 }
 SUBPACKAGES = sorted(p.parent.name for p in PACKAGE.glob("*/__init__.py"))
 PUBLIC = {
@@ -262,7 +263,14 @@ def test_public_symbols_are_in_the_table_of_features():
 
 
 # Rooms whose examples train or export models.
-LONG_EXAMPLES = ("callbacks", "export", "models", "objectives", "serving")
+LONG_EXAMPLES = (
+    "callbacks",
+    "export",
+    "models",
+    "objectives",
+    "play",
+    "serving",
+)
 
 
 @pytest.mark.parametrize(
@@ -320,6 +328,8 @@ def test_importing_the_package_is_light():
         "ai_edge_litert",
         "ai_edge_quantizer",
         "av",
+        "fastapi",
+        "gradio",
         "keras_hub",
         "matplotlib",
         "onnx",

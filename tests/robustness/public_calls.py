@@ -699,6 +699,7 @@ ELSEWHERE = {
     "networks.KerasHubTextPreprocessor",
     "networks.from_keras_hub",
     "networks.word_vectors",
+    "play.serve",
     "serving.kserve_model",
 }
 
