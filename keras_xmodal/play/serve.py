@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import logging
 import os
 import socket
 import sys
@@ -90,8 +91,12 @@ def serve(
         sys.stderr.flush()
         if open_browser:
             webbrowser.open(address)
+        server = uvicorn.Server(config)
+        # Pages that are still open when it ends are no errors.
+        log = logging.getLogger("uvicorn.error")
+        log.addFilter(lambda record: not server.should_exit)
         with contextlib.suppress(KeyboardInterrupt):
-            uvicorn.Server(config).run(sockets=[listener])
+            server.run(sockets=[listener])
 
 
 @contextlib.contextmanager
@@ -120,7 +125,8 @@ def _listen(host, port):
             rule = "`port` must be free, or 0 for any that is"
         else:
             rule = "`host` and `port` must be such that one can listen there"
+        known = isinstance(error, socket.gaierror) or not error.errno
+        reason = error.strerror if known else os.strerror(error.errno)
         raise type(error)(
-            f"{rule}. Received: host={host!r}, port={port}, "
-            f"{error.strerror or error}"
+            f"{rule}. Received: host={host!r}, port={port}, {reason}"
         ) from error
