@@ -66,7 +66,9 @@ def _read(name):
 
 def _bar(gr, kinds, label, **options):
     """Where words are typed, files dropped and speech spoken."""
-    sources = ["upload"]
+    sources = []
+    if set(kinds) & {"image", "speech", "video"}:
+        sources.append("upload")
     if "speech" in kinds:
         sources.append("microphone")
     bar = gr.MultimodalTextbox(
