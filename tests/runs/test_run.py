@@ -168,7 +168,7 @@ def test_thumbnails_are_of_the_rows(run):
         ({"color": [1, 2]}, ValueError, "2"),
         ({"color": "red"}, TypeError, "must be real numbers"),
         ({"text": ["red"]}, TypeError, "must be a string"),
-        (b"OggS and more", ValueError, "than WAV files are to be converted"),
+        (b"OggS and more", ValueError, "must be a whole WAV file"),
         (b"\x89PNG\r\n\x1a\nbroken", ValueError, "whole JPEG, PNG"),
         (b"no file", ValueError, "of 7 bytes that begin with b'no file'"),
     ],
