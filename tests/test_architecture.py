@@ -42,6 +42,7 @@ FLOORS = {
     "retrieval": 4,
     "callbacks": 4,
     "serving": 4,
+    "recipes": 5,
     "runs": 6,
     "demo": 7,
     "play": 7,

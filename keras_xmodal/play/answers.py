@@ -19,7 +19,7 @@ from keras_xmodal.play.cards import (
 from keras_xmodal.play.drawing import Drawing
 from keras_xmodal.play.item_files import ItemFiles
 from keras_xmodal.play.queries import read_queries
-from keras_xmodal.runs.items import content_of
+from keras_xmodal.runs.items import can_be_encoded, content_of
 
 NUM_HITS = 12
 MAX_QUERIES = 2
@@ -69,11 +69,13 @@ class Answers:
     def warm_up(self):
         """Encode an item of each modality, so that nobody waits for traces."""
         for modality, known in self.run.items.items():
-            key, entry = next(iter(known.items()))
             kind = self.run.kinds[modality]
+            key, entry = next(iter(known.items()), ("", {}))
+            if not can_be_encoded(entry, kind):
+                continue
             with contextlib.suppress(*_CLEAR):  # Its file may be gone.
                 example = content_of(entry, kind, self.run.path, key)
-                self.run.search({modality: example}, k=1)
+                self.run.find({modality: example}, k=1)
 
     @said
     def search(self, text, files=(), modality=AUTOMATIC, weight=0.5):
@@ -100,7 +102,7 @@ class Answers:
         if len(queries) == 2:
             weights = dict(zip(queries, [1 - weight, weight], strict=True))
         start = time.perf_counter()
-        hits = self.run.search(
+        hits = self.run.find(
             queries,
             k=NUM_HITS,
             modality=None if modality == AUTOMATIC else modality,

@@ -37,12 +37,13 @@ def build_page(answers):
         if answers.drawing is not None and answers.drawing.targets:
             with gr.Tab("Draw"):
                 _add_drawing(gr, answers)
-        with gr.Tab("Map"):
-            gr.HTML(
-                html_template=_read("map.html"),
-                js_on_load=_read("map.js"),
-                elem_id="map",
-            )
+        if answers.found:
+            with gr.Tab("Map"):
+                gr.HTML(
+                    html_template=_read("map.html"),
+                    js_on_load=_read("map.js"),
+                    elem_id="map",
+                )
         with gr.Tab("About"):
             gr.HTML(_about(answers.run))
     return page
@@ -65,7 +66,9 @@ def _read(name):
 
 def _bar(gr, kinds, label, **options):
     """Where words are typed, files dropped and speech spoken."""
-    sources = ["upload"]
+    sources = []
+    if set(kinds) & {"image", "speech", "video"}:
+        sources.append("upload")
     if "speech" in kinds:
         sources.append("microphone")
     bar = gr.MultimodalTextbox(

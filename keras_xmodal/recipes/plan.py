@@ -1,6 +1,7 @@
 """What a recipe has chosen, and why, in words."""
 
 import html
+from collections.abc import Iterable
 from typing import NamedTuple
 
 
@@ -13,10 +14,34 @@ class Choice(NamedTuple):
 
 
 class Plan(list):
-    """The choices of a recipe, in order: a list that prints as a table."""
+    """The choices of a recipe, in order: a list that prints as words.
+
+    Notebooks show it as a table.
+
+    Args:
+        choices: Tuples of strings `(what, choice, why)`.
+
+    Example:
+        ```python
+        import keras_xmodal as kx
+
+        plan = kx.recipes.Plan([("size of image", "32 x 32", "as it is")])
+        plan.add("epochs", "40", "the default")
+        print(plan)  # size of image: 32 x 32, as it is ...
+        ```
+    """
+
+    def __init__(self, choices: Iterable = ()):
+        super().__init__(Choice(*choice) for choice in choices)
 
     def add(self, what: str, choice: str, why: str) -> None:
-        """Add a choice, in the place of one that is about the same."""
+        """Add a choice, in the place of one that is about the same.
+
+        Args:
+            what: What it is about.
+            choice: Which.
+            why: The reason.
+        """
         new = Choice(what, choice, why)
         for place, old in enumerate(self):
             if old.what == what:

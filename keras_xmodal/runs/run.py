@@ -200,7 +200,8 @@ class Run:
             As `search`.
 
         Raises:
-            ValueError: If the modality is unknown or the index empty.
+            ValueError: If the modality is unknown, the index empty, or the
+                weights are not of the examples.
         """
         if not len(self.index):
             raise ValueError(

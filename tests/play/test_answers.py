@@ -13,6 +13,7 @@ from keras_xmodal.play.answers import Answers
 from keras_xmodal.play.drawing import NUM_STEPS, NUM_VARIANTS
 from keras_xmodal.play.queries import read_queries, takes
 from tests.play.conftest import COLORS, NAMES, SHAPES, draw, make_vae
+from tests.runs import folders
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +145,25 @@ def test_a_run_takes_what_it_knows(run, dropped):
         read_queries(run, "", [dropped["red circle.png"]])
 
 
+def test_clips_and_numbers_ask_and_are_found(tmp_path):
+    table = folders.write_table(tmp_path / "data")
+    modalities = ("text", "video", "color")
+    path = folders.write_run(tmp_path / "run", table, *modalities)
+    answers = Answers(kx.runs.Run.load(path))
+    clips = answers.search("blue")
+    assert "(video) to text" in clips
+    assert shown(clips)[0] in ("blue", "the blue one")
+    address = re.search(r'src="item/(\d)/(\d)"', clips)
+    content, kind = answers.files.read(*map(int, address.groups()))
+    assert kind == "image/gif"
+    assert content == (tmp_path / "data" / "blue.gif").read_bytes()
+    red = answers.search("1, 0, 0", [], "text")
+    assert "(text) to color" in red
+    assert shown(red)[0] in ("red", "the red one")
+    green = answers.search("", [tmp_path / "data" / "green.gif"], "color")
+    assert shown(green)[0] == "0, 1, 0"
+
+
 def test_a_run_without_names_is_searched(run):
     bare = kx.runs.Run(run.path, run.index, {}, {}, run.kinds)
     found = Answers(bare).search("red bar", [], "image")
@@ -262,7 +282,11 @@ def test_the_map_shows_every_item_near_its_like(answers):
 def test_all_modalities_are_encoded_before_somebody_waits(answers, monkeypatch):
     asked = []
     monkeypatch.setattr(
-        answers.run, "search", lambda query, k: asked.extend(query)
+        answers.run, "find", lambda query, k: asked.extend(query)
     )
     answers.warm_up()
     assert asked == ["image", "text", "speech"]
+    nothing = {"image": {"a": {"item": "a"}}, "text": {}}
+    monkeypatch.setattr(answers.run, "items", nothing)
+    answers.warm_up()
+    assert len(asked) == 3

@@ -22,19 +22,17 @@ OPTIONS = [
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
 ]
-SERVE = """
-import sys
-import keras_xmodal as kx
-kx.play.serve(kx.runs.Run.load(sys.argv[1]), port=int(sys.argv[2]))
-"""
 
 
 def start(run, port=0):
+    """The command, which says nothing but what it has to."""
+    command = [sys.executable, "-m", "keras_xmodal_cli", "play", str(run.path)]
+    hidden = ("TF_CPP_MIN_LOG_LEVEL",)
     return subprocess.Popen(
-        [sys.executable, "-c", SERVE, str(run.path), str(port)],
+        [*command, "--port", str(port)],
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        env={k: v for k, v in os.environ.items() if k not in hidden},
     )
 
 
@@ -43,22 +41,17 @@ def server(run):
     """Address of the page."""
     process = start(run)
     try:
-        for line in process.stderr:
-            found = re.match(
-                r"(http://127.0.0.1:\d+/) \(Ctrl\+C ends it\)", line
-            )
-            if found:
-                yield found[1]
-                break
-        else:
-            pytest.fail("the server has ended")
+        line = process.stderr.readline()
+        found = re.fullmatch(r"(http://.*/) \(Ctrl\+C ends it\)\n", line)
+        assert found, line
+        yield found[1]
     finally:
         process.send_signal(signal.SIGINT)
         try:
-            process.communicate(timeout=20)
+            _, said = process.communicate(timeout=60)
         finally:
             process.kill()
-    assert process.returncode == 0
+    assert (process.returncode, said) == (0, "")
 
 
 @pytest.fixture(scope="module")
@@ -398,7 +391,7 @@ def test_a_port_in_use_is_one_line(run, server):
     process = start(run, port)
     _, said = process.communicate(timeout=120)
     assert process.returncode == 1
-    assert said.splitlines()[-1] == (
-        "OSError: `port` must be free, or 0 for any that is. Received: "
-        f"host='127.0.0.1', port={port}, Address already in use"
+    assert said == (
+        "keras-xmodal: error: `port` must be free, or 0 for any that is. "
+        f"Received: host='127.0.0.1', port={port}, Address already in use\n"
     )

@@ -33,6 +33,7 @@ def recipe():
 
 
 def test_it_finds_what_training_never_showed(recipe):
+    assert isinstance(recipe, kx.recipes.EmbeddingRecipe)
     x, ids = pictures(seed=1)
     # Equal captions are equally right: six kinds of pictures.
     report = recipe.evaluate((x, ids // 1000))
@@ -184,6 +185,7 @@ def test_batches_are_refused():
 
 
 def test_a_plan_shows_itself_as_a_table(recipe):
+    assert isinstance(recipe.plan, kx.recipes.Plan)
     lines = str(recipe.plan).splitlines()
     assert lines[0] == "image: 36 of kind image, by its content"
     assert recipe.plan._repr_html_().count("<tr>") == len(lines) + 1

@@ -10,7 +10,6 @@ const SHAPES = [
   "M0,-1.2L1.1,.8H-1.1Z",
   "M0,-1.3L1.3,0L0,1.3L-1.3,0Z",
 ];
-const SIZE = 0.013;
 let space = null;
 let current = -1; // of the points, where arrow keys are
 let pinned = -1; // which stays when the pointer goes on
@@ -202,6 +201,8 @@ function draw() {
     entry.prepend(symbol(modality));
     legend.append(entry);
   });
+  // Few are large enough for a finger.
+  const size = Math.max(0.012, Math.min(0.03, 0.3 / Math.sqrt(space.points.length)));
   plane.append(make("svg:g", { class: "partners" }));
   const marks = make("svg:g");
   space.points.forEach(({ at, modality }, index) => {
@@ -209,7 +210,7 @@ function draw() {
       make("svg:path", {
         d: SHAPES[modality % SHAPES.length],
         class: `point m${modality % 6}`,
-        transform: `translate(${at[0]} ${-at[1]}) scale(${SIZE})`,
+        transform: `translate(${at[0]} ${-at[1]}) scale(${size})`,
         "data-index": index,
       }),
     );

@@ -1,0 +1,413 @@
+"""A model that is chosen and started, to be trained and measured."""
+
+import dataclasses
+import pathlib
+from collections.abc import Mapping, Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tqdm.auto import tqdm
+
+from keras_xmodal import checks, losses
+from keras_xmodal.models import EmbeddingModel, Preprocessed
+from keras_xmodal.recipes.baseline import Baseline
+from keras_xmodal.recipes.pairs import Pairs, common_pairs, read_pairs
+from keras_xmodal.recipes.plan import Plan
+from keras_xmodal.recipes.retrieval import reports, score
+from keras_xmodal.recipes.start import Start
+from keras_xmodal.recipes.training import KeepBest, make_optimizer, train
+
+HEAD_EPOCHS, NETWORK_EPOCHS = 40, 60
+LEARNING_RATE = 1e-3
+PATIENCE = 10
+# Below, a network from scratch learns its pictures, and no others.
+ROWS_FOR_NETWORK = 2000
+_BATCH = 256
+_NEW_WEIGHTS = 0.02  # their standard deviation, that of the start's
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What `kx.recipes.embedding` was asked for."""
+
+    augmentation: Mapping[str, keras.layers.Layer | None]
+    network: str | bool
+    image_size: int | None
+    duration: float | None
+    num_frames: int
+    temperature: float
+    backup: pathlib.Path | None
+    seed: int
+    verbose: bool
+    choices: Mapping[str, list] | None = None  # made on a part of the data
+
+    @property
+    def stops_early(self) -> bool:
+        """Whether there is data that is not trained on."""
+        return self.choices is None
+
+
+class EmbeddingRecipe:
+    """What `kx.recipes.embedding` has chosen: a model to fit, and a plan.
+
+    Its attributes are `model`, a compiled `EmbeddingModel` with preprocessors:
+    the closed-form start, and after `fit` the best of the training; `plan`, a
+    `Plan` of what was chosen and why; `kinds`, a dict `{modality: kind}`; and
+    `history`, the values of each epoch by stage of the training.
+
+    Args:
+        train: Rows to learn from, as `read_pairs` returns them.
+        validation: Rows of other items.
+        options: What was asked for.
+
+    Example:
+        ```python
+        import numpy as np
+        import keras_xmodal as kx
+
+        x, ids = next(iter(kx.datasets.load("emoji").batch(40)))
+        x = {"image": x["image"].numpy(), "text": x["text"].numpy()}
+        recipe = kx.recipes.embedding((x, ids.numpy()), 0.25, verbose=0)
+        history = recipe.fit(epochs=1)
+        print(recipe.plan, history["projections"]["val_MRR"])
+        index = kx.retrieval.ExactIndex(recipe.model)
+        index.add({"image": x["image"]}, ids=x["text"])
+        ```
+    """
+
+    def __init__(self, train: Pairs, validation: Pairs, options: Options):
+        self._options = options
+        self.plan = Plan()
+        self.kinds = train.kinds
+        self.history: dict[str, dict] = {}
+        keras.utils.set_random_seed(options.seed)
+        self._pairs = common_pairs(train)
+        self._asked = common_pairs(validation, self._pairs)
+        self._start = Start(train, validation, options, self.plan)
+        self.baseline = Baseline(self._start)
+        self._head = self._build_head()
+        self._uses_network = options.network is True or (
+            options.network == "auto" and len(train) >= ROWS_FOR_NETWORK
+        )
+        self.plan.add(
+            "network beside the features",
+            "small" if self._uses_network else "none",
+            f"{len(train)} rows; from {ROWS_FOR_NETWORK} on it learns more "
+            "than its training data"
+            if options.network == "auto"
+            else "as asked",
+        )
+        self.model = self._assemble(self._head, with_network=False)
+        self._compile(self.model, LEARNING_RATE, HEAD_EPOCHS * self._steps)
+
+    # What is trained.
+
+    def _build_head(self):
+        """Projections alone, on features that are computed once."""
+        start = self._start
+        sizes = {name: x.shape[-1] for name, x in start.cached.items()}
+        model = EmbeddingModel(
+            sizes,
+            start.embedding_dim,
+            pairs=self._pairs,
+            temperature=self._options.temperature,
+        )
+        model({n: np.zeros((1, size), "float32") for n, size in sizes.items()})
+        for name, weights in start.projections.items():
+            model.projections[name].set_weights(weights)
+        return model
+
+    def _assemble(self, head, with_network):
+        """The whole model, with the projections of the head."""
+        towers = self._start.towers
+        for tower in towers.values():
+            tower.features.trainable = False
+        model = EmbeddingModel(
+            encoders={n: t.encoder(with_network) for n, t in towers.items()},
+            embedding_dim=head.embedding_dim,
+            preprocessors={
+                name: tower.preprocessor
+                for name, tower in towers.items()
+                if tower.preprocessor is not None
+            },
+            pairs=self._pairs,
+            temperature=self._options.temperature,
+        )
+        model.build({n: t.features.input_shape for n, t in towers.items()})
+        random = np.random.default_rng(self._options.seed)
+        for name, projection in head.projections.items():
+            kernel, bias = projection.get_weights()
+            size = model.projections[name].kernel.shape[0] - len(kernel)
+            new = random.normal(0, _NEW_WEIGHTS, (size, kernel.shape[1]))
+            model.projections[name].set_weights(
+                [np.concatenate([kernel, new]), bias]
+            )
+        for old, scale in zip(
+            head.logit_scales.values(), model.logit_scales.values(), strict=True
+        ):
+            scale.set_weights(old.get_weights())
+        return model
+
+    def _compile(self, model, learning_rate, steps):
+        before = [s.get_weights() for s in model.logit_scales.values()]
+        model.compile(make_optimizer(learning_rate, steps), losses.InfoNCE())
+        model.optimizer.build(model.trainable_variables)
+        for weights, scale in zip(
+            before, model.logit_scales.values(), strict=True
+        ):
+            scale.set_weights(weights)
+
+    @property
+    def _batch_size(self):
+        return max(2, min(_BATCH, len(self._start.train) // 3))
+
+    @property
+    def _steps(self):
+        return len(self._start.train) // self._batch_size
+
+    # Training.
+
+    def fit(
+        self,
+        epochs: int | None = None,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
+    ) -> dict[str, dict]:
+        """Train; end with what is best on the validation items.
+
+        First the projections, on features that are computed once, then, where
+        the plan has one, the network beside them. Each stage stops when ten
+        epochs have brought nothing, and ends with its best epoch, its start,
+        or weights between the two.
+
+        Args:
+            epochs: Integer, of each stage at most; 0 leaves the start.
+                Defaults to 40 for the projections and 60 for a network.
+            callbacks: Further Keras callbacks, of all stages.
+
+        Returns:
+            Dict by stage, `"projections"` and `"network"`, of the values of
+            each epoch: `"loss"` and `"val_MRR"`, the mean reciprocal rank
+            over all directions.
+        """
+        if epochs is not None:
+            epochs = checks.integer("epochs", epochs, least=0)
+        if epochs == 0:
+            return {}
+        keep = self._train(
+            "projections",
+            self._head,
+            self._head_batches,
+            lambda model: self._score(model, self._start.unseen),
+            epochs or HEAD_EPOCHS,
+            callbacks,
+        )
+        self.model = self._assemble(self._head, with_network=False)
+        if self._uses_network:
+            keep = self._fit_network(keep, epochs or NETWORK_EPOCHS, callbacks)
+        self._compile(
+            self.model, LEARNING_RATE, (epochs or HEAD_EPOCHS) * self._steps
+        )
+        return self.history
+
+    def _fit_network(self, before, epochs, callbacks):
+        model = self._assemble(self._head, with_network=True)
+        start = self._start
+        unseen = {
+            name: (start.preprocess(name, values), ids)
+            for name, (values, ids) in start.asked.items()
+        }
+        texts = {
+            name: start.preprocess(name, values.ravel()).reshape(
+                *values.shape, -1
+            )
+            for name, values in start.train.x.items()
+            if self.kinds[name] == "text"
+        }
+        keep = self._train(
+            "network",
+            model,
+            lambda epoch: self._network_batches(epoch, texts),
+            lambda model: self._score(model, unseen),
+            epochs,
+            callbacks,
+        )
+        if keep is None or keep.state["best"] > before.state["best"]:
+            self.model = model
+        return keep
+
+    def _train(self, stage, model, batches, measure, epochs, callbacks):
+        folder = self._options.backup
+        place = None if folder is None else folder / stage
+        if place is not None:
+            place.mkdir(parents=True, exist_ok=True)
+        keep = None
+        if self._options.stops_early:
+            keep = KeepBest(measure, PATIENCE, place and place / "best")
+        self._compile(model, LEARNING_RATE, epochs * self._steps)
+        bar = [_ProgressBar(stage, epochs)] if self._options.verbose else []
+        history = train(
+            model,
+            batches,
+            self._steps,
+            epochs,
+            keep,
+            (*callbacks, *bar),
+            place and place / "backup",
+        )
+        self.history[stage] = history
+        if keep is None:
+            self.plan.add(
+                f"training of the {stage}",
+                f"{epochs} epochs",
+                "no items are held out to stop by",
+            )
+            return None
+        state = keep.state
+        self.plan.add(
+            f"training of the {stage}",
+            f"epoch {state['epoch']}"
+            + (f", {state['alpha']:.0%} of the way" if state["epoch"] else ""),
+            f"MRR of the validation items {state['start']:.3f} before, "
+            f"{state['best']:.3f} after",
+        )
+        return keep
+
+    def _orders(self, epoch, stream):
+        """The rows of each batch of an epoch."""
+        random = np.random.default_rng((self._options.seed, stream, epoch))
+        rows = random.permutation(len(self._start.train))
+        count = self._steps * self._batch_size
+        for batch in rows[:count].reshape(self._steps, -1):
+            yield batch, random
+
+    def _head_batches(self, epoch):
+        """Features of copies and captions drawn at random, and ids."""
+        cached = self._start.cached
+        for batch, random in self._orders(epoch, 0):
+            x = {
+                name: values[
+                    batch, random.integers(values.shape[1], size=len(batch))
+                ]
+                for name, values in cached.items()
+            }
+            yield self._example(x, batch)
+
+    def _network_batches(self, epoch, texts):
+        """Preprocessed batches, augmented anew."""
+        start = self._start
+        for number, (batch, random) in enumerate(self._orders(epoch, 1)):
+            x = {}
+            for name, values in start.train.x.items():
+                tower = start.towers[name]
+                if name in texts:
+                    choice = random.integers(values.shape[1], size=len(batch))
+                    x[name] = texts[name][batch, choice]
+                    continue
+                tower.restart(number + self._steps * epoch)
+                x[name] = start.preprocess(name, values[batch], training=True)
+            yield self._example(Preprocessed(x), batch)
+
+    def _example(self, x, batch):
+        train = self._start.train
+        ids = train.ids[batch]
+        if all(there.all() for there in train.there.values()):
+            return x, ids
+        weights = {
+            n: w[batch].astype("float32") for n, w in train.there.items()
+        }
+        return x, ids, weights
+
+    # Measuring.
+
+    def features(self, data: tf.data.Dataset | tuple) -> tuple:
+        """What the projections take, for callbacks of their training.
+
+        Args:
+            data: Raw examples as for `kx.recipes.embedding`.
+
+        Returns:
+            Tuple of a dict `{modality: array (rows, dim)}`, a row a text of
+            each item, and ids of shape `(rows,)`.
+        """
+        pairs = self._start.shrink(read_pairs(data, self.kinds))
+        texts = [n for n, kind in self.kinds.items() if kind == "text"]
+        counts = [pairs.x[name].shape[1] for name in texts]
+        repeats = max(counts, default=1)
+        x = {}
+        for name, values in pairs.x.items():
+            if name in texts:
+                flat = self._start.features(name, values.ravel())
+                flat = flat.reshape(*values.shape, -1)
+                places = np.arange(repeats) % values.shape[1]
+                x[name] = flat[:, places].reshape(-1, flat.shape[-1])
+            else:
+                flat = self._start.features(name, values)
+                x[name] = np.repeat(flat, repeats, axis=0)
+        return x, np.repeat(pairs.ids, repeats)
+
+    def _score(self, model, unseen):
+        embedded = {
+            name: (model.predict(Preprocessed({name: x}), verbose=0)[name], ids)
+            for name, (x, ids) in unseen.items()
+        }
+        return score(embedded, self._asked)
+
+    def evaluate(
+        self, data: tf.data.Dataset | tuple | None = None
+    ) -> dict[str, dict]:
+        """Measure retrieval in all directions, beside chance and a baseline.
+
+        Args:
+            data: Raw examples as for `kx.recipes.embedding`. None: the
+                validation items, by which the training was stopped: a test
+                wants others.
+
+        Returns:
+            Dict by direction, such as `"image_to_text"`, of the report of
+            `kx.metrics.retrieval_report`, with `baseline_R@1` and so on: a
+            ridge regression from pixels, spectra or numbers to n-grams of the
+            texts, with the penalty that is best on the validation items.
+        """
+        if data is not None:
+            pairs = self._start.shrink(read_pairs(data, self.kinds))
+        elif self._options.stops_early:
+            pairs = self._start.validation
+        else:
+            raise ValueError(
+                "`data` must be given where no items are held out, by "
+                "`validation=None`. Received: data=None"
+            )
+        embedded = {}
+        for name in pairs.x:
+            values, ids = pairs.distinct(name)
+            if self.kinds[name] == "text":
+                values = values.astype(str)
+            embedded[name] = self.model.encode(values, name), ids
+        asked = common_pairs(pairs, self._pairs)
+        found = reports(embedded, asked)
+        trivial = self.baseline.evaluate(pairs, asked)
+        for direction, report in found.items():
+            for key, value in trivial.get(direction, {}).items():
+                if not key.startswith(("chance", "num")):
+                    report[f"baseline_{key}"] = value
+        return found
+
+
+class _ProgressBar(keras.callbacks.Callback):
+    """One bar for a stage, where Keras draws one an epoch."""
+
+    def __init__(self, stage, epochs):
+        super().__init__()
+        self.stage, self.epochs = stage, epochs
+
+    def on_train_begin(self, logs=None):
+        self.bar = tqdm(total=self.epochs, desc=self.stage, unit="epoch")
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.bar.n = epoch + 1
+        keys = [key for key in ("loss", "val_MRR") if key in logs]
+        self.bar.set_postfix({key: f"{logs[key]:.3f}" for key in keys})
+
+    def on_train_end(self, logs=None):
+        self.bar.close()

@@ -1,0 +1,149 @@
+"""Training on a user's own pairs, from a CSV file to a run folder."""
+
+import csv
+import json
+import shutil
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+import keras_xmodal as kx
+from keras_xmodal.runs import train
+
+COLORS = {"red": (250, 20, 20), "green": (20, 250, 20), "blue": (20, 20, 250)}
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    """Thirty pictures of colors in places, and a caption of each."""
+    random = np.random.default_rng(0)
+    folder = tmp_path / "data"
+    folder.mkdir()
+    with open(folder / "pairs.csv", "w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["photo", "caption", "part", "maker"])
+        for number in range(30):
+            color = list(COLORS)[number % 3]
+            pixels = random.integers(0, 30, (16, 16, 3)).astype("uint8")
+            place = ("left", "right")[number % 2]
+            columns = slice(0, 7) if place == "left" else slice(9, 16)
+            pixels[:, columns] = COLORS[color]
+            name = f"{number}.png"
+            Image.fromarray(pixels).save(folder / name)
+            part = ("train", "stop", "test")[number % 5 // 3 + number % 10 // 9]
+            rows.writerow([name, f"{color} {place}", part, number // 5])
+    return folder / "pairs.csv"
+
+
+MODALITIES = {"image": ["photo"], "text": ["caption"]}
+
+
+def run(pairs, output, **arguments):
+    arguments = {"modalities": MODALITIES, "epochs": 1, **arguments}
+    return train.run(str(pairs), output=str(output), quiet=True, **arguments)
+
+
+def test_a_run_is_written_that_can_be_searched(pairs, tmp_path):
+    report = run(pairs, tmp_path / "run", validation=0.3)
+    assert not (tmp_path / "run.training").exists()
+    written = json.loads((tmp_path / "run" / "report.json").read_text())
+    assert written == {k: v for k, v in report.items() if k != "output"}
+    assert written["data"]["train_items"] == 21
+    assert written["data"]["validation_items"] == 9
+    assert written["modalities"]["image"] == {
+        "kind": "image",
+        "columns": ["photo"],
+    }
+    row = written["retrieval"]["validation"]["text_to_image"]
+    assert {"R@1", "chance_R@1", "baseline_R@1"} <= set(row)
+    hits = kx.runs.Run.load(tmp_path / "run").search("red left", k=3)
+    assert hits[0]["captions"] == ["red left"]
+    assert "run/" in train.format_report(report)
+
+
+def test_parts_are_those_of_a_column(pairs, tmp_path):
+    report = run(pairs, tmp_path / "run", split_column="part")
+    assert report["data"]["train_items"] == 18
+    assert report["data"]["validation_items"] == 9
+    assert report["data"]["test_items"] == 3
+    assert set(report["retrieval"]) == {"validation", "test"}
+
+
+def test_it_goes_on_after_a_kill(pairs, tmp_path, monkeypatch):
+    def kill(*arguments, **options):
+        raise KeyboardInterrupt
+
+    whole = run(pairs, tmp_path / "whole", validation=0.3)
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "fill", kill)
+        with pytest.raises(KeyboardInterrupt):
+            run(pairs, tmp_path / "run", validation=0.3)
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(FileExistsError, match="--resume"):
+        run(pairs, tmp_path / "run", validation=0.3)
+    resumed = train.run(resume=str(tmp_path / "run"), quiet=True)
+    assert resumed["retrieval"] == whole["retrieval"]
+    one, other = (
+        keras.saving.load_model(tmp_path / name / "model.keras")
+        for name in ("whole", "run")
+    )
+    for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert not (tmp_path / "run.training").exists()
+
+
+def test_rows_that_are_not_sound_stop_it_or_are_left_out(pairs, tmp_path):
+    (pairs.parent / "3.png").write_bytes(b"no picture")
+    with pytest.raises(ValueError, match=r"--skip-broken.*1 of 30 rows.*row 5"):
+        run(pairs, tmp_path / "run")
+    assert not list(tmp_path.glob("run*"))
+    report = run(pairs, tmp_path / "run", skip_broken=True)
+    assert report["data"]["left_out"] == 1
+    assert report["data"]["items"] == 29
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"modalities": {"image": ["no"], "text": ["caption"]}}, ValueError,
+         "one column 'no'.*columns"),
+        ({"towers": "big"}, ValueError, "must be one of auto, small"),
+        ({"split_column": "maker"}, ValueError, "`--split-column` must say"),
+        ({"validation": 0.001}, ValueError, "at least one item"),
+    ],
+)  # fmt: skip
+def test_bad_arguments_leave_nothing(
+    pairs, tmp_path, arguments, error, message
+):
+    with pytest.raises(error, match=message):
+        run(pairs, tmp_path / "run", **arguments)
+    assert not list(tmp_path.glob("run*"))
+
+
+def test_what_is_there_stays(pairs, tmp_path):
+    (tmp_path / "run").mkdir()
+    with pytest.raises(FileExistsError, match="must not exist yet"):
+        run(pairs, tmp_path / "run")
+    with pytest.raises(FileExistsError, match=r"holds no report\.json"):
+        run(pairs, tmp_path / "run", overwrite=True)
+
+
+def test_resume_needs_a_training(tmp_path):
+    with pytest.raises(ValueError, match="was killed, with"):
+        train.run(resume=str(tmp_path / "run"))
+
+
+def test_a_folder_of_classes_is_taken(pairs, tmp_path):
+    for number in range(30):
+        color = list(COLORS)[number % 3]
+        folder = tmp_path / "classes" / color
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(pairs.parent / f"{number}.png", folder)
+    report = run(
+        tmp_path / "classes", tmp_path / "run", modalities={}, validation=0.3
+    )
+    assert report["retrieval"]["validation"]["image_to_text"]["R@1"] == 1.0
+    hits = kx.runs.Run.load(tmp_path / "run").search("green", k=5)
+    assert all("green" in hit["id"] for hit in hits)
