@@ -144,6 +144,7 @@ def _parser():
     command.add_argument(
         "--seed", type=int, default=0, help="random seed (default: %(default)s)"
     )
+    _add_quiet(command)
     _add_json(command)
     command.set_defaults(run=_run_demo)
 
@@ -464,7 +465,7 @@ def _run_demo(arguments):
         epochs=arguments.epochs,
         seed=arguments.seed,
         overwrite=arguments.overwrite,
-        quiet=arguments.json,
+        quiet=arguments.quiet or arguments.json,
     )
     return _tell(arguments, report, run.format_report(report))
 

@@ -53,7 +53,6 @@ _KINDS_OF_FILES = {
     "clip gif": ("video", "image"),
     "video": ("video", "image"),
 }
-_SOUNDS = (b"OggS", b"fLaC", b"ID3", b"\xff\xfb", b"\xff\xf3")
 _MOST_BYTES = 2**30
 _LONGEST_NAME = 255  # bytes, of a file
 
@@ -99,13 +98,10 @@ def kinds_of(content: bytes, name: str = "the file") -> tuple[str, ...]:
         return ("video",)
     if kind in _KINDS_OF_FILES:
         return _KINDS_OF_FILES[kind]
-    hint = ""
-    if content.startswith(_SOUNDS):
-        hint = "; other recordings than WAV files are to be converted first"
     raise ValueError(
         "A file must be a picture (JPEG, PNG, GIF, BMP, WebP), a recording "
-        f"(WAV) or a clip (GIF, WebP, MP4 and others){hint}. Received: {name} "
-        f"of {len(content)} bytes that begin with {content[:16]!r}"
+        f"(WAV) or a clip (GIF, WebP, MP4 and others). Received: {name} of "
+        f"{len(content)} bytes that begin with {content[:16]!r}"
     )
 
 
