@@ -1,14 +1,12 @@
 """What a Keras user would write for one data set, in some forty lines each.
 
-`python -m tests.runs.by_hand FOLDER` prints how well they do on the data that
-`tests/own_data.py` writes.
+They take the folder that `tests/own_data.py` writes, and return how well they
+do.
 """
-
-import pathlib
-import sys
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 import keras_xmodal as kx
 
@@ -48,14 +46,9 @@ def fit(model, train, epochs, batch_size, rate):
     schedule = keras.optimizers.schedules.CosineDecay(rate, steps)
     model.compile(keras.optimizers.AdamW(schedule), loss="info_nce")
     data = model.preprocess(train.batch(batch_size)).unbatch().cache()
-    data = data.apply(_counted(len(train))).shuffle(2000).batch(batch_size)
+    counted = tf.data.experimental.assert_cardinality(len(train))
+    data = data.apply(counted).shuffle(2000).batch(batch_size)
     model.fit(data, epochs=epochs, verbose=0)
-
-
-def _counted(count):
-    import tensorflow as tf
-
-    return tf.data.experimental.assert_cardinality(count)
 
 
 def shapes(folder, seed=0):
@@ -145,7 +138,9 @@ def parts(folder, seed=0):
     )
     model = kx.EmbeddingModel(
         encoders={
-            "image": keras.Sequential([*images().layers[:-1], layers.Flatten()]),
+            "image": keras.Sequential(
+                [*images().layers[:-1], layers.Flatten()]
+            ),
             "numbers": numbers,
         },
         embedding_dim=32,
@@ -153,8 +148,3 @@ def parts(folder, seed=0):
     )
     fit(model, train, epochs=60, batch_size=64, rate=1e-3)
     return recall(model, test)
-
-
-if __name__ == "__main__":
-    for script in (shapes, words, parts):
-        print(script.__name__, script(pathlib.Path(sys.argv[1])))

@@ -21,6 +21,8 @@ DATA = {
         *("--modality", "numbers=x,y,radius,red,green,blue"),
     ],
 }
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("own")
