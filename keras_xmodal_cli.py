@@ -181,9 +181,9 @@ def _parser():
     command.add_argument(
         "--towers",
         default="auto",
-        metavar="{auto,small,PRESET}",
-        help="networks: by the data, small ones, or pretrained ones of "
-        "KerasHub, by the name or folder of a preset (default: %(default)s)",
+        choices=("auto", "small"),
+        help="by the data, or with a small network that is trained beside the "
+        "features of the start (default: %(default)s)",
     )
     part = command.add_mutually_exclusive_group()
     part.add_argument(

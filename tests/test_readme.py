@@ -1,5 +1,6 @@
 """The README, line by line as printed, on files that its demo makes."""
 
+import csv
 import os
 import pathlib
 import re
@@ -8,6 +9,8 @@ import subprocess
 import sys
 
 import pytest
+
+import keras_xmodal_cli
 
 README = (pathlib.Path(__file__).parent.parent / "README.md").read_text()
 SCRIPTS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
@@ -40,7 +43,7 @@ def run(command, folder):
 
 
 def test_every_command_is_in_a_block_that_a_test_runs():
-    names = ("demo", "search", "export", "test")
+    names = ("own", "play", "demo", "search", "export", "test")
     blocks = [line for name in names for line in block(name)]
     text = re.sub(r"```.*?```", "", README, flags=re.DOTALL)
     printed = re.findall(r"^    (\S.*)$", text, re.MULTILINE)
@@ -56,6 +59,28 @@ def folder(tmp_path_factory):
     table = run(command.split(" && ")[-1], folder)
     assert "Next: keras-xmodal search keras-xmodal-demo" in table
     return folder
+
+
+@pytest.mark.large
+def test_own_pairs_are_trained_on_and_searched(folder):
+    """Of the demo's pictures, in a table as the README's user has it."""
+    with open(folder / "keras-xmodal-demo" / "pictures.csv") as file:
+        rows = list(csv.DictReader(file))[:120]
+    with open(folder / "pairs.csv", "w") as file:
+        table = csv.writer(file)
+        table.writerow(["photo", "caption"])
+        for row in rows:
+            table.writerow([f"keras-xmodal-demo/{row['file']}", row["name"]])
+    train, search = block("own")
+    assert "image to text" in run(train, folder)
+    assert len(run(search, folder).splitlines()) == 5
+
+
+def test_the_page_is_opened_as_printed():
+    (command,) = block("play")
+    parser = keras_xmodal_cli._parser()
+    arguments = parser.parse_args(shlex.split(command)[1:])
+    assert arguments.folder == "keras-xmodal-run"
 
 
 @pytest.mark.large
@@ -86,7 +111,9 @@ def test_every_script_runs_as_printed(folder, number, monkeypatch, capsys):
     monkeypatch.chdir(folder)
     names = {}
     exec(compile(SCRIPTS[number], "README.md", "exec"), names)
-    if "from_csv" in SCRIPTS[number]:
+    if "kx.recipes" in SCRIPTS[number]:
+        assert names["recipe"].evaluate(names["test"])["image_to_text"]["R@1"]
+    elif "from_csv" in SCRIPTS[number]:
         printed = capsys.readouterr().out.strip().splitlines()[-1]
         assert len(eval(printed)) == 3
     if "GANModel" in SCRIPTS[number]:

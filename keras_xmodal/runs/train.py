@@ -13,6 +13,7 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from keras_xmodal import checks, datasets, files, recipes
+from keras_xmodal.plots import plot_history
 from keras_xmodal.runs.items import items_of_rows
 from keras_xmodal.runs.write_run import fill
 
@@ -172,6 +173,7 @@ def _run(arguments, output, work, quiet):
     with files.new_folder(output, replace=arguments["overwrite"]) as folder:
         report["seconds"] = seconds.laps
         report = fill(folder, recipe.model, items, report, quiet=quiet)
+        _draw(recipe, folder)
     shutil.rmtree(work)
     return report | {"output": str(output)}
 
@@ -260,6 +262,13 @@ class _Union(Mapping):
 
     def __len__(self):
         return len(self._keys)
+
+
+def _draw(recipe, folder):
+    """The course of the training, a picture a stage."""
+    for stage, history in recipe.history.items():
+        figure = plot_history(history)
+        figure.savefig(folder / f"training_{stage}.png", dpi=110)
 
 
 def _describe(arguments, checked, parts):
