@@ -98,7 +98,7 @@ def test_captions_and_ids_are_text_and_nothing_else(run):
         ("", ["notes.png"], "must be a picture .* Received: notes.png of 19"),
         ("", ["empty.png"], "at least 1 byte .* Received: empty.png of 0 by"),
         ("", ["cut.png"], "must be a whole .* Received: cut.png of 60 bytes"),
-        ("", ["song.mp3"], "converted first. Received: song.mp3"),
+        ("", ["song.mp3"], "WAV file with samples. Received: song.mp3"),
         ("red", ["red circle.png", "blue bar.wav"], "at most 2 queries"),
         ("", ["red circle.png", "red circle.png"], "two of image"),
     ],
@@ -277,16 +277,3 @@ def test_the_map_shows_every_item_near_its_like(answers):
         near = [points[other]["item"] for other in point["near"]]
         assert number not in point["near"]
         assert near[:2] == [point["item"]] * 2
-
-
-def test_all_modalities_are_encoded_before_somebody_waits(answers, monkeypatch):
-    asked = []
-    monkeypatch.setattr(
-        answers.run, "find", lambda query, k: asked.extend(query)
-    )
-    answers.warm_up()
-    assert asked == ["image", "text", "speech"]
-    nothing = {"image": {"a": {"item": "a"}}, "text": {}}
-    monkeypatch.setattr(answers.run, "items", nothing)
-    answers.warm_up()
-    assert len(asked) == 3
