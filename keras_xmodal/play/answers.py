@@ -1,6 +1,5 @@
 """What the page says to what it is asked."""
 
-import contextlib
 import functools
 import math
 import threading
@@ -19,7 +18,6 @@ from keras_xmodal.play.cards import (
 from keras_xmodal.play.drawing import Drawing
 from keras_xmodal.play.item_files import ItemFiles
 from keras_xmodal.play.queries import read_queries
-from keras_xmodal.runs.items import can_be_encoded, content_of
 
 NUM_HITS = 12
 MAX_QUERIES = 2
@@ -65,17 +63,6 @@ class Answers:
     def found(self):
         """Names of the modalities that can be searched."""
         return self.run.index.modalities
-
-    def warm_up(self):
-        """Encode an item of each modality, so that nobody waits for traces."""
-        for modality, known in self.run.items.items():
-            kind = self.run.kinds[modality]
-            key, entry = next(iter(known.items()), ("", {}))
-            if not can_be_encoded(entry, kind):
-                continue
-            with contextlib.suppress(*_CLEAR):  # Its file may be gone.
-                example = content_of(entry, kind, self.run.path, key)
-                self.run.find({modality: example}, k=1)
 
     @said
     def search(self, text, files=(), modality=AUTOMATIC, weight=0.5):

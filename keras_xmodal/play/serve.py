@@ -78,10 +78,9 @@ def serve(
     with _listen(host, port) as listener, _own_uploads():
         import uvicorn
 
-        answers = Answers(run)
-        answers.warm_up()
+        run.warm_up()
         config = uvicorn.Config(
-            make_app(answers, host),
+            make_app(Answers(run), host),
             log_level="warning",
             timeout_graceful_shutdown=1,
         )

@@ -160,6 +160,42 @@ def make_vae():
     return vae
 
 
+def make_loud_vae():
+    """Recordings, clips and numbers of texts, untrained."""
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    shapes = {"speech": (25, 20), "video": (3, 8, 8, 3), "color": (3,)}
+    encoders = {
+        name: keras.Sequential([keras.Input(shape), layers.Flatten()])
+        for name, shape in shapes.items()
+    }
+    decoders = {
+        name: keras.Sequential(
+            [layers.Dense(int(np.prod(shape))), layers.Reshape(shape)]
+        )
+        for name, shape in shapes.items()
+    }
+    vae = kx.VAEModel(
+        latent_dim=4,
+        encoders=encoders,
+        decoders=decoders,
+        likelihoods={
+            "speech": "bernoulli",
+            "video": "bernoulli",
+            "color": "normal",
+        },
+        preprocessors={
+            "speech": kx.networks.SpeechPreprocessor(
+                duration=0.25, num_mel_bins=20
+            ),
+            "video": kx.networks.VideoPreprocessor(3, (8, 8)),
+        },
+        seed=0,
+    )
+    vae.translate({"color": np.ones((1, 3), "float32")}, "speech", seed=0)
+    return vae
+
+
 def write_run(folder, generator=None):
     """A run folder, with the files of its items beside it."""
     files = folder / "files"

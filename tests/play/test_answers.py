@@ -12,7 +12,14 @@ import keras_xmodal as kx
 from keras_xmodal.play.answers import Answers
 from keras_xmodal.play.drawing import NUM_STEPS, NUM_VARIANTS
 from keras_xmodal.play.queries import read_queries, takes
-from tests.play.conftest import COLORS, NAMES, SHAPES, draw, make_vae
+from tests.play.conftest import (
+    COLORS,
+    NAMES,
+    SHAPES,
+    draw,
+    make_loud_vae,
+    make_vae,
+)
 from tests.runs import folders
 
 
@@ -98,7 +105,7 @@ def test_captions_and_ids_are_text_and_nothing_else(run):
         ("", ["notes.png"], "must be a picture .* Received: notes.png of 19"),
         ("", ["empty.png"], "at least 1 byte .* Received: empty.png of 0 by"),
         ("", ["cut.png"], "must be a whole .* Received: cut.png of 60 bytes"),
-        ("", ["song.mp3"], "converted first. Received: song.mp3"),
+        ("", ["song.mp3"], "WAV file with samples. Received: song.mp3"),
         ("red", ["red circle.png", "blue bar.wav"], "at most 2 queries"),
         ("", ["red circle.png", "red circle.png"], "two of image"),
     ],
@@ -262,6 +269,35 @@ def test_a_vae_draws_of_nothing_and_between(of_vae):
     assert len(shown(written)) == NUM_STEPS
 
 
+def test_recordings_clips_and_numbers_are_made(run):
+    vae = make_loud_vae()
+    kinds = {"speech": "speech", "video": "video", "color": "numbers"}
+    columns = {"color": {"columns": ["r", "g", "b"]}}
+    copy = kx.runs.Run(run.path, run.index, {}, {"modalities": columns}, kinds)
+    copy._generator = vae
+    answers, given, end = Answers(copy), ("1 0 0", []), ("", [])
+    x = {"color": np.array([[1, 0, 0]], "float32")}
+
+    def made(to):
+        answer = answers.draw(given, end, to, 0)
+        contents = re.findall(r"base64,([^\"]*)", answer)
+        drawn = vae.translate(x, to, "sample", seed=0)[0]
+        return answer, [*map(base64.b64decode, contents)], drawn
+
+    answer, recordings, drawn = made("speech")
+    assert answer.count("<audio") == len(recordings) == NUM_VARIANTS
+    waveform, rate = kx.datasets.decode_wav(recordings[0])
+    expected = kx.networks.GriffinLim(vae.preprocessors["speech"])(drawn[None])
+    assert int(rate) == 8000
+    np.testing.assert_allclose(waveform, expected[0], atol=1e-3)
+    _, clips, drawn = made("video")
+    np.testing.assert_allclose(
+        kx.datasets.read_video(clips[0]) / 255, drawn, atol=0.51 / 255
+    )
+    answer, _, drawn = made("color")
+    assert shown(answer)[0] == ", ".join(f"{number:.3g}" for number in drawn)
+
+
 def test_the_map_shows_every_item_near_its_like(answers):
     space = answers.points
     assert [each["name"] for each in space["modalities"]] == list(answers.found)
@@ -277,16 +313,3 @@ def test_the_map_shows_every_item_near_its_like(answers):
         near = [points[other]["item"] for other in point["near"]]
         assert number not in point["near"]
         assert near[:2] == [point["item"]] * 2
-
-
-def test_all_modalities_are_encoded_before_somebody_waits(answers, monkeypatch):
-    asked = []
-    monkeypatch.setattr(
-        answers.run, "find", lambda query, k: asked.extend(query)
-    )
-    answers.warm_up()
-    assert asked == ["image", "text", "speech"]
-    nothing = {"image": {"a": {"item": "a"}}, "text": {}}
-    monkeypatch.setattr(answers.run, "items", nothing)
-    answers.warm_up()
-    assert len(asked) == 3

@@ -12,6 +12,7 @@ from PIL import Image
 import keras_xmodal as kx
 from keras_xmodal.play.answers import Answers
 from keras_xmodal.play.make_app import make_app
+from keras_xmodal_cli import main
 from tests.play.conftest import clip, draw, play
 
 pytest.importorskip("gradio")
@@ -173,13 +174,14 @@ def test_large_pictures_are_made_small_and_clips_move(changed, tmp_path):
     assert files.read(0, 1) == (clip("red bar"), "image/gif")
 
 
-def test_a_port_in_use_is_said_before_anything_is_computed(run):
+def test_a_port_in_use_is_one_line_of_the_command(run, capsys):
     with socket.create_server(("127.0.0.1", 0)) as other:
-        port = other.getsockname()[1]
-        with pytest.raises(
-            OSError, match=f"`port` must be free.*Received: .*port={port}"
-        ):
-            kx.play.serve(run, port=port)
+        port = str(other.getsockname()[1])
+        assert main(["play", str(run.path), "--port", port]) == 1
+    assert capsys.readouterr().err == (
+        "keras-xmodal: error: `port` must be free, or 0 for any that is. "
+        f"Received: host='127.0.0.1', port={port}, Address already in use\n"
+    )
 
 
 @pytest.mark.parametrize(
