@@ -355,6 +355,17 @@ def emoji_larger(name):
         )
 
 
+def interpolation():
+    """Weights between the start and the end of a fine-tuning."""
+    rows = read("emoji_interpolation")["summary"]
+    yield list(rows[0])
+    for row in rows:
+        yield [
+            number(row["alpha"], 2),
+            *(spread(*row[name], 3) for name in list(row)[1:]),
+        ]
+
+
 def emoji_bundled():
     """The bundled sample, by loss and batch size."""
     yield (

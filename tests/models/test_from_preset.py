@@ -342,5 +342,7 @@ def test_what_is_no_preset(clip):
         from_preset(3)
     with pytest.raises(ValueError, match="`trainable_blocks` must hold modal"):
         from_preset(clip.backbone, trainable_blocks={"sound": 1})
+    with pytest.raises(ValueError, match="leave `dtype` out"):
+        from_preset(clip.backbone, dtype="bfloat16")
     with pytest.raises(ValueError, match="`lora_rank` must be a positive"):
         from_preset(clip.backbone, lora_rank=0)

@@ -35,6 +35,7 @@ def from_preset(
     trainable_blocks = _by_modality("trainable_blocks", trainable_blocks)
     lora_rank = _by_modality("lora_rank", lora_rank)
     if isinstance(preset, keras_hub.models.Backbone):
+        checks.left_out("A backbone is loaded already", **kwargs)
         backbone = preset
     else:
         kinds = (str, os.PathLike)
