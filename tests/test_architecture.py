@@ -24,6 +24,7 @@ FLOORS = {
     "types": -1,
     "_version": 0,
     "files": 0,
+    "progress": 0,
     "reports": 0,
     "media": 1,
     "saving": 0,

@@ -10,9 +10,8 @@ training then makes it sharp.
 import keras
 import numpy as np
 import tensorflow as tf
-from tqdm.auto import tqdm
 
-from keras_xmodal import datasets, recipes
+from keras_xmodal import datasets, progress, recipes
 from keras_xmodal.layers import ImageAugmentation
 from keras_xmodal.losses import InfoNCE
 from keras_xmodal.models import (
@@ -314,7 +313,7 @@ class _ProgressBar(keras.callbacks.Callback):
 
     def __init__(self, epochs):
         super().__init__()
-        self.bar = tqdm(total=epochs, desc="training", unit="epoch")
+        self.bar = progress.bar(total=epochs, desc="training", unit="epoch")
 
     def on_epoch_end(self, epoch, logs=None):
         self.bar.update()

@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 import keras
 import numpy as np
 import tensorflow as tf
-from tqdm.auto import tqdm
 
-from keras_xmodal import checks, losses
+from keras_xmodal import checks, losses, progress
 from keras_xmodal.models import EmbeddingModel, Preprocessed
 from keras_xmodal.recipes.baseline import Baseline
 from keras_xmodal.recipes.pairs import Pairs, common_pairs, read_pairs
@@ -255,6 +254,8 @@ class EmbeddingRecipe:
             (*callbacks, *bar),
             place and place / "backup",
         )
+        if keep is not None:
+            history = keep.state["history"]
         self.history[stage] = history
         if keep is None:
             self.plan.add(
@@ -402,7 +403,9 @@ class _ProgressBar(keras.callbacks.Callback):
         self.stage, self.epochs = stage, epochs
 
     def on_train_begin(self, logs=None):
-        self.bar = tqdm(total=self.epochs, desc=self.stage, unit="epoch")
+        self.bar = progress.bar(
+            total=self.epochs, desc=self.stage, unit="epoch"
+        )
 
     def on_epoch_end(self, epoch, logs=None):
         self.bar.n = epoch + 1

@@ -5,9 +5,8 @@ import json
 from typing import Any
 
 import numpy as np
-from tqdm.auto import tqdm
 
-from keras_xmodal import files
+from keras_xmodal import files, progress
 from keras_xmodal.media.image import decode_image
 from keras_xmodal.media.video import read_video
 from keras_xmodal.media.wav import decode_wav
@@ -245,7 +244,7 @@ class Start:
         else:
             attempts = [(f, "none", None) for f in FEATURES.get(kind, (kind,))]
         best: dict[str, Any] = {"score": -1.0}
-        bar = tqdm(
+        bar = progress.bar(
             desc=f"start of {name}", disable=not self._options.verbose, unit=""
         )
         for features, augmentation, penalty in attempts:

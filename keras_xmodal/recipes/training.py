@@ -55,6 +55,7 @@ class KeepBest(keras.callbacks.Callback):
         self.start = self.best = self.model.get_weights()
         value = self.score(self.model)
         self.state = {"start": value, "best": value, "epoch": 0, "alpha": 0.0}
+        self.state["history"] = {}
         self._write()
 
     def on_epoch_end(self, epoch, logs=None):
@@ -62,14 +63,18 @@ class KeepBest(keras.callbacks.Callback):
         value = self.score(self.model)
         if logs is not None:
             logs[MONITOR] = value
-        state, epoch = self.state, epoch + 1
+        state = self.state
+        for key, values in {**(logs or {}), MONITOR: value}.items():
+            known = state["history"].get(key, [])
+            state["history"][key] = [*known[:epoch], float(values)]
+        epoch += 1
         # One that was killed after its weights were kept comes once more.
         if value > state["best"] or epoch == state["epoch"]:
             self.best = self.model.get_weights()
             state.update(best=value, epoch=epoch, alpha=1.0)
-            self._write()
         elif epoch - state["epoch"] >= self.patience:
             self.model.stop_training = True
+        self._write(with_weights=state["epoch"] == epoch)
 
     def on_train_end(self, logs=None):
         """Leave the best weights, or better ones on the way to them."""
@@ -83,13 +88,17 @@ class KeepBest(keras.callbacks.Callback):
                 self.state.update(best=value, alpha=alpha)
         self.model.set_weights(self.best)
 
-    def _write(self):
+    def _write(self, with_weights=True):
         if self.folder is None:
+            return
+        content = json.dumps(self.state)
+        if not with_weights:
+            files.write(self.folder / "state.json", content.encode())
             return
         with files.new_folder(self.folder, replace=True) as folder:
             for name in ("start", "best"):
                 np.savez(folder / f"{name}.npz", *getattr(self, name))
-            (folder / "state.json").write_text(json.dumps(self.state))
+            (folder / "state.json").write_text(content)
 
     def _read(self):
         for name in ("start", "best"):

@@ -11,9 +11,8 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
-from keras_xmodal import files
+from keras_xmodal import files, progress
 from keras_xmodal.runs import items as items_lib
 from keras_xmodal.runs import raw
 
@@ -65,7 +64,7 @@ def encode_items(
     encoded = Encoded({}, {}, {})
     total = sum(map(len, items.values()))
     quiet = quiet or not total
-    with tqdm(
+    with progress.bar(
         total=total, desc="encoding", unit=" items", disable=quiet
     ) as bar:
         for name, known in items.items():

@@ -6,13 +6,12 @@ import json
 import os
 import pathlib
 import shutil
+import sys
 import time
 from collections.abc import Mapping
 from typing import Any
 
-from tqdm.auto import tqdm
-
-from keras_xmodal import checks, datasets, files, recipes
+from keras_xmodal import checks, datasets, files, progress, recipes
 from keras_xmodal.plots import plot_history
 from keras_xmodal.runs.items import items_of_rows
 from keras_xmodal.runs.write_run import fill
@@ -182,9 +181,9 @@ def _check(arguments, quiet):
     """The report of the check; an error where rows are to be left out."""
     bar = None
 
-    def progress(done, total):
+    def show(done, total):
         nonlocal bar
-        bar = bar or tqdm(total=total, desc="check", unit="file")
+        bar = bar or progress.bar(total=total, desc="check", unit="file")
         bar.update(done - bar.n)
 
     path, modalities = arguments["pairs"], arguments["modalities"]
@@ -194,7 +193,7 @@ def _check(arguments, quiet):
             path,
             wanted,
             group=arguments["group_column"],
-            progress=None if quiet else progress,
+            progress=None if quiet else show,
         )
     else:
         checked = datasets.check_pairs(
@@ -204,12 +203,12 @@ def _check(arguments, quiet):
             delimiter=arguments["delimiter"],
             split=arguments["split_column"],
             group=arguments["group_column"],
-            progress=None if quiet else progress,
+            progress=None if quiet else show,
         )
     if bar is not None:
         bar.close()
     if not quiet:
-        tqdm.write(str(checked))
+        print(checked, file=sys.stderr)  # noqa: T201
     if checked.skip and not arguments["skip_broken"]:
         first = next(f for f in checked["findings"] if f["left_out"])
         raise ValueError(

@@ -4,7 +4,7 @@ import os
 import pathlib
 import zlib
 
-from keras_xmodal import checks, files
+from keras_xmodal import checks, files, progress
 from keras_xmodal.datasets.collection import emoji
 from keras_xmodal.datasets.fetching import (
     commands,
@@ -98,10 +98,8 @@ def fetch(name: str, data_dir: str | os.PathLike | None = None) -> pathlib.Path:
 
 def _make(source, data_dir):
     """Read the packages of a source and make its files of theirs."""
-    from tqdm.auto import tqdm
-
     folder = data_dir / source.FOLDER
-    with tqdm(
+    with progress.bar(
         total=len(source.PACKAGES) + 1,
         desc=f"Fetching {source.FOLDER}",
         unit="step",
