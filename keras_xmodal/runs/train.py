@@ -208,7 +208,7 @@ def _check(arguments, quiet):
     if bar is not None:
         bar.close()
     if not quiet:
-        print(checked, file=sys.stderr)  # noqa: T201
+        sys.stderr.write(f"{checked}\n")
     if checked.skip and not arguments["skip_broken"]:
         first = next(f for f in checked["findings"] if f["left_out"])
         raise ValueError(
