@@ -182,7 +182,8 @@ class EmbeddingRecipe:
         Args:
             epochs: Integer, of each stage at most; 0 leaves the start.
                 Defaults to 40 for the projections and 60 for a network.
-            callbacks: Further Keras callbacks, of all stages.
+            callbacks: Further Keras callbacks, of all stages. Their `model` is
+                what is trained: projections of `features`, then the whole.
 
         Returns:
             Dict by stage, `"projections"` and `"network"`, of the values of
@@ -245,15 +246,19 @@ class EmbeddingRecipe:
             keep = KeepBest(measure, PATIENCE, place and place / "best")
         self._compile(model, LEARNING_RATE, epochs * self._steps)
         bar = [_ProgressBar(stage, epochs)] if self._options.verbose else []
-        history = train(
-            model,
-            batches,
-            self._steps,
-            epochs,
-            keep,
-            (*callbacks, *bar),
-            place and place / "backup",
-        )
+        if keep is not None and keep.is_over(epochs):
+            keep.set_model(model)
+            keep.on_train_end()
+        else:
+            history = train(
+                model,
+                batches,
+                self._steps,
+                epochs,
+                keep,
+                (*callbacks, *bar),
+                place and place / "backup",
+            )
         if keep is not None:
             history = keep.state["history"]
         self.history[stage] = history

@@ -47,10 +47,19 @@ class KeepBest(keras.callbacks.Callback):
         self.best: list = []
         self.state: dict[str, Any] = {}
 
-    def on_train_begin(self, logs=None):
-        """Measure the start, or read what was kept."""
-        if self.folder is not None and self.folder.is_dir():
+        if folder is not None and folder.is_dir():
             self._read()
+
+    def is_over(self, epochs: int) -> bool:
+        """Whether a training that is resumed had come to its end."""
+        count = len(self.state.get("history", {}).get(MONITOR, ()))
+        return count > 0 and (
+            count >= epochs or count - self.state["epoch"] >= self.patience
+        )
+
+    def on_train_begin(self, logs=None):
+        """Measure the start, unless it was when the training began."""
+        if self.state:
             return
         self.start = self.best = self.model.get_weights()
         value = self.score(self.model)

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 import keras_xmodal as kx
+from keras_xmodal.recipes import embedding_recipe
 
 COLORS = {"red": 0, "green": 1, "blue": 2}
 PLACES = ("left", "right")
@@ -120,6 +121,28 @@ def test_it_goes_on_exactly_after_a_kill(tmp_path, stage):
     )
     for a, b in pairs:
         np.testing.assert_array_equal(a, b)
+
+
+def test_a_training_that_had_stopped_is_not_gone_on_with(tmp_path, monkeypatch):
+    monkeypatch.setattr(embedding_recipe, "PATIENCE", 2)
+
+    def fit():
+        recipe = kx.recipes.embedding(
+            pictures(), 0.25, image_size=16, backup_dir=tmp_path, verbose=0
+        )
+        recipe.fit(epochs=30)
+        return recipe
+
+    stopped = fit()
+    epochs = len(stopped.history["projections"]["loss"])
+    assert 2 <= epochs < 30
+    again = fit()
+    assert again.history == stopped.history
+    assert again.plan == stopped.plan
+    weights = zip(
+        stopped.model.get_weights(), again.model.get_weights(), strict=True
+    )
+    assert all(np.array_equal(a, b) for a, b in weights)
 
 
 def test_numbers_find_pictures_and_a_modality_may_be_missing():
