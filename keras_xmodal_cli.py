@@ -206,6 +206,13 @@ def _parser():
         "both sides",
     )
     command.add_argument(
+        "--duration",
+        type=float,
+        metavar="SECONDS",
+        help="length of a recording that the model hears (default: of the "
+        "longest one, at most 20)",
+    )
+    command.add_argument(
         "--epochs",
         type=_positive_int,
         help="training epochs at most (default: by the data)",
@@ -486,6 +493,7 @@ def _run_train(arguments):
         validation=validation,
         split_column=arguments.split_column,
         group_column=arguments.group_column,
+        duration=arguments.duration,
         id_column=arguments.id_column,
         delimiter=arguments.delimiter,
         epochs=arguments.epochs,

@@ -182,7 +182,7 @@ def test_arguments_of_a_training(arguments, given, monkeypatch, capsys):
         **{"pairs": "a.csv", "modalities": {}, "output": "keras-xmodal-run"},
         **{"towers": "auto", "validation": 0.1, "split_column": None},
         **{"group_column": None, "id_column": None, "delimiter": ","},
-        **{"epochs": None, "seed": 0, "resume": None},
+        **{"duration": None, "epochs": None, "seed": 0, "resume": None},
         **{"skip_broken": False, "overwrite": False, "quiet": False},
         **given,
     }

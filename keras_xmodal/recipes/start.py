@@ -19,12 +19,15 @@ from keras_xmodal.recipes.retrieval import score, to_unit
 
 PENALTIES = (0.03, 0.1, 0.3, 1.0, 3.0)
 COPIES = 6
+SMALL, LARGE = 32, 64  # pixels of pictures and frames
+LONGEST = 20.0  # seconds of a recording
 MAX_COPIES = 24_000  # rows of features in memory
 FEATURES = {
     "image": ("gradients", "pixels"),
     "video": ("gradients", "pixels"),
     "speech": ("gradients", "spectra"),
     "numbers": ("standardized", "random layer"),
+    "text": ("words", "n-grams"),
 }
 AUGMENTATIONS = {
     "image": make.IMAGE_AUGMENTATIONS,
@@ -95,12 +98,20 @@ class Start:
         for name, kind in train.kinds.items():
             values = train.x[name][train.there[name]]
             if kind in ("image", "video"):
-                sizes[name] = options.image_size or _image_size(values)
-                size = f"{sizes[name]} x {sizes[name]} pixels"
-                self._plan.add(f"size of {name}", size, "as small as they show")
+                side = _median_side(values)
+                sizes[name] = options.image_size or (
+                    SMALL if side <= (SMALL + LARGE) / 2 else LARGE
+                )
+                self._plan.add(
+                    f"size of {name}",
+                    f"{sizes[name]} x {sizes[name]} pixels",
+                    "as asked"
+                    if options.image_size
+                    else f"the shorter sides have {side:g} pixels (median)",
+                )
             elif kind == "speech":
                 seconds, rate = _recordings(values)
-                duration = options.duration or min(20.0, max(0.2, seconds))
+                duration = options.duration or min(LONGEST, max(0.2, seconds))
                 sizes[name] = (
                     round(duration, 2),
                     16000 if rate >= 16000 else 8000,
@@ -242,7 +253,7 @@ class Start:
         if known is not None:
             attempts = [tuple(known)]
         else:
-            attempts = [(f, "none", None) for f in FEATURES.get(kind, (kind,))]
+            attempts = [(f, "none", None) for f in FEATURES[kind]]
         best: dict[str, Any] = {"score": -1.0}
         bar = progress.bar(
             desc=f"start of {name}", disable=not self._options.verbose, unit=""
@@ -356,7 +367,7 @@ class Start:
             captions = self.train.x[name][there]
             _, first = np.unique(self.train.ids[there], return_index=True)
             captions = captions[np.sort(first)].astype(str)
-            return make.text_tower(captions, features in ("words", "text"))
+            return make.text_tower(captions, features == "words")
         if kind == "numbers":
             values = self.train.x[name][there]
             return make.numbers_tower(values, features, seed)
@@ -401,11 +412,10 @@ def _spread(values, there):
     return rows
 
 
-def _image_size(values):
-    """32 where pictures are as small, else 64."""
+def _median_side(values):
+    """Pixels of the shorter side of some pictures."""
     some = values[np.linspace(0, len(values) - 1, 16).astype(int)]
-    sides = [min(_shape(content)[-3:-1]) for content in some]
-    return 32 if np.median(sides) <= 48 else 64
+    return float(np.median([min(_shape(content)[-3:-1]) for content in some]))
 
 
 def _shape(content):

@@ -13,6 +13,7 @@ from typing import Any
 
 from keras_xmodal import checks, datasets, files, progress, recipes
 from keras_xmodal.plots import plot_history
+from keras_xmodal.recipes.start import LONGEST
 from keras_xmodal.runs.items import items_of_rows
 from keras_xmodal.runs.write_run import fill
 
@@ -33,6 +34,7 @@ def run(
     group_column: str | None = None,
     id_column: str | None = None,
     delimiter: str = ",",
+    duration: float | None = None,
     epochs: int | None = None,
     seed: int = 0,
     resume: str | None = None,
@@ -58,6 +60,8 @@ def run(
         group_column: Column of what must not be in two parts.
         id_column: Column that says which item a row shows.
         delimiter: What stands between two cells.
+        duration: Seconds of a recording that the model hears; longer ones are
+            not sound. Defaults to the longest one, at most 20.
         epochs: Integer, of each stage at most.
         seed: Integer, seed of everything random.
         resume: Run folder of a training that was killed; all other arguments
@@ -85,6 +89,7 @@ def run(
         "group_column": group_column,
         "id_column": id_column,
         "delimiter": delimiter,
+        "duration": duration,
         "epochs": epochs,
         "seed": seed,
         "skip_broken": skip_broken,
@@ -137,6 +142,7 @@ def _run(arguments, output, work, quiet):
             parts["validation"],
             kinds=kinds,
             network=True if arguments["towers"] == "small" else "auto",
+            duration=arguments["duration"],
             backup_dir=work,
             seed=arguments["seed"],
             verbose=not quiet,
@@ -193,6 +199,7 @@ def _check(arguments, quiet):
             path,
             wanted,
             group=arguments["group_column"],
+            longest=arguments["duration"] or LONGEST,
             progress=None if quiet else show,
         )
     else:
@@ -203,6 +210,7 @@ def _check(arguments, quiet):
             delimiter=arguments["delimiter"],
             split=arguments["split_column"],
             group=arguments["group_column"],
+            longest=arguments["duration"] or LONGEST,
             progress=None if quiet else show,
         )
     if bar is not None:

@@ -147,3 +147,30 @@ def test_a_folder_of_classes_is_taken(pairs, tmp_path):
     assert report["retrieval"]["validation"]["image_to_text"]["R@1"] == 1.0
     hits = kx.runs.Run.load(tmp_path / "run").search("green", k=5)
     assert all("green" in hit["id"] for hit in hits)
+
+
+def test_recordings_that_would_be_cut_are_told(tmp_path):
+    rows = ["sound,word"]
+    random = np.random.default_rng(0)
+    for number in range(12):
+        pitch = (1, 2, 4)[number % 3]
+        times = np.arange(8000 if number == 4 else 3200)
+        wave = np.sin(times * pitch / 8) / 2 + random.normal(
+            0, 0.01, len(times)
+        )
+        kx.datasets.write_wav(tmp_path / f"{number}.wav", wave, 8000)
+        rows.append(f"{number}.wav,{('low', 'middle', 'high')[number % 3]}")
+    (tmp_path / "sounds.csv").write_text("\n".join(rows))
+    arguments = {
+        "modalities": {"speech": ["sound"], "text": ["word"]},
+        "duration": 0.5,
+        "validation": 0.25,
+    }
+    pairs = tmp_path / "sounds.csv"
+    with pytest.raises(ValueError, match=r"1 of 12 rows.*row 6"):
+        run(pairs, tmp_path / "run", **arguments)
+    report = run(pairs, tmp_path / "run", **arguments, skip_broken=True)
+    assert report["data"]["items"] == 11
+    assert ["length of speech", "0.5 s at 8000 Hz"] in [
+        choice[:2] for choice in report["plan"]
+    ]
