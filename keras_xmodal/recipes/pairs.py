@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_xmodal import checks
+from keras_xmodal.datasets.csv_rows import number_items
 from keras_xmodal.media.kind import kind_of
 
 
@@ -43,6 +44,27 @@ class Pairs:
             {name: there[rows] for name, there in self.there.items()},
             self.kinds,
         )
+
+    def joined(self) -> "Pairs":
+        """The rows, of which such with the same texts are one item.
+
+        They say the same thing: to tell them apart cannot be learned, nor
+        asked for.
+        """
+        columns = [self.ids.tolist()]
+        for name, kind in self.kinds.items():
+            if kind == "text":
+                columns.append(
+                    [
+                        tuple(sorted(set(texts))) if is_there else None
+                        for texts, is_there in zip(
+                            self.x[name].tolist(),
+                            self.there[name],
+                            strict=True,
+                        )
+                    ]
+                )
+        return dataclasses.replace(self, ids=number_items(columns))
 
     def distinct(self, modality: str) -> tuple[np.ndarray, np.ndarray]:
         """Values and their ids, each text of an item once, missing ones out."""

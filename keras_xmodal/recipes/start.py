@@ -21,7 +21,7 @@ PENALTIES = (0.03, 0.1, 0.3, 1.0, 3.0)
 COPIES = 6
 SMALL, LARGE = 32, 64  # pixels of pictures and frames
 LONGEST = 20.0  # seconds of a recording
-MAX_COPIES = 24_000  # rows of features in memory
+MAX_COPIES = 24_000  # rows that a regression is solved for
 FEATURES = {
     "image": ("gradients", "pixels"),
     "video": ("gradients", "pixels"),
@@ -124,7 +124,7 @@ class Start:
         return sizes
 
     def shrink(self, pairs: Pairs) -> Pairs:
-        """Pictures decoded once, to the size that the towers take."""
+        """Pictures decoded once, to the size of the towers; items joined."""
         x = dict(pairs.x)
         for name, kind in pairs.kinds.items():
             if kind != "image":
@@ -138,7 +138,7 @@ class Start:
                 pixels = np.asarray(read(x[name][part]))
                 values[part] = np.rint(pixels * 255)
             x[name] = values
-        return dataclasses.replace(pairs, x=x)
+        return dataclasses.replace(pairs, x=x).joined()
 
     def preprocess(self, name: str, values: np.ndarray, training: bool = False):
         """What the encoder of a modality takes."""
@@ -297,17 +297,19 @@ class Start:
         values = train.x[name][rows]
         copies = [self._features(name, tower, values)]
         if tower.augments:
-            count = max(1, min(COPIES, MAX_COPIES // len(rows) - 1))
+            count = max(0, min(COPIES, MAX_COPIES // len(rows) - 1))
             tower.restart(self._options.seed)
             copies += [
                 self._features(name, tower, values, training=True)
                 for _ in range(count)
             ]
-        weight = np.ones((len(copies), int(known.sum())))
+        some = np.flatnonzero(known)
+        some = some[:: -(-len(some) * len(copies) // MAX_COPIES)]
+        weight = np.ones((len(copies), len(some)))
         weight[0] = 2.0  # the data as it is
         ridge = Ridge(
-            np.concatenate([copy[known] for copy in copies]),
-            np.tile(self.targets[rows][known], (len(copies), 1)),
+            np.concatenate([copy[some] for copy in copies]),
+            np.tile(self.targets[rows[some]], (len(copies), 1)),
             weight.ravel(),
         )
         values, ids = self.asked[name]

@@ -212,3 +212,12 @@ def test_a_plan_shows_itself_as_a_table(recipe):
     lines = str(recipe.plan).splitlines()
     assert lines[0] == "image: 36 of kind image, by its content"
     assert recipe.plan._repr_html_().count("<tr>") == len(lines) + 1
+
+
+def test_what_has_the_same_texts_is_the_same_item():
+    """No false negatives, in training as in measuring."""
+    x, ids = pictures(24)
+    recipe = kx.recipes.embedding((x, ids), 0.5, image_size=16, verbose=0)
+    assert len(np.unique(recipe._start.train.ids)) <= 6
+    assert len(np.unique(ids)) == 24
+    assert recipe.evaluate()["text_to_image"]["chance_R@1"] > 0.1
