@@ -43,7 +43,7 @@ class FrozenTower:
             train = train.astype(str)
             texts, places = np.unique(train, return_inverse=True)
             asked = asked.astype(str)
-            pretrained = fit_length(pretrained, texts)
+            fit_length(pretrained, texts)
         self.name, self.space = pretrained.name, pretrained.space
         self._preprocessor = pretrained.preprocessor
         self._encoder = self._build(pretrained.encoder, texts[:1])

@@ -33,13 +33,15 @@ class Pretrained(NamedTuple):
     """A preprocessor and an encoder that nothing trains.
 
     Two halves of one model have the same `space`, in which pictures and texts
-    that belong together are near each other without training.
+    that belong together are near each other without training. `max_tokens` is
+    what texts are padded to where fewer will do.
     """
 
     name: str
     preprocessor: keras.layers.Layer | None
     encoder: keras.layers.Layer
     space: Any = None
+    max_tokens: int | None = None
 
 
 class Preset:
@@ -111,7 +113,9 @@ class Preset:
                 )
         preprocessor = KerasHubTextPreprocessor(preprocessor)
         encoder = from_keras_hub(backbone, padding_id=preprocessor.padding_id)
-        return {"text": Pretrained(self.name, preprocessor, encoder)}
+        length = preprocessor.sequence_length
+        tower = Pretrained(self.name, preprocessor, encoder, max_tokens=length)
+        return {"text": tower}
 
 
 def read_towers(towers: Any, kinds: Mapping[str, str]) -> dict[str, Pretrained]:
@@ -180,24 +184,19 @@ def _preset(value):
     return Preset(value)
 
 
-def fit_length(tower: Pretrained, texts: np.ndarray) -> Pretrained:
+def fit_length(tower: Pretrained, texts: np.ndarray) -> None:
     """Pad texts to half more than the longest, where the preset pads to more.
 
     Args:
         tower: Of texts.
         texts: Array of strings.
     """
-    layer = tower.preprocessor
-    shape = getattr(tower.encoder, "input_shape", (None, 0))
-    if not isinstance(layer, KerasHubTextPreprocessor) or shape[1] is not None:
-        return tower
+    layer: Any = tower.preprocessor
+    if tower.max_tokens is None:
+        return
+    inner = layer.preprocessor
+    inner.sequence_length = tower.max_tokens
     used = np.asarray(layer(list(texts))) != layer.padding_id
     longest = int(used.sum(axis=1).max())
     length = max(_MIN_TOKENS, longest + longest // 2)
-    if length < layer.sequence_length:
-        inner = type(layer.preprocessor).from_config(
-            layer.preprocessor.get_config()
-        )
-        inner.sequence_length = length
-        layer = KerasHubTextPreprocessor(inner, layer.prefix)
-    return tower._replace(preprocessor=layer)
+    inner.sequence_length = min(tower.max_tokens, length)

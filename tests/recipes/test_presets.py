@@ -9,6 +9,9 @@ import pytest
 import tensorflow as tf
 
 import keras_xmodal as kx
+from keras_xmodal.recipes.frozen_tower import FrozenTower
+from keras_xmodal.recipes.pretrained import Preset
+from keras_xmodal.recipes.retrieval import to_unit
 from keras_xmodal.runs import train
 from tests.helpers import assert_close
 
@@ -206,3 +209,30 @@ def test_a_run_is_trained_with_a_preset_and_goes_on(
     run = kx.runs.Run.load(tmp_path / "run")
     text = str(data[0]["text"][7])
     assert run.search(tmp_path / "7.png", k=1)[0]["text"] == text
+
+
+def test_a_preset_of_texts_pads_to_what_they_need(tmp_path):
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "red", "apple"]
+    backbone = hub.BertBackbone(
+        7, num_layers=1, num_heads=2, hidden_dim=8, intermediate_dim=8
+    )
+    backbone.save_to_preset(str(tmp_path / "tiny_bert"))
+    hub.BertTokenizer(words, lowercase=True).save_to_preset(
+        str(tmp_path / "tiny_bert")
+    )
+    found = Preset(tmp_path / "tiny_bert").towers["text"]
+    texts = np.array([["red red red apple"], ["apple"]], object)
+    expected = found.encoder(found.preprocessor(texts[:, 0].tolist()))
+    frozen = FrozenTower(found, "text", texts, texts[:1, 0])
+    assert found.max_tokens > 100
+    assert found.preprocessor.sequence_length == 9  # half more than 6
+    assert_close(frozen.train[:, 0], to_unit(np.asarray(expected)), atol=1e-5)
+    tower = frozen.alone()
+    numbers = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    model = kx.EmbeddingModel(
+        encoders={"text": tower.features, "numbers": numbers},
+        embedding_dim=4,
+        preprocessors={"text": tower.preprocessor},
+    )
+    model.build({"text": (None, 9), "numbers": (None, 3)})
+    saved_and_loaded(model, {"text": texts[:, 0].tolist()}, tmp_path)
