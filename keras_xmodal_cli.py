@@ -181,9 +181,10 @@ def _parser():
     command.add_argument(
         "--towers",
         default="auto",
-        choices=("auto", "small"),
-        help="by the data, or with a small network that is trained beside the "
-        "features of the start (default: %(default)s)",
+        metavar="{auto,small,PRESET}",
+        help="features that need no training; a small network beside them; or "
+        "a preset of KerasHub, by its name or folder, frozen, alone or beside "
+        "the features, whichever is better (default: %(default)s)",
     )
     part = command.add_mutually_exclusive_group()
     part.add_argument(

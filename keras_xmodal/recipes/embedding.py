@@ -3,6 +3,7 @@
 import dataclasses
 import os
 from collections.abc import Mapping
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -12,6 +13,7 @@ from keras_xmodal.datasets.split import check_shares, draw_parts
 from keras_xmodal.recipes.embedding_recipe import EmbeddingRecipe, Options
 from keras_xmodal.recipes.pairs import read_pairs
 from keras_xmodal.recipes.plan import Plan
+from keras_xmodal.recipes.pretrained import read_towers
 from keras_xmodal.recipes.start import Start
 
 TEMPERATURE = 0.1
@@ -23,6 +25,7 @@ def embedding(
     *,
     kinds: Mapping[str, str] | None = None,
     augmentation: str | Mapping[str, keras.layers.Layer | None] = "auto",
+    towers: str | os.PathLike | Mapping[str, Any] = "auto",
     network: str | bool = "auto",
     image_size: int | None = None,
     duration: float | None = None,
@@ -57,8 +60,16 @@ def embedding(
             "numbers"}` where the content does not tell.
         augmentation: `"auto"` for what is best on the validation items; or a
             dict `{modality: Keras layer or None}`, for some of the modalities.
+        towers: Frozen pretrained towers, which run once over the data. What
+            they say is tried on the validation items alone and beside the
+            features above. `"auto"` for none; the name, handle or folder of a
+            KerasHub preset of pictures, of texts or of both (CLIP, SigLIP,
+            MetaCLIP 2), whose own embeddings are one of the starts; or a dict
+            `{modality: preset}`, where a tuple `(preprocessor, encoder)` of
+            Keras layers, from raw data to `(batch, dim)`, may stand in the
+            place of a preset; the encoder is frozen.
         network: Whether to train a network beside the fixed features;
-            `"auto"` from 2,000 rows on.
+            `"auto"` from 2,000 rows on, without pretrained towers.
         image_size: Integer, height and width of pictures and frames. Defaults
             to 64, or 32 where pictures are as small as that.
         duration: Float, seconds of a recording. Defaults to the longest one,
@@ -74,6 +85,7 @@ def embedding(
         `EmbeddingRecipe`.
 
     Raises:
+        ImportError: If `towers` names a preset and KerasHub is not installed.
         TypeError: If an argument is of a wrong type.
         ValueError: If the data is too little to be told apart, holds a
             modality that comes with no other, or an argument does not fit it.
@@ -114,6 +126,7 @@ def embedding(
     )
     options = Options(
         augmentation=_augmentation(augmentation, pairs),
+        towers=read_towers(towers, pairs.kinds),
         network=network,
         image_size=image_size,
         duration=checks.positive("duration", duration, optional=True),

@@ -13,6 +13,7 @@ from keras_xmodal.models import EmbeddingModel, Preprocessed
 from keras_xmodal.recipes.baseline import Baseline
 from keras_xmodal.recipes.pairs import Pairs, common_pairs, read_pairs
 from keras_xmodal.recipes.plan import Plan
+from keras_xmodal.recipes.pretrained import Pretrained
 from keras_xmodal.recipes.retrieval import reports, score
 from keras_xmodal.recipes.start import Start
 from keras_xmodal.recipes.training import KeepBest, make_optimizer, train
@@ -31,6 +32,7 @@ class Options:
     """What `kx.recipes.embedding` was asked for."""
 
     augmentation: Mapping[str, keras.layers.Layer | None]
+    towers: Mapping[str, Pretrained]
     network: str | bool
     image_size: int | None
     duration: float | None
@@ -86,16 +88,22 @@ class EmbeddingRecipe:
         self._start = Start(train, validation, options, self.plan)
         self.baseline = Baseline(self._start)
         self._head = self._build_head()
+        is_large = len(train) >= ROWS_FOR_NETWORK and not options.towers
         self._uses_network = options.network is True or (
-            options.network == "auto" and len(train) >= ROWS_FOR_NETWORK
+            options.network == "auto" and is_large
         )
+        why = "as asked"
+        if options.network == "auto":
+            why = (
+                f"{len(train)} rows; from {ROWS_FOR_NETWORK} on it learns more "
+                "than its training data"
+            )
+            if options.towers:
+                why = "pretrained towers run once, not in each epoch"
         self.plan.add(
             "network beside the features",
             "small" if self._uses_network else "none",
-            f"{len(train)} rows; from {ROWS_FOR_NETWORK} on it learns more "
-            "than its training data"
-            if options.network == "auto"
-            else "as asked",
+            why,
         )
         self.model = self._assemble(self._head, with_network=False)
         self._compile(self.model, LEARNING_RATE, HEAD_EPOCHS * self._steps)
@@ -215,12 +223,11 @@ class EmbeddingRecipe:
         start = self._start
         unseen = {
             name: (start.preprocess(name, values), ids)
-            for name, (values, ids) in start.asked.items()
+            for name in start.asked
+            for values, ids in [start.validation.distinct(name, whole=True)]
         }
         texts = {
-            name: start.preprocess(name, values.ravel()).reshape(
-                *values.shape, -1
-            )
+            name: _reshape(start.preprocess(name, values.ravel()), values.shape)
             for name, values in start.train.x.items()
             if self.kinds[name] == "text"
         }
@@ -311,7 +318,8 @@ class EmbeddingRecipe:
                     x[name] = texts[name][batch, choice]
                     continue
                 tower.restart(number + self._steps * epoch)
-                x[name] = start.preprocess(name, values[batch], training=True)
+                values = start.train.whole(name)[batch]
+                x[name] = start.preprocess(name, values, training=True)
             yield self._example(Preprocessed(x), batch)
 
     def _example(self, x, batch):
@@ -341,7 +349,8 @@ class EmbeddingRecipe:
         counts = [pairs.x[name].shape[1] for name in texts]
         repeats = max(counts, default=1)
         x = {}
-        for name, values in pairs.x.items():
+        for name in pairs.x:
+            values = pairs.whole(name)
             if name in texts:
                 flat = self._start.features(name, values.ravel())
                 flat = flat.reshape(*values.shape, -1)
@@ -386,7 +395,7 @@ class EmbeddingRecipe:
             )
         embedded = {}
         for name in pairs.x:
-            values, ids = pairs.distinct(name)
+            values, ids = pairs.distinct(name, whole=True)
             if self.kinds[name] == "text":
                 values = values.astype(str)
             embedded[name] = self.model.encode(values, name), ids
@@ -398,6 +407,11 @@ class EmbeddingRecipe:
                 if not key.startswith(("chance", "num")):
                     report[f"baseline_{key}"] = value
         return found
+
+
+def _reshape(x, shape):
+    """Rows as a table of this shape."""
+    return x.reshape(*shape, *x.shape[1:])
 
 
 class _ProgressBar(keras.callbacks.Callback):

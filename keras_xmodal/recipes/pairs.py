@@ -19,13 +19,15 @@ class Pairs:
 
     `x[modality]` holds a value a row: of texts, an object array `(rows,
     texts)` of all that say the same thing, the shorter lists filled up from
-    their beginning. `there[modality]` is False where it is missing.
+    their beginning. `there[modality]` is False where it is missing. `raw` has
+    what was in the place of values that have been made smaller.
     """
 
     x: dict[str, np.ndarray]
     ids: np.ndarray
     there: dict[str, np.ndarray]
     kinds: dict[str, str]
+    raw: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
     def __len__(self):
         """Number of rows."""
@@ -66,10 +68,17 @@ class Pairs:
                 )
         return dataclasses.replace(self, ids=number_items(columns))
 
-    def distinct(self, modality: str) -> tuple[np.ndarray, np.ndarray]:
+    def whole(self, modality: str) -> np.ndarray:
+        """Values as they came, where these are kept."""
+        return self.raw.get(modality, self.x[modality])
+
+    def distinct(
+        self, modality: str, whole: bool = False
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Values and their ids, each text of an item once, missing ones out."""
         rows = np.flatnonzero(self.there[modality])
-        values, ids = self.x[modality][rows], self.ids[rows]
+        values = self.whole(modality) if whole else self.x[modality]
+        values, ids = values[rows], self.ids[rows]
         if self.kinds[modality] != "text":
             return values, ids
         seen = {

@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from keras_xmodal import files, progress
 from keras_xmodal.media.image import decode_image
@@ -13,6 +14,7 @@ from keras_xmodal.media.wav import decode_wav
 from keras_xmodal.models.embedding.ridge import Ridge
 from keras_xmodal.networks import ImagePreprocessor
 from keras_xmodal.recipes import towers as make
+from keras_xmodal.recipes.frozen_tower import FrozenTower
 from keras_xmodal.recipes.pairs import Pairs
 from keras_xmodal.recipes.plan import Plan
 from keras_xmodal.recipes.retrieval import score, to_unit
@@ -22,17 +24,22 @@ COPIES = 6
 SMALL, LARGE = 32, 64  # pixels of pictures and frames
 LONGEST = 20.0  # seconds of a recording
 MAX_COPIES = 24_000  # rows that a regression is solved for
+_WORDS = "character n-grams and English word vectors"
+_NGRAMS = "character n-grams"
 FEATURES = {
     "image": ("gradients", "pixels"),
     "video": ("gradients", "pixels"),
     "speech": ("gradients", "spectra"),
     "numbers": ("standardized", "random layer"),
-    "text": ("words", "n-grams"),
+    "text": (_WORDS, _NGRAMS),
 }
 AUGMENTATIONS = {
     "image": make.IMAGE_AUGMENTATIONS,
     "speech": make.SPEECH_AUGMENTATIONS,
 }
+PRETRAINED, ZERO_SHOT = "pretrained", "zero-shot"
+BESIDE = " beside "  # of own features, followed by `PRETRAINED`
+_WITH_BOTH = ("image", "text")  # kinds whose features are put side by side
 _ANCHORS = ("text", "numbers", "image", "speech", "video")
 _ENGLISH = 0.5  # share of the items from which on English vectors help
 _SCALE = 0.02  # root mean square of weights that an optimizer can move
@@ -44,7 +51,9 @@ class Start:
     """Towers, their features of all rows, and projections in closed form.
 
     The first text modality is the anchor: its features are the space into
-    which a ridge regression maps all others.
+    which a ridge regression maps all others. Of a pretrained tower, features
+    are tried alone and beside our own; of two halves of one model, also as
+    they are.
     """
 
     def __init__(
@@ -70,10 +79,22 @@ class Start:
         self.projections: dict[str, list[np.ndarray]] = {}
         self.choices = dict(options.choices or self._read_choices())
         self._plain: dict[str, make.Tower] = {}
+        self._frozen = {
+            name: FrozenTower(
+                tower,
+                train.kinds[name],
+                self.train.whole(name)[train.there[name]],
+                self.validation.distinct(name, whole=True)[0],
+                options.verbose,
+            )
+            for name, tower in options.towers.items()
+        }
+        self._known: dict[tuple, tuple] = {}
         self._start_anchor()
         for name in train.x:
             if name != self.anchor:
                 self._start_other(name)
+        self._known.clear()
         self._write_choices()
 
     # Data.
@@ -124,11 +145,16 @@ class Start:
         return sizes
 
     def shrink(self, pairs: Pairs) -> Pairs:
-        """Pictures decoded once, to the size of the towers; items joined."""
-        x = dict(pairs.x)
+        """Pictures decoded once, to the size of the towers; items joined.
+
+        Pretrained ones have sizes of their own: whole ones are kept for them.
+        """
+        x, raw = dict(pairs.x), {}
         for name, kind in pairs.kinds.items():
             if kind != "image":
                 continue
+            if name in self._options.towers:
+                raw[name] = _files(x[name])
             size = self._sizes[name]
             read = ImagePreprocessor((size, size))
             values = np.zeros((len(pairs), size, size, 3), "uint8")
@@ -138,7 +164,7 @@ class Start:
                 pixels = np.asarray(read(x[name][part]))
                 values[part] = np.rint(pixels * 255)
             x[name] = values
-        return dataclasses.replace(pairs, x=x).joined()
+        return dataclasses.replace(pairs, x=x, raw=raw).joined()
 
     def preprocess(self, name: str, values: np.ndarray, training: bool = False):
         """What the encoder of a modality takes."""
@@ -183,54 +209,159 @@ class Start:
             self._plain[name] = self._tower(name, FEATURES[kind][1], None)
         return self._features(name, self._plain[name], values)
 
+    # Features that are tried.
+
+    def _candidates(self, name):
+        """Names of features: our own, the best first, and pretrained ones."""
+        kind = self.train.kinds[name]
+        own = FEATURES[kind]
+        if name == self.anchor:
+            own = (self._anchor_features(name, kind),)
+        if name not in self._frozen:
+            return list(own)
+        found = [*own, PRETRAINED]
+        if kind in _WITH_BOTH and self._frozen[name].has_room:
+            found.append(own[0] + BESIDE + PRETRAINED)
+        return found
+
+    def _shares_space(self, name):
+        """Whether the tower is a half of the model that the anchor's is of."""
+        space = getattr(self._frozen.get(name), "space", None)
+        anchor = self._frozen.get(self.anchor)
+        return space is not None and anchor and space is anchor.space
+
+    def _computed(self, name, features, augmentation):
+        """A tower, its features of all copies of the data, of that asked."""
+        key = (name, features)
+        if augmentation == "none" and key in self._known:
+            return self._known[key]
+        found = self._compute(name, features, augmentation)
+        if self._frozen and augmentation == "none":
+            self._known[key] = found
+        return found
+
+    def _compute(self, name, features, augmentation):
+        frozen = self._frozen.get(name)
+        if features in (PRETRAINED, ZERO_SHOT):
+            return frozen.alone(), [frozen.train], frozen.asked
+        own, _, is_joined = features.partition(BESIDE)
+        if is_joined:
+            join = frozen.join(self._computed(name, own, "none")[1][0])
+            tower, copies, asked = self._computed(name, own, augmentation)
+            copies = [join(copy, frozen.train) for copy in copies]
+            return join.tower(tower), copies, join(asked, frozen.asked)
+        train = self.train
+        tower = self._tower(name, features, augmentation)
+        values = train.x[name][train.there[name]]
+        asked = self._features(name, tower, self.asked[name][0])
+        if train.kinds[name] == "text":
+            x = self._features(name, tower, values.ravel())
+            return tower, [x.reshape(*values.shape, -1)], asked
+        copies = [self._features(name, tower, values)]
+        if tower.augments:
+            count = max(0, min(COPIES, MAX_COPIES // len(values) - 1))
+            tower.restart(self._options.seed)
+            copies += [
+                self._features(name, tower, values, training=True)
+                for _ in range(count)
+            ]
+        return tower, copies, asked
+
+    def _label(self, name, features):
+        """Features as the plan calls them."""
+        if name not in self._frozen:
+            return features
+        name = self._frozen[name].name
+        if features == ZERO_SHOT:
+            return f"{name} as it is"
+        return features.replace(PRETRAINED, name)
+
+    def _why(self, name, scores, best):
+        """The reason of a choice, and what it was chosen from."""
+        if self._options.choices is not None:
+            return "the best start on a tenth of the items"
+        why = f"the best start on the validation items, MRR {best:.3f}"
+        if name in self._frozen and len(scores) > 1:
+            others = (
+                f"{self._label(name, features)} {score:.3f}"
+                for features, score in scores.items()
+            )
+            why += f" of: {', '.join(others)}"
+        return why
+
     # The anchor.
 
     def _start_anchor(self):
-        name, train = self.anchor, self.train
-        kind, there = train.kinds[name], train.there[name]
-        tower = self._anchor_tower(name, kind)
-        values = train.x[name][there]
-        if kind == "text":
-            features = self._features(name, tower, values.ravel())
-            features = features.reshape(*values.shape, -1)
+        name = self.anchor
+        others = [other for other in self.train.x if other != name]
+        for other in others:
+            self._check_meets(other)
+        if name not in self._frozen:
+            self._set_anchor(self._candidates(name)[0])
+            return
+        if name in self.choices:
+            best, *_, scores = self.choices[name]
         else:
-            features = self._features(name, tower, values)[:, None]
+            candidates = self._candidates(name)
+            if any(map(self._shares_space, others)):
+                candidates.insert(0, ZERO_SHOT)  # Of equals, it fits nothing.
+            scores = {}
+            for features in candidates:
+                self._set_anchor(features)
+                found = [self._best(other)["score"] for other in others]
+                scores[features] = float(np.mean(found))
+            best = max(scores, key=scores.__getitem__)
+            self.choices[name] = [best, "none", None, scores]
+        self._set_anchor(best)
+        self._plan.add(
+            f"tower of {name}",
+            self._label(name, best),
+            self._why(name, scores, scores[best]),
+        )
+
+    def _set_anchor(self, features_name):
+        name, train = self.anchor, self.train
+        there = train.there[name]
+        tower, copies, unseen = self._computed(name, features_name, "none")
+        features, ids = copies[0], self.asked[name][1]
+        if train.kinds[name] != "text":
+            features = features[:, None]
         self.towers[name] = tower
         self.cached[name] = _spread(features, there)
-        values, ids = self.asked[name]
-        unseen = self._features(name, tower, values)
         self.unseen[name] = unseen, ids
-        self.projections[name] = kernel, bias = self._anchor_projection(
-            features
-        )
+        kernel, bias = self._anchor_projection(features)
+        if features_name == PRETRAINED and not bias.any():  # no components
+            bias = -self._frozen[name].mean
+        self.projections[name] = [kernel, bias]
         self.embedding_dim = len(bias)
         mean = to_unit(features @ kernel + bias).mean(axis=1)
         self.targets = _spread(to_unit(mean), there)
         self._anchors = to_unit(unseen @ kernel + bias), ids
+        self._is_zero_shot = features_name == ZERO_SHOT
 
-    def _anchor_tower(self, name, kind):
+    def _anchor_features(self, name, kind):
         if kind == "numbers":
             self._plan.add(
                 f"tower of {name}",
                 "standardized",
                 "near numbers become near vectors without training",
             )
-            return self._tower(name, "standardized", None)
+            return "standardized"
         if kind != "text":
-            return self._tower(name, FEATURES[kind][0], None)
+            return FEATURES[kind][0]
         english = make.share_of_english(
             self.train.x[name][self.train.there[name]]
         )
-        with_words = english >= _ENGLISH
+        features = _NGRAMS
+        if english >= _ENGLISH:
+            features = _WORDS
         self._plan.add(
             f"tower of {name}",
-            "character n-grams and English word vectors"
-            if with_words
-            else "character n-grams",
+            features,
             f"{english:.0%} of the items have a text whose words are in the "
             "English word vectors",
         )
-        return self._tower(name, "words" if with_words else "n-grams", None)
+        return features
 
     def _anchor_projection(self, features):
         """The identity, or the principal components of wide features."""
@@ -246,32 +377,43 @@ class Start:
     # The others.
 
     def _start_other(self, name):
-        self._check_meets(name)
         kind = self.train.kinds[name]
         chosen = self._options.augmentation
         known = self.choices.get(name)
         if known is not None:
-            attempts = [tuple(known)]
-        else:
-            attempts = [(f, "none", None) for f in FEATURES[kind]]
-        best: dict[str, Any] = {"score": -1.0}
+            *choice, scores = known
+            best = {"score": -1.0, "scores": scores}
+            self._keep(name, self._attempt(name, *choice, best))
+            return
         bar = progress.bar(
             desc=f"start of {name}", disable=not self._options.verbose, unit=""
         )
-        for features, augmentation, penalty in attempts:
-            best = self._attempt(name, features, augmentation, penalty, best)
+        best = self._best(name, bar)
+        further = [a for a in AUGMENTATIONS.get(kind, {}) if a != "none"]
+        if name in chosen:
+            further = ["as given"]
+        features = best["features"]
+        if features in (PRETRAINED, ZERO_SHOT):
+            further = []  # It runs once.
+        elif name in chosen:
+            best["score"] = -1.0
+        for augmentation in further:
+            best = self._attempt(name, features, augmentation, None, best)
             bar.update()
-        if known is None:
-            further = [a for a in AUGMENTATIONS.get(kind, {}) if a != "none"]
-            if name in chosen:
-                further = ["as given"]
-                best["score"] = -1.0
-            for augmentation in further:
-                features = best["features"]
-                best = self._attempt(name, features, augmentation, None, best)
-                bar.update()
         bar.close()
         self._keep(name, best)
+
+    def _best(self, name, bar=None):
+        """The best of all features, as the data is."""
+        best: dict[str, Any] = {"score": -1.0, "scores": {}}
+        candidates = self._candidates(name)
+        if self._is_zero_shot and self._shares_space(name):
+            candidates.insert(0, ZERO_SHOT)
+        for features in candidates:
+            best = self._attempt(name, features, "none", None, best)
+            if bar is not None:
+                bar.update()
+        return best
 
     def _check_meets(self, name):
         """An item at least of training and of validation has both."""
@@ -290,40 +432,25 @@ class Start:
     def _attempt(self, name, features, augmentation, penalty, best):
         """The better of two: what was best before, or this."""
         train = self.train
-        tower = self._tower(name, features, augmentation)
-        both = train.there[name] & train.there[self.anchor]
+        tower, copies, unseen = self._computed(name, features, augmentation)
         rows = np.flatnonzero(train.there[name])
-        known = both[rows]
-        values = train.x[name][rows]
-        copies = [self._features(name, tower, values)]
-        if tower.augments:
-            count = max(0, min(COPIES, MAX_COPIES // len(rows) - 1))
-            tower.restart(self._options.seed)
-            copies += [
-                self._features(name, tower, values, training=True)
-                for _ in range(count)
-            ]
-        some = np.flatnonzero(known)
-        some = some[:: -(-len(some) * len(copies) // MAX_COPIES)]
-        weight = np.ones((len(copies), len(some)))
-        weight[0] = 2.0  # the data as it is
-        ridge = Ridge(
-            np.concatenate([copy[some] for copy in copies]),
-            np.tile(self.targets[rows[some]], (len(copies), 1)),
-            weight.ravel(),
-        )
-        values, ids = self.asked[name]
-        unseen = self._features(name, tower, values)
-        for each in PENALTIES if penalty is None else (penalty,):
-            kernel, bias = ridge.solve(each)
+        if train.kinds[name] == "text":
+            copies = [copies[0][:, 0]]
+        ids = self.asked[name][1]
+        scores = best["scores"]
+        for each, (kernel, bias) in self._maps(
+            name, features, copies, rows, penalty
+        ):
             embedded = {
                 name: (to_unit(unseen @ kernel + bias), ids),
                 self.anchor: self._anchors,
             }
             value = score(embedded, [(name, self.anchor)])
+            scores[features] = max(value, scores.get(features, 0.0))
             if value > best["score"]:
                 best = {
                     "score": value,
+                    "scores": scores,
                     "features": features,
                     "augmentation": augmentation,
                     "penalty": each,
@@ -335,6 +462,25 @@ class Start:
                 }
         return best
 
+    def _maps(self, name, features, copies, rows, penalty):
+        """Projections to try: the identity, or ridge regressions."""
+        if features == ZERO_SHOT:
+            size = self.embedding_dim
+            identity = np.eye(size, dtype="float32")
+            yield None, (identity, np.zeros(size, "float32"))
+            return
+        some = np.flatnonzero(self.train.there[self.anchor][rows])
+        some = some[:: -(-len(some) * len(copies) // MAX_COPIES)]
+        weight = np.ones((len(copies), len(some)))
+        weight[0] = 2.0  # the data as it is
+        ridge = Ridge(
+            np.concatenate([copy[some] for copy in copies]),
+            np.tile(self.targets[rows[some]], (len(copies), 1)),
+            weight.ravel(),
+        )
+        for each in PENALTIES if penalty is None else (penalty,):
+            yield each, ridge.solve(each)
+
     def _keep(self, name, best):
         kernel, bias = best["weights"]
         scale = _SCALE / max(float(np.sqrt(np.mean(kernel**2))), 1e-9)
@@ -344,19 +490,20 @@ class Start:
         self.cached[name] = _spread(copies, self.train.there[name])
         self.unseen[name] = best["unseen"]
         choice = best["features"], best["augmentation"], best["penalty"]
-        self.choices[name] = list(choice)
+        self.choices[name] = [*choice, best["scores"]]
         self._plan.add(
             f"tower of {name}",
-            f"{choice[0]}, in closed form",
-            f"the best start on the validation items, MRR {best['score']:.3f}"
-            if self._options.choices is None
-            else "the best start on a tenth of the items",
+            self._label(name, choice[0])
+            + ("" if choice[0] == ZERO_SHOT else ", in closed form"),
+            self._why(name, best["scores"], best["score"]),
         )
         if best["tower"].augments or self.train.kinds[name] in AUGMENTATIONS:
             self._plan.add(
                 f"augmentation of {name}",
                 str(choice[1]),
-                "as given"
+                "a pretrained tower runs once"
+                if choice[0] in (PRETRAINED, ZERO_SHOT)
+                else "as given"
                 if name in self._options.augmentation
                 else "by the validation items",
             )
@@ -369,7 +516,7 @@ class Start:
             captions = self.train.x[name][there]
             _, first = np.unique(self.train.ids[there], return_index=True)
             captions = captions[np.sort(first)].astype(str)
-            return make.text_tower(captions, features == "words")
+            return make.text_tower(captions, features == _WORDS)
         if kind == "numbers":
             values = self.train.x[name][there]
             return make.numbers_tower(values, features, seed)
@@ -405,6 +552,14 @@ class Start:
 def _parts(values):
     for start in range(0, len(values), _BATCH):
         yield values[start : start + _BATCH]
+
+
+def _files(values):
+    """Pictures of several sizes as files, which stand in one batch."""
+    if isinstance(values[0], np.ndarray) and values.dtype == object:
+        files = [tf.io.encode_png(value).numpy() for value in values]
+        values = np.array(files, object)
+    return values
 
 
 def _spread(values, there):

@@ -13,12 +13,13 @@ from typing import Any
 
 from keras_xmodal import checks, datasets, files, progress, recipes
 from keras_xmodal.plots import plot_history
+from keras_xmodal.recipes.pretrained import Preset
 from keras_xmodal.recipes.start import LONGEST
 from keras_xmodal.runs.items import items_of_rows
 from keras_xmodal.runs.write_run import fill
 
 VALIDATION = 0.1
-TOWERS = ("auto", "small")
+AUTO, SMALL = "auto", "small"
 _TRAIN, _TEST = "train", "test"
 _ARGUMENTS = "arguments.json"
 _SHOWN = ("R@1", "R@5", "R@10")
@@ -28,7 +29,7 @@ def run(
     pairs: str | None = None,
     modalities: Mapping[str, list[str]] | None = None,
     output: str = "keras-xmodal-run",
-    towers: str = "auto",
+    towers: str = AUTO,
     validation: float | None = None,
     split_column: str | None = None,
     group_column: str | None = None,
@@ -52,8 +53,9 @@ def run(
         modalities: Columns of the CSV file by modality; of a folder, kinds by
             modality, or none for all.
         output: Run folder to write.
-        towers: `"auto"`, or `"small"` for a small network beside the features
-            of the start.
+        towers: `"auto"`; `"small"` for a small network beside the features
+            of the start; or the name or folder of a KerasHub preset, whose
+            frozen towers are tried too.
         validation: Share of the items to stop by. Defaults to 0.1.
         split_column: Column that says of each row in which part it is:
             `train`, one to stop by, and perhaps `test`.
@@ -83,7 +85,7 @@ def run(
     arguments = {
         "pairs": str(checks.path("PAIRS", pairs).resolve()),
         "modalities": {k: list(v) for k, v in (modalities or {}).items()},
-        "towers": towers,
+        "towers": os.path.abspath(towers) if os.path.isdir(towers) else towers,
         "validation": validation,
         "split_column": split_column,
         "group_column": group_column,
@@ -123,11 +125,8 @@ def _resume(resume, quiet):
 
 def _run(arguments, output, work, quiet):
     seconds = _Clock()
-    if arguments["towers"] not in TOWERS:
-        raise ValueError(
-            f"`--towers` must be one of {', '.join(TOWERS)}. "
-            f"Received: {arguments['towers']!r}"
-        )
+    towers = arguments["towers"]
+    preset = AUTO if towers in (AUTO, SMALL) else Preset(towers)
     checked = _check(arguments, quiet)
     parts = _read(arguments, checked)
     kinds = {n: fact["kind"] for n, fact in checked["modalities"].items()}
@@ -141,7 +140,8 @@ def _run(arguments, output, work, quiet):
             parts[_TRAIN],
             parts["validation"],
             kinds=kinds,
-            network=True if arguments["towers"] == "small" else "auto",
+            towers=preset,
+            network=True if towers == SMALL else "auto",
             duration=arguments["duration"],
             backup_dir=work,
             seed=arguments["seed"],

@@ -109,7 +109,6 @@ def test_rows_that_are_not_sound_stop_it_or_are_left_out(pairs, tmp_path):
     [
         ({"modalities": {"image": ["no"], "text": ["caption"]}}, ValueError,
          "one column 'no'.*columns"),
-        ({"towers": "big"}, ValueError, "must be one of auto, small"),
         ({"split_column": "maker"}, ValueError, "`--split-column` must say"),
         ({"validation": 0.001}, ValueError, "at least one item"),
     ],

@@ -41,11 +41,11 @@ def from_preset(
         kinds = (str, os.PathLike)
         rule = "a name, a folder or a `keras_hub.models.Backbone`"
         preset = os.fspath(checks.instance_of("preset", preset, kinds, rule))
-        with _explained(preset):
+        with explained(preset):
             backbone = keras_hub.models.Backbone.from_preset(preset, **kwargs)
     head = _head(backbone)
     if preprocessor is None and backbone is not preset:
-        with _explained(preset):
+        with explained(preset):
             # That of pictures and texts is one, for the tokens' sake.
             preprocessor = keras_hub.models.CausalLMPreprocessor.from_preset(
                 preset
@@ -94,29 +94,37 @@ def _by_modality(argument, value):
 
 
 @contextlib.contextmanager
-def _explained(preset):
+def explained(preset, argument="preset"):
     """Say of a preset that is not there, in one line, what to put where."""
     try:
         yield
     except (OSError, ValueError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(
-            "`preset` must be the name or handle of a KerasHub preset, which "
-            "is downloaded, or a folder that has one: config.json, "
+            f"`{argument}` must be the name or handle of a KerasHub preset, "
+            "which is downloaded, or a folder that has one: config.json, "
             "model.weights.h5, preprocessor.json, tokenizer.json, "
             "image_converter.json and assets/. Without internet, make it "
             "elsewhere by `save_to_preset(folder)` of both the backbone and "
             "its preprocessor, and copy the folder. "
-            f"Received: preset={preset!r} ({reason})"
+            f"Received: {argument}={preset!r} ({reason})"
         ) from error
 
 
-def _head(backbone):
+def find_head(backbone):
+    """The layer that compares pictures and texts, or None."""
     for layer in backbone.layers:
         if hasattr(layer, "logit_scale") and hasattr(
             backbone, "get_vision_embeddings"
         ):
             return layer
+    return None
+
+
+def _head(backbone):
+    head = find_head(backbone)
+    if head is not None:
+        return head
     raise ValueError(
         "`preset` must be of CLIP, SigLIP, SigLIP2 or MetaCLIP 2, which have a "
         "space for pictures and texts; other backbones become towers by "
