@@ -1,6 +1,5 @@
 """`keras-xmodal train`: from a user's own pairs to a run folder."""
 
-import functools
 import hashlib
 import json
 import os
@@ -16,6 +15,7 @@ from keras_xmodal.plots import plot_history
 from keras_xmodal.recipes.pretrained import Preset
 from keras_xmodal.recipes.start import LONGEST
 from keras_xmodal.runs.items import items_of_rows
+from keras_xmodal.runs.train_script import SCRIPT, train_script
 from keras_xmodal.runs.write_run import fill
 
 VALIDATION = 0.1
@@ -96,6 +96,7 @@ def run(
         "seed": seed,
         "skip_broken": skip_broken,
         "overwrite": overwrite,
+        "sha256": _digest(pairs),
     }
     path = checks.path("--output", output)
     files.recover(path)
@@ -120,7 +121,21 @@ def _resume(resume, quiet):
             f"killed, with {work.name} beside it. Received: {resume}, where "
             f"{error}"
         ) from error
+    if _digest(arguments["pairs"]) != arguments["sha256"]:
+        raise ValueError(
+            "The pairs must be what they were when the training began. "
+            f"Received: {arguments['pairs']}, which has changed: remove {work} "
+            "to begin anew"
+        )
     return _run(arguments, path, work, quiet)
+
+
+def _digest(path):
+    """The SHA-256 of a CSV file; None for a folder or what is not there."""
+    path = pathlib.Path(path)
+    if not path.is_file():
+        return None
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _run(arguments, output, work, quiet):
@@ -128,23 +143,27 @@ def _run(arguments, output, work, quiet):
     towers = arguments["towers"]
     preset = AUTO if towers in (AUTO, SMALL) else Preset(towers)
     checked = _check(arguments, quiet)
-    parts = _read(arguments, checked)
+    reader, reading = _reader(arguments, checked)
+    parts, names = _read(reader, reading)
     kinds = {n: fact["kind"] for n, fact in checked["modalities"].items()}
     seconds.lap("data")
 
     work.mkdir(exist_ok=True)
     content = json.dumps(arguments, ensure_ascii=False, indent=1)
     files.write(work / _ARGUMENTS, content.encode())
+    options = {
+        "kinds": kinds,
+        "towers": preset,
+        "network": True if towers == SMALL else "auto",
+        "duration": arguments["duration"],
+        "seed": arguments["seed"],
+    }
     try:
         recipe = recipes.embedding(
             parts[_TRAIN],
             parts["validation"],
-            kinds=kinds,
-            towers=preset,
-            network=True if towers == SMALL else "auto",
-            duration=arguments["duration"],
+            **options,
             backup_dir=work,
-            seed=arguments["seed"],
             verbose=not quiet,
         )
     except (ValueError, TypeError):
@@ -179,6 +198,14 @@ def _run(arguments, output, work, quiet):
         report["seconds"] = seconds.laps
         report = fill(folder, recipe.model, items, report, quiet=quiet)
         _draw(recipe, folder)
+        script = train_script(
+            reader,
+            reading,
+            names,
+            options | {"towers": AUTO if preset == AUTO else towers},
+            arguments["epochs"],
+        )
+        (folder / SCRIPT).write_text(script, encoding="utf-8")
     shutil.rmtree(work)
     return report | {"output": str(output)}
 
@@ -228,29 +255,33 @@ def _check(arguments, quiet):
     return checked
 
 
-def _read(arguments, checked):
-    """Data sets by part: train, validation, and perhaps test."""
+def _reader(arguments, checked):
+    """What reads the data sets, and its arguments."""
     path, options = arguments["pairs"], checked.arguments()
-    column = options.pop("split", None)
-    read = datasets.from_folder if os.path.isdir(path) else datasets.from_csv
-    read = functools.partial(read, path, **options, seed=arguments["seed"])
-    if column is None:
+    if options.get("split") is None:
         share = arguments["validation"] or VALIDATION
-        train, validation = read(split=(1 - share, share))
-        return {_TRAIN: train, "validation": validation}
-    parts = read(split=column)
+        options["split"] = (1 - share, share)
+    reader = "from_folder" if os.path.isdir(path) else "from_csv"
+    return reader, {"path": path, **options, "seed": arguments["seed"]}
+
+
+def _read(reader, arguments):
+    """Data sets by part: train, validation, perhaps test; and their names."""
+    parts = getattr(datasets, reader)(**arguments)
+    if isinstance(parts, tuple):
+        return dict(zip((_TRAIN, "validation"), parts, strict=True)), {}
     others = [name for name in parts if name not in (_TRAIN, _TEST)]
     if _TRAIN not in parts or len(parts) not in (2, 3) or len(others) > 1:
         raise ValueError(
             "`--split-column` must say `train` of some rows, one other word "
             "of those to stop by, and perhaps `test` of rows that are measured "
-            f"at the end alone. Received: {column!r} with {sorted(parts)}"
+            f"at the end alone. Received: {arguments['split']!r} with "
+            f"{sorted(parts)}"
         )
-    stop = others[0] if others else _TEST
-    found = {_TRAIN: parts[_TRAIN], "validation": parts[stop]}
+    names = {_TRAIN: _TRAIN, "validation": others[0] if others else _TEST}
     if others and _TEST in parts:
-        found[_TEST] = parts[_TEST]
-    return found
+        names[_TEST] = _TEST
+    return {part: parts[name] for part, name in names.items()}, names
 
 
 class _Union(Mapping):
@@ -288,8 +319,8 @@ def _describe(arguments, checked, parts):
     }
     for name, part in parts.items():
         told[f"{name}_items"] = len(part.items)
-    if path.is_file():
-        told["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    if arguments["sha256"] is not None:
+        told["sha256"] = arguments["sha256"]
     return told
 
 

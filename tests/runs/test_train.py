@@ -63,6 +63,20 @@ def test_a_run_is_written_that_can_be_searched(pairs, tmp_path):
     assert "run/" in train.format_report(report)
 
 
+def test_the_script_trains_the_same_model(pairs, tmp_path, monkeypatch):
+    run(pairs, tmp_path / "run", split_column="part")
+    monkeypatch.chdir(tmp_path)
+    code = (tmp_path / "run" / "train.py").read_text()
+    assert len(code.splitlines()) < 40
+    exec(compile(code, "train.py", "exec"), {})
+    one, other = (
+        keras.saving.load_model(path)
+        for path in ("model.keras", "run/model.keras")
+    )
+    for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 def test_parts_are_those_of_a_column(pairs, tmp_path):
     report = run(pairs, tmp_path / "run", split_column="part")
     assert report["data"]["train_items"] == 18
@@ -92,6 +106,17 @@ def test_it_goes_on_after_a_kill(pairs, tmp_path, monkeypatch):
     for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     assert not (tmp_path / "run.training").exists()
+
+
+def test_a_training_is_not_gone_on_with_on_other_data(
+    pairs, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(train, "fill", None)
+    with pytest.raises(TypeError):
+        run(pairs, tmp_path / "run", validation=0.3)
+    pairs.write_text(pairs.read_text() + "0.png,another caption,train,9\n")
+    with pytest.raises(ValueError, match="when the training began"):
+        train.run(resume=str(tmp_path / "run"), quiet=True)
 
 
 def test_rows_that_are_not_sound_stop_it_or_are_left_out(pairs, tmp_path):
