@@ -166,7 +166,7 @@ def _parser():
         nargs="?",
         help="CSV file or folder; not with --resume",
     )
-    _add_modality(command)
+    _add_modality(command, "of a folder, all that it has")
     _add_columns(command)
     command.add_argument(
         "--output",

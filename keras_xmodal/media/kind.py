@@ -10,6 +10,8 @@ from keras_xmodal import checks
 from keras_xmodal.media.gif_frames import count_frames
 from keras_xmodal.media.header import KINDS, read_header
 
+# Of the values of a modality.
+KINDS_OF_DATA = ("image", "text", "speech", "video", "numbers")
 # What files are taken for before they are read.
 SUFFIXES = {
     **dict.fromkeys((".jpg", ".jpeg", ".png", ".bmp", ".webp"), "image"),

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from keras_xmodal import checks
 from keras_xmodal.datasets.csv_rows import number_items
-from keras_xmodal.media.kind import kind_of
+from keras_xmodal.media.kind import KINDS_OF_DATA, kind_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,6 +111,14 @@ def read_pairs(
     kinds = dict(kinds or {})
     if kinds:
         checks.modalities("kinds", kinds, columns)
+    for kind in kinds.values():
+        checks.one_of("kinds", kind, KINDS_OF_DATA)
+    for name, is_there in there.items():
+        if not is_there.any():
+            raise ValueError(
+                "Each modality must be there in some example. Received: "
+                f"{name!r} with `sample_weight` 0 in all {len(is_there)}"
+            )
     for name, values in columns.items():
         if name not in kinds:
             kinds[name] = kind_of(_present(values, there[name]))
@@ -174,6 +182,13 @@ def _examples(x, ids, weights=None):
     weights = {} if weights is None else weights
     if not isinstance(weights, Mapping):
         weights = dict.fromkeys(x, weights)
+    if weights:
+        checks.modalities("sample_weight", weights, x)
+    lengths = {f"x[{name!r}]": len(values) for name, values in x.items()}
+    for name, values in weights.items():
+        lengths[f"sample_weight[{name!r}]"] = len(values)
+        checks.finite("sample_weight", np.asarray(values, float))
+    checks.same_length("data", lengths | {"ids": len(ids)})
     for i, item in enumerate(ids):
         yield (
             {name: values[i] for name, values in x.items()},
@@ -204,6 +219,8 @@ def _join(columns, ids, there, kinds):
             x[name] = _texts(values, there[name], rows)
         else:
             x[name] = _array([values[row] for row in first])
+        if kinds[name] == "numbers":
+            checks.finite(f"x[{name!r}]", x[name][kept[name]])
     return Pairs(x, ids[first], kept, kinds)
 
 

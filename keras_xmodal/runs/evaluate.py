@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from keras_xmodal.datasets.csv_rows import number_items
 from keras_xmodal.metrics import retrieval_report
 from keras_xmodal.runs.items import items_of_rows
 from keras_xmodal.runs.parts import encode_items
@@ -25,7 +26,8 @@ def run(
 
     A file counts once, and a text once for each item that it is of: with
     several captions an item, a picture has found if any of its captions is
-    among the first, and each caption is a query of its own.
+    among the first, and each caption is a query of its own. Items that have
+    the same texts are one, as they are in training.
 
     Args:
         folder: Run folder.
@@ -47,7 +49,7 @@ def run(
             broken, or no item has two modalities.
     """
     loaded = Run.load(folder)
-    table = read_table(data, loaded, modalities, ids, delimiter, least=2)
+    table = read_table(data, loaded, modalities, ids, delimiter, 2, skip_broken)
     pairs: dict[str, dict] = {}
     wanted = items_of_rows(
         table.dataset.items, table.columns, loaded.kinds, table.ids, pairs
@@ -66,11 +68,14 @@ def run(
         skip_broken=skip_broken,
         quiet=quiet,
     )
+    joined = _joined(table.dataset.items, table.columns, loaded.kinds)
     embeddings, owners = {}, {}
     for name, known in wanted.items():
         sound = [key for key in known if key not in encoded.broken[name]]
         places = {key: place for place, key in enumerate(sound)}
-        chosen = [(places[k], i) for k, i in pairs[name] if k in places]
+        chosen = dict.fromkeys(
+            (places[k], joined[i]) for k, i in pairs[name] if k in places
+        )
         if chosen:
             rows, items = zip(*chosen, strict=True)
             embeddings[name] = encoded.embeddings[name][list(rows)]
@@ -93,6 +98,20 @@ def run(
         "retrieval": retrieval,
         "left_out": [e for b in encoded.broken.values() for e in b.values()],
     }
+
+
+def _joined(items, columns, kinds):
+    """A number for each item, the same where all texts are the same."""
+    numbers = list(items)
+    cells = [numbers]
+    for name, (column, *_) in columns.items():
+        if kinds[name] == "text":
+            texts = (
+                {row.cells[column] for row in items[number]} - {""}
+                for number in numbers
+            )
+            cells.append([tuple(sorted(some)) or None for some in texts])
+    return dict(zip(numbers, number_items(cells).tolist(), strict=True))
 
 
 def format_result(result: dict) -> str:

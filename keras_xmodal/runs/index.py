@@ -80,7 +80,9 @@ def run(
             )
         items = copy.deepcopy(loaded.items)
         removed = _remove(items, remove)
-        added = _read_sources(loaded, sources, modalities, ids, delimiter)
+        added = _read_sources(
+            loaded, sources, modalities, ids, delimiter, skip_broken
+        )
         known = {
             (name, key)
             for name, entries in added.items()
@@ -153,7 +155,7 @@ def _remove(items, ids):
     return removed
 
 
-def _read_sources(loaded, sources, modalities, ids, delimiter):
+def _read_sources(loaded, sources, modalities, ids, delimiter, skip_repeated):
     """Entries of files and tables, by modality and id."""
     added = {}
     tables = [
@@ -169,7 +171,9 @@ def _read_sources(loaded, sources, modalities, ids, delimiter):
         )
     for source in sources:
         if source in tables:
-            table = read_table(source, loaded, modalities, ids, delimiter)
+            table = read_table(
+                source, loaded, modalities, ids, delimiter, 1, skip_repeated
+            )
             found = items_lib.items_of_rows(
                 table.dataset.items, table.columns, loaded.kinds, table.ids
             )

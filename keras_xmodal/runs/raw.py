@@ -16,13 +16,13 @@ from keras_xmodal.export.towers import MAX_TEXT_BYTES, find_towers
 from keras_xmodal.media import header
 from keras_xmodal.media.gif import encode_gif
 from keras_xmodal.media.image import MAX_PIXELS, decode_image, is_whole_image
-from keras_xmodal.media.kind import kind_of_file
+from keras_xmodal.media.kind import KINDS_OF_DATA, kind_of_file
 from keras_xmodal.media.video import read_video
 from keras_xmodal.media.wav import decode_wav, encode_wav, is_whole_wav
 from keras_xmodal.models import Preprocessed
 from keras_xmodal.networks import SpeechPreprocessor
 
-KINDS = ("image", "text", "speech", "video", "numbers")
+KINDS = KINDS_OF_DATA
 CALLED = {
     "image": "a picture",
     "text": "a text",
@@ -130,6 +130,10 @@ def prepare(kind, raw, name="the query", num_frames=None):
     array = np.asarray(checks.array(name, raw))
     if kind == "image" and array.dtype == np.uint8:
         checks.shape(name, array.shape, ("height", "width", "channels"))
+        if not array.size:
+            raise ValueError(
+                f"{name} must have pixels. Received: shape {array.shape}"
+            )
         return tf.io.encode_png(array).numpy()
     return array
 

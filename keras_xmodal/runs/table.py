@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 from keras_xmodal import checks
@@ -27,6 +27,7 @@ def read_table(
     ids: str | None = None,
     delimiter: str = ",",
     least: int = 1,
+    skip_repeated: bool = False,
 ) -> Table:
     """Read the modalities of a run that a table has.
 
@@ -39,6 +40,7 @@ def read_table(
         ids: Column that says which item a row shows, or None.
         delimiter: What stands between two cells of a CSV file.
         least: Integer, the number of modalities that are needed.
+        skip_repeated: Whether rows that are there twice are left out.
 
     Returns:
         `Table`.
@@ -81,7 +83,14 @@ def read_table(
         ids = TEXT if by_class else "name"
         return Table(from_folder(path, wanted), columns, ids)
     files = [name for name in columns if run.kinds[name] in FILES]
-    dataset = from_csv(path, wanted, ids, files=files, delimiter=delimiter)
+    skip: Collection[int] = ()
+    if skip_repeated:
+        named = [c for names in columns.values() for c in names]
+        known = csv_rows.read_table(path, named, delimiter)
+        skip = list(csv_rows.repeated_rows(known, named))
+    dataset = from_csv(
+        path, wanted, ids, files=files, delimiter=delimiter, skip=skip
+    )
     return Table(dataset, columns, ids)
 
 

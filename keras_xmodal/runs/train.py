@@ -230,6 +230,12 @@ def _check(arguments, quiet):
             progress=None if quiet else show,
         )
     else:
+        if len(modalities) < 2:
+            raise ValueError(
+                "`--modality NAME=COLUMN` must name two modalities at least, "
+                "each with its column of the CSV file. "
+                f"Received: {list(modalities) or 'none'}"
+            )
         checked = datasets.check_pairs(
             path,
             {n: c[0] if len(c) == 1 else c for n, c in modalities.items()},
@@ -267,19 +273,26 @@ def _reader(arguments, checked):
 
 def _read(reader, arguments):
     """Data sets by part: train, validation, perhaps test; and their names."""
-    parts = getattr(datasets, reader)(**arguments)
+    try:
+        parts = getattr(datasets, reader)(**arguments)
+    except ValueError as error:
+        if "at least one item" not in str(error):
+            raise
+        raise ValueError(
+            f"`--validation` must leave items in both parts. {error}"
+        ) from error
     if isinstance(parts, tuple):
         return dict(zip((_TRAIN, "validation"), parts, strict=True)), {}
     others = [name for name in parts if name not in (_TRAIN, _TEST)]
-    if _TRAIN not in parts or len(parts) not in (2, 3) or len(others) > 1:
+    if _TRAIN not in parts or len(others) != 1:
         raise ValueError(
-            "`--split-column` must say `train` of some rows, one other word "
-            "of those to stop by, and perhaps `test` of rows that are measured "
-            f"at the end alone. Received: {arguments['split']!r} with "
-            f"{sorted(parts)}"
+            "`--split-column` must say `train` of some rows, one word such as "
+            "`validation` of those to choose and to stop by, and perhaps "
+            "`test` of rows that are measured at the end alone. "
+            f"Received: {arguments['split']!r} with {sorted(parts)}"
         )
-    names = {_TRAIN: _TRAIN, "validation": others[0] if others else _TEST}
-    if others and _TEST in parts:
+    names = {_TRAIN: _TRAIN, "validation": others[0]}
+    if _TEST in parts:
         names[_TEST] = _TEST
     return {part: parts[name] for part, name in names.items()}, names
 

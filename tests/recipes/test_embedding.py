@@ -186,6 +186,45 @@ def test_the_augmentation_is_the_users():
             ({"image": np.zeros((4, 8, 8, 3), "uint8")}, np.arange(4)),
             "at least two modalities.*Received: 4 examples of",
         ),
+        (
+            ({"a": np.zeros((4, 2)), "b": np.zeros((3, 2))}, np.arange(4)),
+            r"equally many examples.*x\[.*b.*\].*: 3",
+        ),
+        (
+            ({"a": np.zeros((4, 2)), "b": np.zeros((4, 2))}, np.arange(3)),
+            "equally many examples.*'ids': 3",
+        ),
+        (
+            (
+                {"a": np.zeros((4, 2)), "b": np.zeros((4, 2))},
+                np.arange(4),
+                {"c": np.ones(4)},
+            ),
+            "`sample_weight` must hold modalities",
+        ),
+        (
+            (
+                {"a": np.zeros((4, 2)), "b": np.zeros((4, 2))},
+                np.arange(4),
+                {"a": np.full(4, np.nan)},
+            ),
+            "`sample_weight` must be finite",
+        ),
+        (
+            (
+                {"a": np.full((4, 2), np.nan), "b": np.zeros((4, 2))},
+                np.arange(4),
+            ),
+            "`x\\['a'\\]` must be finite",
+        ),
+        (
+            (
+                {"a": np.zeros((4, 2)), "b": np.zeros((4, 2))},
+                np.arange(4),
+                np.zeros(4),
+            ),
+            "must be there in some example",
+        ),
         ([1, 2], "`train` must be a `tf.data.Dataset`.*Received: list"),
     ],
 )

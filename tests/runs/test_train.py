@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import keras_xmodal as kx
-from keras_xmodal.runs import train
+from keras_xmodal.runs import evaluate, train
 
 COLORS = {"red": (250, 20, 20), "green": (20, 250, 20), "blue": (20, 20, 250)}
 
@@ -85,6 +85,32 @@ def test_parts_are_those_of_a_column(pairs, tmp_path):
     assert set(report["retrieval"]) == {"validation", "test"}
 
 
+def test_evaluate_measures_what_training_did(pairs, tmp_path):
+    """Also where captions repeat: equal texts are one item to both."""
+    with open(pairs) as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        row["caption"] = row["caption"].split()[0]
+    stop = [row for row in rows if row["part"] == "stop"]
+    for name, part in (("labels", rows), ("stop", stop)):
+        with open(pairs.with_name(f"{name}.csv"), "w", newline="") as file:
+            table = csv.DictWriter(file, rows[0])
+            table.writeheader()
+            table.writerows(part)
+    report = run(
+        pairs.with_name("labels.csv"),
+        tmp_path / "run",
+        split_column="part",
+    )
+    again = evaluate.run(
+        str(tmp_path / "run"), str(pairs.with_name("stop.csv")), quiet=True
+    )
+    for direction, row in again["retrieval"].items():
+        expected = report["retrieval"]["validation"][direction]
+        for key in ("R@1", "MedR", "chance_R@1", "num_candidates"):
+            assert row[key] == pytest.approx(expected[key]), (direction, key)
+
+
 def test_it_goes_on_after_a_kill(pairs, tmp_path, monkeypatch):
     def kill(*arguments, **options):
         raise KeyboardInterrupt
@@ -135,7 +161,8 @@ def test_rows_that_are_not_sound_stop_it_or_are_left_out(pairs, tmp_path):
         ({"modalities": {"image": ["no"], "text": ["caption"]}}, ValueError,
          "one column 'no'.*columns"),
         ({"split_column": "maker"}, ValueError, "`--split-column` must say"),
-        ({"validation": 0.001}, ValueError, "at least one item"),
+        ({"validation": 0.001}, ValueError, "`--validation` must leave"),
+        ({"modalities": {}}, ValueError, "must name two modalities at least"),
     ],
 )  # fmt: skip
 def test_bad_arguments_leave_nothing(
