@@ -476,6 +476,7 @@ _NEEDED = {
     "output_dim": 2,
     "output_shape": (8, 8, 3),
     "layer": LAYER,
+    "image_converter": LAYER,
     "preprocessor": kx.networks.SpeechPreprocessor(),
 }
 LAYERS = [

@@ -109,32 +109,34 @@ def embedding(
         - Wortsman et al., 2022 (WiSE-FT), https://arxiv.org/abs/2109.01903
     """
     seed = checks.seed(seed)
-    pairs = read_pairs(train, kinds)
-    held_out = 0.1 if validation is None else validation
-    if isinstance(held_out, (int, float)):
-        shares = check_shares("validation", held_out)
-        parts = draw_parts(pairs.ids, (shares[1], shares[0]), seed)
-        unseen, known = pairs.take(parts == 1), pairs.take(parts == 0)
-    else:
-        known = pairs
-        unseen = read_pairs(validation, pairs.kinds)
-        checks.modalities("validation", unseen.x, pairs.x, complete=True)
     if network != "auto":
         network = checks.boolean("network", network)
-    image_size = checks.positive_integer(
-        "image_size", image_size, optional=True
-    )
+    held_out = 0.1 if validation is None else validation
+    is_share = isinstance(held_out, (int, float))
+    shares = check_shares("validation", held_out) if is_share else ()
+    numbers = {
+        "image_size": checks.positive_integer(
+            "image_size", image_size, optional=True
+        ),
+        "duration": checks.positive("duration", duration, optional=True),
+        "num_frames": checks.positive_integer("num_frames", num_frames),
+        "temperature": checks.in_range("temperature", temperature, 0.01, 1),
+    }
+    pairs = known = read_pairs(train, kinds)
+    if is_share:
+        parts = draw_parts(pairs.ids, shares[::-1], seed)
+        unseen, known = pairs.take(parts == 1), pairs.take(parts == 0)
+    else:
+        unseen = read_pairs(validation, pairs.kinds)
+        checks.modalities("validation", unseen.x, pairs.x, complete=True)
     options = Options(
         augmentation=_augmentation(augmentation, pairs),
         towers=read_towers(towers, pairs.kinds),
         network=network,
-        image_size=image_size,
-        duration=checks.positive("duration", duration, optional=True),
-        num_frames=checks.positive_integer("num_frames", num_frames),
-        temperature=checks.in_range("temperature", temperature, 0.01, 1),
         backup=checks.path("backup_dir", backup_dir, optional=True),
         seed=seed,
         verbose=bool(verbose),
+        **numbers,
     )
     if validation is None:
         choices = Start(known, unseen, options, Plan()).choices
