@@ -36,6 +36,8 @@ LAYERS = {
 
 @pytest.mark.parametrize("kind", list(LAYERS))
 def test_layers(kind):
+    # Of close singular values, power iterations tell apart too slowly.
+    keras.utils.set_random_seed(0)
     layer, shape = LAYERS[kind]
     x = tf.constant(examples(*shape))
     wrapped = wrap(layer, x, updates=100)
