@@ -28,6 +28,7 @@ from keras_xmodal.networks import (
     word_vectors,
 )
 from keras_xmodal.ops import l2_normalize
+from keras_xmodal.recipes.training import make_optimizer
 
 EPOCHS = 40
 BATCH_SIZE = 227
@@ -283,29 +284,6 @@ def fit(
         callbacks=[*callbacks, *bar],
     )
     return history.history
-
-
-def make_optimizer(
-    learning_rate: float, steps: int
-) -> keras.optimizers.Optimizer:
-    """AdamW whose rate rises for a twentieth of the steps, and falls to 0.
-
-    Args:
-        learning_rate: Float, the highest rate.
-        steps: Integer, all steps of the training.
-
-    Returns:
-        Keras optimizer.
-    """
-    schedule = keras.optimizers.schedules.CosineDecay(
-        0.0,
-        max(1, steps - steps // 20),
-        warmup_target=learning_rate,
-        warmup_steps=max(1, steps // 20),
-    )
-    return keras.optimizers.AdamW(
-        schedule, weight_decay=0.02, global_clipnorm=1.0
-    )
 
 
 class _ProgressBar(keras.callbacks.Callback):

@@ -2,7 +2,6 @@
 
 import csv
 import os
-import time
 
 import keras
 import numpy as np
@@ -18,9 +17,10 @@ from keras_xmodal.demo.questions import (
 )
 from keras_xmodal.recipes.ridge_baseline import RidgeBaseline
 from keras_xmodal.retrieval import ExactIndex
+from keras_xmodal.runs.clock import Clock
 from keras_xmodal.runs.items import to_json
 from keras_xmodal.runs.run import REPORT
-from keras_xmodal.runs.write_run import fill
+from keras_xmodal.runs.write_run import check_output, fill
 
 EXAMPLE = "umbrella"  # whose picture in another style is `picture.png`
 
@@ -54,7 +54,7 @@ def run(
     """
     path = checks.path("output", output)
     files.recover(path)
-    _check_output(path, overwrite)
+    check_output(path, overwrite)
     with files.new_folder(path, replace=overwrite) as folder:
         report = _run_in(folder, epochs, seed, quiet)
         (folder / REPORT).write_bytes(to_json(report))
@@ -63,7 +63,7 @@ def run(
 
 
 def _run_in(folder, epochs, seed, quiet):
-    clock = _Clock()
+    clock = Clock()
     train = recipe.read_train()
     tests = read_tests()
     english = list(train["texts"][:, 0])
@@ -273,31 +273,3 @@ def format_report(report: dict) -> str:
     )
     lines.append(f'Next: keras-xmodal search {report["output"]} "tree"')
     return "\n".join(lines)
-
-
-def _check_output(output, overwrite):
-    if not os.path.lexists(output):
-        return
-    if not overwrite:
-        raise FileExistsError(
-            "`--output` must not exist yet; name another folder or pass "
-            f"`--overwrite`. Received: {output}"
-        )
-    if not (output / "report.json").is_file():
-        raise FileExistsError(
-            "`--overwrite` replaces the folder of an earlier run only. "
-            f"Received: {output}, which holds no report.json"
-        )
-
-
-class _Clock:
-    """Seconds of each step."""
-
-    def __init__(self):
-        self.laps = {}
-        self._last = time.perf_counter()
-
-    def lap(self, name):
-        now = time.perf_counter()
-        self.laps[name] = round(now - self._last, 1)
-        self._last = now

@@ -6,7 +6,6 @@ import os
 import pathlib
 import shutil
 import sys
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,9 +13,10 @@ from keras_xmodal import checks, datasets, files, progress, recipes
 from keras_xmodal.plots import plot_history
 from keras_xmodal.recipes.pretrained import Preset
 from keras_xmodal.recipes.start import LONGEST
+from keras_xmodal.runs.clock import Clock
 from keras_xmodal.runs.items import items_of_rows
 from keras_xmodal.runs.train_script import SCRIPT, train_script
-from keras_xmodal.runs.write_run import fill
+from keras_xmodal.runs.write_run import check_output, fill
 
 VALIDATION = 0.1
 AUTO, SMALL = "auto", "small"
@@ -100,7 +100,7 @@ def run(
     }
     path = checks.path("--output", output)
     files.recover(path)
-    _check_output(path, overwrite)
+    check_output(path, overwrite)
     work = _work_folder(path)
     if work.exists():
         raise FileExistsError(
@@ -139,7 +139,7 @@ def _digest(path):
 
 
 def _run(arguments, output, work, quiet):
-    seconds = _Clock()
+    seconds = Clock()
     towers = arguments["towers"]
     preset = AUTO if towers in (AUTO, SMALL) else Preset(towers)
     checked = _check(arguments, quiet)
@@ -341,21 +341,6 @@ def _work_folder(output: pathlib.Path) -> pathlib.Path:
     return output.with_name(f"{output.name}.training")
 
 
-def _check_output(output, overwrite):
-    if not os.path.lexists(output):
-        return
-    if not overwrite:
-        raise FileExistsError(
-            "`--output` must not exist yet; name another folder or pass "
-            f"`--overwrite`. Received: {output}"
-        )
-    if not (output / "report.json").is_file():
-        raise FileExistsError(
-            "`--overwrite` replaces the folder of an earlier run only. "
-            f"Received: {output}, which holds no report.json"
-        )
-
-
 def format_report(report: dict) -> str:
     """Format a report as the plan and the table that `train` prints.
 
@@ -387,16 +372,3 @@ def format_report(report: dict) -> str:
         f"Next: keras-xmodal search {report['output']} QUERY",
     ]
     return "\n".join(lines)
-
-
-class _Clock:
-    """Seconds of each step."""
-
-    def __init__(self):
-        self.laps: dict[str, float] = {}
-        self._last = time.perf_counter()
-
-    def lap(self, name):
-        now = time.perf_counter()
-        self.laps[name] = round(now - self._last, 1)
-        self._last = now

@@ -97,6 +97,22 @@ def write_run(
         )
 
 
+def check_output(path: pathlib.Path, overwrite: bool) -> None:
+    """Check that a run can be written: nothing is there, or an earlier run."""
+    if not os.path.lexists(path):
+        return
+    if not overwrite:
+        raise FileExistsError(
+            "`--output` must not exist yet; name another folder or pass "
+            f"`--overwrite`. Received: {path}"
+        )
+    if not (path / REPORT).is_file():
+        raise FileExistsError(
+            "`--overwrite` replaces the folder of an earlier run only. "
+            f"Received: {path}, which holds no {REPORT}"
+        )
+
+
 def fill(
     folder: pathlib.Path,
     model,

@@ -22,6 +22,7 @@ from keras_xmodal.demo.questions import read_split
 from keras_xmodal.demo.run import build_index
 from keras_xmodal.export import litert_js, search_script
 from keras_xmodal.networks.text.text_preprocessor import _standardize
+from tests.chromium import chromium
 from tests.export.conftest import TEXTS as SMALL_TEXTS
 from tests.export.conftest import make_model
 from tests.export.test_search_script import TEXTS as STRANGE_TEXTS
@@ -29,7 +30,6 @@ from tests.export.test_search_script import TOKENIZERS
 
 pytestmark = pytest.mark.large
 
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 # Of the model, in float16 and 8 bits, to that in float32.
 TOLERANCES = {"float16": 1e-3, "int8": 5e-2}
 CLEAR = ("00", "10")  # pictures that are half clear
@@ -55,16 +55,8 @@ TEXTS = [
 
 @pytest.fixture(scope="module")
 def browser():
-    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
-    if program is None:
-        pytest.skip("needs Chromium: apt-get install chromium")
-    api = pytest.importorskip("playwright.sync_api")
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=program, args=["--no-sandbox"]
-        )
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

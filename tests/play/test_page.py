@@ -3,22 +3,20 @@
 import contextlib
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
 
 import pytest
 
+from tests.chromium import chromium
 from tests.play.conftest import KINDS, NAMES
 
 pytestmark = pytest.mark.large
 pytest.importorskip("gradio")
 
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 # A microphone that beeps, and no question whether it may be used.
 OPTIONS = [
-    "--no-sandbox",
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
 ]
@@ -51,16 +49,8 @@ def server(run):
 
 @pytest.fixture(scope="module")
 def browser():
-    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
-    if program is None:
-        pytest.skip("needs Chromium: apt-get install chromium")
-    api = pytest.importorskip("playwright.sync_api")
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=program, args=OPTIONS
-        )
+    with chromium(*OPTIONS) as browser:
         yield browser
-        browser.close()
 
 
 @contextlib.contextmanager

@@ -52,11 +52,17 @@ def test_a_picture_and_its_captions_are_one_row(recipe):
 
 def test_it_never_ends_below_its_start(recipe):
     history = recipe.history["projections"]
-    start = float(recipe.plan[-1].why.split()[5])
+    (training,) = [c for c in recipe.plan if c.what.startswith("training")]
+    start = float(training.why.split()[5])
     model = recipe.evaluate()
     end = np.mean([row["MRR"] for row in model.values()])
     assert end >= start - 1e-3
     assert end >= max(history["val_MRR"]) - 1e-6
+    baseline = np.mean([row["baseline_MRR"] for row in model.values()])
+    last = recipe.plan[-1]
+    assert last.what == "beside the ridge baseline"
+    assert last.choice.startswith("worse" if baseline > end else "not worse")
+    assert last.why.endswith(f"{end:.3f}, baseline {baseline:.3f}")
 
 
 def test_the_model_is_saved_with_what_it_needs(recipe, tmp_path):
