@@ -9,6 +9,8 @@ name here.
 import json
 import re
 
+import numpy as np
+
 from benchmarks.settings import RESULTS, ROOT
 
 README = ROOT / "README.md"
@@ -96,6 +98,24 @@ def search_stdin():
     for row in read("search_stdin")["table"]:
         names = ("median_ms", "p99_ms", "largest_ms", "first_ms")
         yield row["query"], *(f"{row[name]:.0f} ms" for name in names)
+
+
+def own_data():
+    """`keras-xmodal train` beside a script, on a part that neither has seen."""
+    sides = "recipe", "by hand", "ridge", "chance"
+    yield "data", *sides, "seconds: recipe", "by hand"
+    runs = read("own_data")["runs"]
+    for name in dict.fromkeys(run["data"] for run in runs):
+        own = [run for run in runs if run["data"] == name]
+        values = {key: [run[key] for run in own] for key in sides}
+        yield (
+            name,
+            *(spread(np.mean(v), np.std(v), 2) for v in values.values()),
+            *(
+                f"{np.median([run[f'{side} seconds'] for run in own]):.0f} s"
+                for side in sides[:2]
+            ),
+        )
 
 
 def on_device():

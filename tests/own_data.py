@@ -1,9 +1,11 @@
 """Data as a user has it: `python tests/own_data.py FOLDER` writes three kinds.
 
 - `shapes.csv`: 600 pictures of coloured shapes with three captions each;
-- `words.csv`: 60 recordings of 15 words in four voices, one of them for the
-  validation, with their transcripts;
+- `words.csv`: 60 recordings of 15 words in four voices with their transcripts;
 - `parts.csv`: 240 pictures of a part with what was measured of it.
+
+Their column `part` says `train`, `validation` or `test`; of the words these
+are two voices, one and one.
 """
 
 import contextlib
@@ -79,8 +81,8 @@ def write_shapes(folder, count=600, seed=0):
     random = np.random.default_rng(seed)
     (folder / "shapes").mkdir(parents=True)
     things = list(itertools.product(SHAPES, COLORS, SIZES, GROUNDS))
-    with table(folder / "shapes.csv", "photo", "caption") as write:
-        for number in random.permutation(len(things))[:count]:
+    with table(folder / "shapes.csv", "photo", "caption", "part") as write:
+        for row, number in enumerate(random.permutation(len(things))[:count]):
             shape, color, size, ground = things[number]
             name = f"shapes/{number:03d}.png"
             draw(
@@ -94,11 +96,12 @@ def write_shapes(folder, count=600, seed=0):
             ).save(folder / name)
             for caption in CAPTIONS:
                 words = {"shape": shape, "color": color, "size": size}
-                write(name, caption.format(**words, ground=ground))
+                caption = caption.format(**words, ground=ground)
+                write(name, caption, part_of(row / count))
 
 
 def write_words(folder, count=15, seed=0):
-    """Bundled recordings, of which one voice is for the validation."""
+    """Bundled recordings, a voice in one part alone."""
     (folder / "words").mkdir(parents=True)
     columns = {"columns": ["voice"]}
     recordings = {}
@@ -115,15 +118,15 @@ def write_words(folder, count=15, seed=0):
         for word, voice in itertools.product(sorted(chosen), voices):
             name = f"words/{word} {voice}.wav".replace(" ", "_")
             kx.datasets.write_wav(folder / name, recordings[word, voice], 8000)
-            part = "validation" if voice == voices[-1] else "train"
-            write(name, word, voice, part)
+            share = (voices.index(voice) + 0.5) / len(voices)
+            write(name, word, voice, part_of(share, 0.5, 0.75))
 
 
 def write_parts(folder, count=240, seed=0):
     """Pictures of one shape, and its place, size and turn as numbers."""
     random = np.random.default_rng(seed)
     (folder / "parts").mkdir(parents=True)
-    header = "photo", "x", "y", "radius", "red", "green", "blue"
+    header = "photo", "x", "y", "radius", "red", "green", "blue", "part"
     with table(folder / "parts.csv", *header) as write:
         for number in range(count):
             center = random.uniform(0.3, 0.7, 2)
@@ -139,7 +142,15 @@ def write_parts(folder, count=240, seed=0):
                 random.uniform(0, 1.5),
                 random,
             ).save(folder / name)
-            write(name, *(float(f"{v:.4g}") for v in (*center, radius)), *color)
+            numbers = (float(f"{v:.4g}") for v in (*center, radius))
+            write(name, *numbers, *color, part_of(number / count, 0.6, 0.8))
+
+
+def part_of(share, validation=0.8, test=0.9):
+    """The part of a row, by the share of the rows before it."""
+    if share < validation:
+        return "train"
+    return "validation" if share < test else "test"
 
 
 @contextlib.contextmanager

@@ -5,47 +5,22 @@ import pathlib
 
 import pytest
 
+from benchmarks.own_data import MODALITIES, measure
 from keras_xmodal_cli import main
 from tests import own_data
-from tests.runs import by_hand
 
 pytestmark = pytest.mark.large
-DATA = {
-    "shapes": ["--modality", "image=photo", "--modality", "text=caption"],
-    "words": [
-        *("--modality", "speech=recording", "--modality", "text=transcript"),
-        *("--split-column", "part"),
-    ],
-    "parts": [
-        *("--modality", "image=photo", "--validation", "0.2"),
-        *("--modality", "numbers=x,y,radius,red,green,blue"),
-    ],
-}
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("own")
-    for name in DATA:
-        getattr(own_data, f"write_{name}")(folder)
-    return folder
-
-
-@pytest.mark.parametrize("name", DATA)
-def test_one_command_is_as_good_as_a_script(folder, name, capsys):
-    run = folder / f"run-{name}"
-    pairs = str(folder / f"{name}.csv")
-    arguments = ["train", pairs, *DATA[name], "--output", str(run), "--json"]
-    assert main(arguments) == 0
-    report = json.loads(capsys.readouterr().out)
-    rows = report["retrieval"]["validation"].values()
-    reached = sum(row["R@1"] for row in rows) / len(rows)
-    baseline = sum(row["baseline_R@1"] for row in rows) / len(rows)
-    assert reached >= getattr(by_hand, name)(folder)
-    assert reached >= baseline
+@pytest.mark.parametrize("name", MODALITIES)
+def test_one_command_is_as_good_as_a_script(tmp_path, name, capsys):
+    getattr(own_data, f"write_{name}")(tmp_path)
+    reached = measure(tmp_path, name, seed=0)
+    assert reached["recipe"] >= reached["by hand"]
+    assert reached["recipe"] >= reached["ridge"]
     if name == "shapes":
-        assert reached > 2 * baseline
-        check_search(run, capsys)
+        assert reached["recipe"] > 2 * reached["ridge"]
+        check_search(tmp_path / "run-shapes", capsys)
 
 
 def check_search(run, capsys):
