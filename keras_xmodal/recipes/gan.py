@@ -23,7 +23,7 @@ from keras_xmodal.recipes.generation_recipe import (
 )
 
 SOURCES = ("text", "numbers")
-EPOCHS = 40
+EPOCHS = 30
 LATENT_DIM = 32
 LEARNING_RATE = 2e-3
 GAMMA = 0.5

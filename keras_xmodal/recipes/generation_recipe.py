@@ -28,7 +28,7 @@ IMAGE_SIZE = 32
 STAGE = "generator"
 PATIENCE = 10
 _BATCH = 64
-_STEPS = 50  # of an epoch at least
+_STEPS = 100  # of an epoch at least
 
 
 class Family(NamedTuple):
@@ -51,6 +51,11 @@ class Family(NamedTuple):
     compile: Callable[[keras.Model, int], None]
     draw: Callable[[Any, str, str, np.ndarray, int], np.ndarray]
     epochs: int
+
+    @property
+    def needs_all(self) -> bool:
+        """Whether an example without one of its modalities says nothing."""
+        return len(self.directions) == 1
 
 
 class GenerationRecipe:
@@ -107,7 +112,6 @@ class GenerationRecipe:
                 self._tell_size(name)
         keras.utils.set_random_seed(options.seed)
         self.model = family.build(self._start, self.plan)
-        family.compile(self.model, family.epochs * self._steps)
         self._texts = {
             name: self._preprocess(name, values)
             for name, values in self._start.train.x.items()
@@ -115,6 +119,7 @@ class GenerationRecipe:
         }
         (x, *_), *_ = self._batches(0)
         self.model(family.inputs(x))
+        self._compile(family.epochs)
 
     def _tell_size(self, name):
         size = self._options.image_size
@@ -141,7 +146,7 @@ class GenerationRecipe:
     ) -> dict[str, dict]:
         """Train; end with the epoch that is best on the validation items.
 
-        An epoch has 50 batches at least. Training stops when ten epochs have
+        An epoch has 100 batches at least. Training stops when ten epochs have
         brought nothing.
 
         Args:
@@ -159,7 +164,7 @@ class GenerationRecipe:
         if epochs == 0:
             return {}
         epochs = epochs or self._family.epochs
-        self._family.compile(self.model, epochs * self._steps)
+        self._compile(epochs)
         _, self.history[STAGE] = train_stage(
             STAGE,
             self.model,
@@ -173,7 +178,11 @@ class GenerationRecipe:
             alphas=(),
             callbacks=callbacks,
         )
+        self._compile(epochs)  # What it ends with is no epoch's state.
         return self.history
+
+    def _compile(self, epochs):
+        self._family.compile(self.model, epochs * self._steps)
 
     def _batches(self, epoch):
         """Preprocessed batches of captions drawn at random, augmented anew."""
@@ -251,7 +260,8 @@ class GenerationRecipe:
             the training example whose source is nearest.
         """
         if data is not None:
-            pairs = read_pairs(data, self.kinds).only(list(self.kinds))
+            pairs = read_pairs(data, self.kinds)
+            pairs = pairs.only(list(self.kinds), self._family.needs_all)
             pairs = self._start.shrink(pairs)
         elif self._options.stops_early:
             pairs = self._start.validation
@@ -315,7 +325,9 @@ def make_recipe(
     size = checks.integer("image_size", options["image_size"], least=8)
     pairs, known, unseen = read_parts(train, validation, kinds, seed)
     names, family = choose(pairs)
-    pairs, known, unseen = (p.only(names) for p in (pairs, known, unseen))
+    pairs, known, unseen = (
+        part.only(names, family.needs_all) for part in (pairs, known, unseen)
+    )
     _check_varied(known)
     asked = Options(
         # The judge sees what is drawn as it is.
@@ -335,9 +347,8 @@ def make_recipe(
 def _check_varied(pairs):
     """What is all the same says nothing of what to draw."""
     for name, values in pairs.x.items():
-        first = values[0]
-        same = (np.array_equal(value, first) for value in values[1:])
-        if all(same):
+        values = values[pairs.there[name]]
+        if all(np.array_equal(value, values[0]) for value in values[1:]):
             raise ValueError(
                 f"`train` must hold different examples of {name!r}. "
                 f"Received: {len(values)} that are equal"

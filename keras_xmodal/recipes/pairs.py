@@ -48,10 +48,17 @@ class Pairs:
             self.kinds,
         )
 
-    def only(self, modalities: Sequence[str]) -> "Pairs":
-        """Some of the modalities, and the rows that have them all."""
-        rows = np.all([self.there[name] for name in modalities], axis=0)
-        some = self.take(np.flatnonzero(rows))
+    def only(self, modalities: Sequence[str], complete: bool) -> "Pairs":
+        """Some of the modalities, perhaps of the rows that have them all."""
+        needed = all if complete else any
+        rows = [
+            row
+            for row, there in enumerate(
+                zip(*(self.there[name] for name in modalities), strict=True)
+            )
+            if needed(there)
+        ]
+        some = self.take(np.array(rows, int))
         x, there, kinds = (
             {name: values[name] for name in modalities}
             for values in (some.x, some.there, some.kinds)

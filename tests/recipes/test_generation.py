@@ -4,7 +4,7 @@ import pytest
 
 import keras_xmodal as kx
 from keras_xmodal.recipes import generation_recipe
-from tests.recipes.test_embedding import Killed, pictures
+from tests.recipes.test_embedding import COLORS, PLACES, Killed, pictures
 
 RECIPES = {"vae": kx.recipes.vae, "gan": kx.recipes.gan}
 
@@ -149,6 +149,26 @@ def test_equal_captions_are_refused(name):
     x["text"] = np.full(16, "a bar")
     with pytest.raises(ValueError, match="different examples of 'text'"):
         begin(name, (x, ids))
+
+
+@pytest.mark.large
+@pytest.mark.parametrize(("name", "epochs"), [("vae", 8), ("gan", 8)])
+def test_it_draws_what_a_text_says(name, epochs, monkeypatch):
+    """The bar has its color, on its side."""
+    monkeypatch.setattr(generation_recipe, "_STEPS", 100)
+    recipe = begin(name, pictures(96), image_size=16)
+    recipe.fit(epochs=epochs)
+    asked = [(c, place) for c in COLORS for place in PLACES]
+    texts = np.array([f"{color} on the {place}" for color, place in asked])
+    if name == "vae":
+        x = {"text": texts}
+        drawn = recipe.model.translate(x, "image", latent="sample", seed=0)
+    else:
+        drawn = recipe.model.generate(texts, seed=0)
+    sides = np.stack([drawn[:, :, :5], drawn[:, :, 11:]], axis=1)
+    values = sides.mean(axis=(2, 3)).reshape(len(asked), -1)
+    expected = [3 * PLACES.index(p) + COLORS[c] for c, p in asked]
+    assert values.argmax(axis=1).tolist() == expected
 
 
 def test_without_a_validation_it_trains_as_long_as_it_is_told():
