@@ -105,6 +105,7 @@ def restart(preprocessor: keras.layers.Layer | None, seed: int) -> None:
     """Let the augmentation of a preprocessor draw what this seed says."""
     layer = getattr(preprocessor, "augmentation", None)
     generator = getattr(layer, "seed_generator", None)
+    generator = generator or getattr(layer, "generator", None)  # of Keras'
     if generator is not None:
         generator.state.assign(np.array([seed, 0], "uint32"))
 

@@ -9,7 +9,6 @@ import numpy as np
 import tensorflow as tf
 
 from keras_xmodal import likelihoods, objectives
-from keras_xmodal.layers import ImageAugmentation
 from keras_xmodal.models import VAEModel
 from keras_xmodal.networks import (
     ImageDecoder,
@@ -27,7 +26,8 @@ from keras_xmodal.recipes.generation_recipe import (
 )
 
 KINDS = ("image", "text", "numbers")
-EPOCHS = 20
+EPOCHS = 12
+SHIFT = 0.1  # of pictures, in parts of their size
 LATENT_DIM, PRIVATE_DIM = 16, 8
 LEARNING_RATE = 1e-3
 FILTERS = (64, 48, 32)  # from the coarsest grid to the picture
@@ -170,12 +170,10 @@ def _image(values, seed):
         dropout=0.0,
     )
     # Shifts alone: what is drawn should look as the pictures do.
-    shifts = ImageAugmentation(
-        rotation=0.0,
-        translation=0.1,
-        zoom=0.0,
-        shear=0.0,
-        horizontal_flip=False,
+    shifts = keras.layers.RandomTranslation(
+        *(SHIFT, SHIFT),
+        fill_mode="nearest",
+        interpolation="nearest",
         seed=seed,
     )
     return (

@@ -114,7 +114,9 @@ def test_a_modality_may_be_missing():
     recipe.fit(epochs=1)
     assert recipe.plan[0].choice == "18 of kind image"
     gan = begin("gan", (x, ids, there))
-    assert gan.plan[1].choice == "12 of kind image"
+    both = int(gan.plan[1].choice.split()[0])
+    assert 8 <= both < 16  # Of 16, three quarters, with the luck of the draw.
+    recipe.evaluate((x, ids, there))
 
 
 def test_a_text_is_drawn_of_what_is_asked_for():
