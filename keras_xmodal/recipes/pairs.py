@@ -59,11 +59,12 @@ class Pairs:
             if needed(there)
         ]
         some = self.take(np.array(rows, int))
-        x, there, kinds = (
-            {name: values[name] for name in modalities}
-            for values in (some.x, some.there, some.kinds)
+        return Pairs(
+            {name: some.x[name] for name in modalities},
+            some.ids,
+            {name: some.there[name] for name in modalities},
+            {name: some.kinds[name] for name in modalities},
         )
-        return Pairs(x, some.ids, there, kinds)
 
     def joined(self) -> "Pairs":
         """The rows, of which such with the same texts are one item.

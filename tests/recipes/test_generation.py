@@ -19,7 +19,9 @@ def short_epochs(monkeypatch):
     monkeypatch.setattr(generation_recipe, "_STEPS", 4)
 
 
-@pytest.fixture(scope="module", params=RECIPES)
+@pytest.fixture(
+    scope="module", params=["vae", pytest.param("gan", marks=pytest.mark.large)]
+)
 def recipe(request):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(generation_recipe, "_STEPS", 4)
@@ -89,6 +91,7 @@ def test_it_goes_on_exactly_after_a_kill(recipe, tmp_path):
     assert recipe.plan == resumed.plan
 
 
+@pytest.mark.large
 def test_numbers_have_their_own_units():
     x, ids = pictures(60)
     random = np.random.default_rng(0)
@@ -154,12 +157,12 @@ def test_equal_captions_are_refused(name):
 
 
 @pytest.mark.large
-@pytest.mark.parametrize(("name", "epochs"), [("vae", 8), ("gan", 8)])
-def test_it_draws_what_a_text_says(name, epochs, monkeypatch):
+@pytest.mark.parametrize("name", RECIPES)
+def test_it_draws_what_a_text_says(name, monkeypatch):
     """The bar has its color, on its side."""
     monkeypatch.setattr(generation_recipe, "_STEPS", 100)
     recipe = begin(name, pictures(96), image_size=16)
-    recipe.fit(epochs=epochs)
+    recipe.fit(epochs=5)
     asked = [(c, place) for c in COLORS for place in PLACES]
     texts = np.array([f"{color} on the {place}" for color, place in asked])
     if name == "vae":
