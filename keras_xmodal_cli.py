@@ -18,6 +18,7 @@ import tempfile
 # Of `keras_xmodal`, which the help must not import.
 EPOCHS = 40
 VALIDATION = 0.1
+GENERATORS = ("vae", "gan")
 FORMATS = ("saved_model", "serving", "litert", "onnx", "web")
 QUANTIZATIONS = ("float16", "dynamic", "int8")
 
@@ -185,6 +186,13 @@ def _parser():
         help="features that need no training; a small network beside them; or "
         "a preset of KerasHub, by its name or folder, frozen, alone or beside "
         "the features, whichever is better (default: %(default)s)",
+    )
+    command.add_argument(
+        "--generator",
+        choices=GENERATORS,
+        help="train a generator as well, for `play`: a VAE, which makes any of "
+        "pictures, texts and numbers of the others, or a GAN, which draws "
+        "pictures of texts or numbers (default: none)",
     )
     part = command.add_mutually_exclusive_group()
     part.add_argument(
@@ -491,6 +499,7 @@ def _run_train(arguments):
         modalities=dict(arguments.modality),
         output=arguments.output,
         towers=arguments.towers,
+        generator=arguments.generator,
         validation=validation,
         split_column=arguments.split_column,
         group_column=arguments.group_column,

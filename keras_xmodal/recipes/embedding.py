@@ -9,9 +9,9 @@ import keras
 import tensorflow as tf
 
 from keras_xmodal import checks
-from keras_xmodal.datasets.split import check_shares, draw_parts
-from keras_xmodal.recipes.embedding_recipe import EmbeddingRecipe, Options
-from keras_xmodal.recipes.pairs import read_pairs
+from keras_xmodal.recipes.embedding_recipe import EmbeddingRecipe
+from keras_xmodal.recipes.options import Options
+from keras_xmodal.recipes.pairs import read_parts
 from keras_xmodal.recipes.plan import Plan
 from keras_xmodal.recipes.pretrained import read_towers
 from keras_xmodal.recipes.start import Start
@@ -111,9 +111,6 @@ def embedding(
     seed = checks.seed(seed)
     if network != "auto":
         network = checks.boolean("network", network)
-    held_out = 0.1 if validation is None else validation
-    is_share = isinstance(held_out, (int, float))
-    shares = check_shares("validation", held_out) if is_share else ()
     numbers = {
         "image_size": checks.positive_integer(
             "image_size", image_size, optional=True
@@ -122,13 +119,7 @@ def embedding(
         "num_frames": checks.positive_integer("num_frames", num_frames),
         "temperature": checks.in_range("temperature", temperature, 0.01, 1),
     }
-    pairs = known = read_pairs(train, kinds)
-    if is_share:
-        parts = draw_parts(pairs.ids, shares[::-1], seed)
-        unseen, known = pairs.take(parts == 1), pairs.take(parts == 0)
-    else:
-        unseen = read_pairs(validation, pairs.kinds)
-        checks.modalities("validation", unseen.x, pairs.x, complete=True)
+    pairs, known, unseen = read_parts(train, validation, kinds, seed)
     options = Options(
         augmentation=_augmentation(augmentation, pairs),
         towers=read_towers(towers, pairs.kinds),

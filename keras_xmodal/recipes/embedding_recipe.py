@@ -1,22 +1,24 @@
 """A model that is chosen and started, to be trained and measured."""
 
-import dataclasses
-import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_xmodal import checks, losses, progress
+from keras_xmodal import checks, losses
 from keras_xmodal.models import EmbeddingModel, Preprocessed
 from keras_xmodal.recipes.baseline import Baseline
+from keras_xmodal.recipes.options import Options
 from keras_xmodal.recipes.pairs import Pairs, common_pairs, read_pairs
 from keras_xmodal.recipes.plan import Plan
-from keras_xmodal.recipes.pretrained import Pretrained
 from keras_xmodal.recipes.retrieval import reports, score
 from keras_xmodal.recipes.start import Start
-from keras_xmodal.recipes.training import KeepBest, make_optimizer, train
+from keras_xmodal.recipes.training import (
+    example,
+    make_optimizer,
+    train_stage,
+)
 
 HEAD_EPOCHS, NETWORK_EPOCHS = 40, 60
 LEARNING_RATE = 1e-3
@@ -25,28 +27,6 @@ PATIENCE = 10
 ROWS_FOR_NETWORK = 2000
 _BATCH = 256
 _NEW_WEIGHTS = 0.02  # their standard deviation, that of the start's
-
-
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """What `kx.recipes.embedding` was asked for."""
-
-    augmentation: Mapping[str, keras.layers.Layer | None]
-    towers: Mapping[str, Pretrained]
-    network: str | bool
-    image_size: int | None
-    duration: float | None
-    num_frames: int
-    temperature: float
-    backup: pathlib.Path | None
-    seed: int
-    verbose: bool
-    choices: Mapping[str, list] | None = None  # made on a part of the data
-
-    @property
-    def stops_early(self) -> bool:
-        """Whether there is data that is not trained on."""
-        return self.choices is None
 
 
 class EmbeddingRecipe:
@@ -255,45 +235,18 @@ class EmbeddingRecipe:
         return keep
 
     def _train(self, stage, model, batches, measure, epochs, callbacks):
-        folder = self._options.backup
-        place = None if folder is None else folder / stage
-        if place is not None:
-            place.mkdir(parents=True, exist_ok=True)
-        keep = None
-        if self._options.stops_early:
-            keep = KeepBest(measure, PATIENCE, place and place / "best")
         self._compile(model, LEARNING_RATE, epochs * self._steps)
-        bar = [_ProgressBar(stage, epochs)] if self._options.verbose else []
-        if keep is not None and keep.is_over(epochs):
-            keep.set_model(model)
-            keep.on_train_end()
-        else:
-            history = train(
-                model,
-                batches,
-                self._steps,
-                epochs,
-                keep,
-                (*callbacks, *bar),
-                place and place / "backup",
-            )
-        if keep is not None:
-            history = keep.state["history"]
-        self.history[stage] = history
-        if keep is None:
-            self.plan.add(
-                f"training of the {stage}",
-                f"{epochs} epochs",
-                "no items are held out to stop by",
-            )
-            return None
-        state = keep.state
-        self.plan.add(
-            f"training of the {stage}",
-            f"epoch {state['epoch']}"
-            + (f", {state['alpha']:.0%} of the way" if state["epoch"] else ""),
-            f"MRR of the validation items {state['start']:.3f} before, "
-            f"{state['best']:.3f} after",
+        keep, self.history[stage] = train_stage(
+            stage,
+            model,
+            batches,
+            self._steps,
+            epochs,
+            self._options,
+            self.plan,
+            measure,
+            PATIENCE,
+            callbacks=callbacks,
         )
         return keep
 
@@ -307,15 +260,15 @@ class EmbeddingRecipe:
 
     def _head_batches(self, epoch):
         """Features of copies and captions drawn at random, and ids."""
-        cached = self._start.cached
+        start = self._start
         for batch, random in self._orders(epoch, 0):
             x = {
                 name: values[
                     batch, random.integers(values.shape[1], size=len(batch))
                 ]
-                for name, values in cached.items()
+                for name, values in start.cached.items()
             }
-            yield self._example(x, batch)
+            yield example(x, start.train, batch)
 
     def _network_batches(self, epoch, texts):
         """Preprocessed batches, augmented anew."""
@@ -331,17 +284,7 @@ class EmbeddingRecipe:
                 tower.restart(number + self._steps * epoch)
                 values = start.train.whole(name)[batch]
                 x[name] = start.preprocess(name, values, training=True)
-            yield self._example(Preprocessed(x), batch)
-
-    def _example(self, x, batch):
-        train = self._start.train
-        ids = train.ids[batch]
-        if all(there.all() for there in train.there.values()):
-            return x, ids
-        weights = {
-            n: w[batch].astype("float32") for n, w in train.there.items()
-        }
-        return x, ids, weights
+            yield example(Preprocessed(x), start.train, batch)
 
     # Measuring.
 
@@ -423,24 +366,3 @@ class EmbeddingRecipe:
 def _reshape(x, shape):
     """Rows as a table of this shape."""
     return x.reshape(*shape, *x.shape[1:])
-
-
-class _ProgressBar(keras.callbacks.Callback):
-    """One bar for a stage, where Keras draws one an epoch."""
-
-    def __init__(self, stage, epochs):
-        super().__init__()
-        self.stage, self.epochs = stage, epochs
-
-    def on_train_begin(self, logs=None):
-        self.bar = progress.bar(
-            total=self.epochs, desc=self.stage, unit="epoch"
-        )
-
-    def on_epoch_end(self, epoch, logs=None):
-        self.bar.n = epoch + 1
-        keys = [key for key in ("loss", "val_MRR") if key in logs]
-        self.bar.set_postfix({key: f"{logs[key]:.3f}" for key in keys})
-
-    def on_train_end(self, logs=None):
-        self.bar.close()

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from keras_xmodal import checks
 from keras_xmodal.datasets.csv_rows import number_items
+from keras_xmodal.datasets.split import check_shares, draw_parts
 from keras_xmodal.media.kind import KINDS_OF_DATA, kind_of
 
 
@@ -45,6 +46,24 @@ class Pairs:
             self.ids[rows],
             {name: there[rows] for name, there in self.there.items()},
             self.kinds,
+        )
+
+    def only(self, modalities: Sequence[str], complete: bool) -> "Pairs":
+        """Some of the modalities, perhaps of the rows that have them all."""
+        needed = all if complete else any
+        rows = [
+            row
+            for row, there in enumerate(
+                zip(*(self.there[name] for name in modalities), strict=True)
+            )
+            if needed(there)
+        ]
+        some = self.take(np.array(rows, int))
+        return Pairs(
+            {name: some.x[name] for name in modalities},
+            some.ids,
+            {name: some.there[name] for name in modalities},
+            {name: some.kinds[name] for name in modalities},
         )
 
     def joined(self) -> "Pairs":
@@ -123,6 +142,36 @@ def read_pairs(
         if name not in kinds:
             kinds[name] = kind_of(_present(values, there[name]))
     return _join(columns, ids, there, {name: kinds[name] for name in columns})
+
+
+def read_parts(
+    train: tf.data.Dataset | tuple,
+    validation: tf.data.Dataset | tuple | float | None,
+    kinds: Mapping[str, str] | None,
+    seed: int,
+) -> tuple[Pairs, Pairs, Pairs]:
+    """Read what a recipe is given.
+
+    Args:
+        train: As of `read_pairs`.
+        validation: The same of other items, or their share; None for a tenth.
+        kinds: As of `read_pairs`.
+        seed: Integer, of the items that are drawn.
+
+    Returns:
+        Tuple of all of `train`, its rows to learn from, and those of the
+        validation.
+    """
+    held_out = 0.1 if validation is None else validation
+    is_share = isinstance(held_out, (int, float))
+    shares = check_shares("validation", held_out) if is_share else ()
+    pairs = read_pairs(train, kinds)
+    if is_share:
+        parts = draw_parts(pairs.ids, shares[::-1], seed)
+        return pairs, pairs.take(parts == 0), pairs.take(parts == 1)
+    unseen = read_pairs(validation, pairs.kinds)
+    checks.modalities("validation", unseen.x, pairs.x, complete=True)
+    return pairs, pairs, unseen
 
 
 def _present(values, there):

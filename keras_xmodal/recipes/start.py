@@ -60,6 +60,7 @@ class Start:
         self, train: Pairs, validation: Pairs, options: Any, plan: Plan
     ):
         self._options, self._plan = options, plan
+        self.seed = options.seed
         self.anchor = next(
             name
             for kind in _ANCHORS

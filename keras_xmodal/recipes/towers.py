@@ -83,10 +83,7 @@ class Tower(NamedTuple):
 
     def restart(self, seed: int) -> None:
         """Let the augmentation draw what this seed says."""
-        layer = getattr(self.preprocessor, "augmentation", None)
-        generator = getattr(layer, "seed_generator", None)
-        if generator is not None:
-            generator.state.assign(np.array([seed, 0], "uint32"))
+        restart(self.preprocessor, seed)
 
     def encoder(self, with_network: bool) -> keras.Model:
         """The features, perhaps with the network's beside them.
@@ -102,6 +99,15 @@ class Tower(NamedTuple):
         )
         parts = [self.features(x), learned(self.network()(x))]
         return keras.Model(x, layers.Concatenate()(parts))
+
+
+def restart(preprocessor: keras.layers.Layer | None, seed: int) -> None:
+    """Let the augmentation of a preprocessor draw what this seed says."""
+    layer = getattr(preprocessor, "augmentation", None)
+    generator = getattr(layer, "seed_generator", None)
+    generator = generator or getattr(layer, "generator", None)  # of Keras'
+    if generator is not None:
+        generator.state.assign(np.array([seed, 0], "uint32"))
 
 
 def image_tower(

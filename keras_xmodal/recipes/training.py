@@ -2,7 +2,7 @@
 
 import json
 import pathlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -10,8 +10,11 @@ import numpy as np
 import tensorflow as tf
 
 from keras_xmodal import callbacks as kx_callbacks
-from keras_xmodal import files
+from keras_xmodal import files, progress
 from keras_xmodal.models import interpolate_weights
+from keras_xmodal.recipes.options import Options
+from keras_xmodal.recipes.pairs import Pairs
+from keras_xmodal.recipes.plan import Plan
 
 ALPHAS = (0.25, 0.5, 0.75)
 MONITOR = "val_MRR"
@@ -28,6 +31,8 @@ class KeepBest(keras.callbacks.Callback):
         score: Function from the model to a number, larger where it is better.
         patience: Integer, epochs without a better one before training stops.
         folder: Where to keep the state for a training that is resumed.
+        alphas: Shares of the way from the start that are tried at the end;
+            none where the start knows nothing.
 
     Reference:
         - Wortsman et al., 2022, https://arxiv.org/abs/2109.01903
@@ -38,10 +43,12 @@ class KeepBest(keras.callbacks.Callback):
         score: Callable[[keras.Model], float],
         patience: int,
         folder: pathlib.Path | None = None,
+        alphas: Sequence[float] = ALPHAS,
     ):
         super().__init__()
         self.score = score
         self.patience = patience
+        self.alphas = alphas
         self.folder = folder
         self.start: list = []
         self.best: list = []
@@ -88,7 +95,7 @@ class KeepBest(keras.callbacks.Callback):
     def on_train_end(self, logs=None):
         """Leave the best weights, or better ones on the way to them."""
         end = self.best
-        for alpha in ALPHAS if self.state["epoch"] else ():
+        for alpha in self.alphas if self.state["epoch"] else ():
             weights = interpolate_weights(self.start, end, alpha)
             self.model.set_weights(weights)
             value = self.score(self.model)
@@ -114,6 +121,78 @@ class KeepBest(keras.callbacks.Callback):
             with np.load(self.folder / f"{name}.npz") as arrays:
                 setattr(self, name, [arrays[key] for key in arrays.files])
         self.state = json.loads((self.folder / "state.json").read_text())
+
+
+def train_stage(
+    stage: str,
+    model: keras.Model,
+    batches: Callable[[int], Iterator],
+    steps: int,
+    epochs: int,
+    options: Options,
+    plan: Plan,
+    measure: Callable[[keras.Model], float],
+    patience: int,
+    alphas: Sequence[float] = ALPHAS,
+    callbacks: Sequence = (),
+) -> tuple[KeepBest | None, dict]:
+    """Train, from where a training that was killed had come to.
+
+    Args:
+        stage: Its name, of the bar, of the plan and of the backup.
+        model: Compiled model.
+        batches: As of `train`.
+        steps: As of `train`.
+        epochs: As of `train`.
+        options: Of the recipe.
+        plan: To which the choice is added.
+        measure: As the `score` of `KeepBest`.
+        patience: As of `KeepBest`.
+        alphas: As of `KeepBest`.
+        callbacks: Further Keras callbacks.
+
+    Returns:
+        What was kept, or None where nothing is held out; and the values of
+        each epoch.
+    """
+    place = None if options.backup is None else options.backup / stage
+    if place is not None:
+        place.mkdir(parents=True, exist_ok=True)
+    keep = None
+    if options.stops_early:
+        folder = place and place / "best"
+        keep = KeepBest(measure, patience, folder, alphas)
+    bar = [_ProgressBar(stage, epochs)] if options.verbose else []
+    if keep is not None and keep.is_over(epochs):
+        keep.set_model(model)
+        keep.on_train_end()
+        history = {}
+    else:
+        history = train(
+            model,
+            batches,
+            steps,
+            epochs,
+            keep,
+            (*callbacks, *bar),
+            place and place / "backup",
+        )
+    if keep is None:
+        plan.add(
+            f"training of the {stage}",
+            f"{epochs} epochs",
+            "no items are held out to stop by",
+        )
+        return None, history
+    state = keep.state
+    share = f", {state['alpha']:.0%} of the way" if alphas else ""
+    plan.add(
+        f"training of the {stage}",
+        f"epoch {state['epoch']}" + (share if state["epoch"] else ""),
+        f"MRR of the validation items {state['start']:.3f} before, "
+        f"{state['best']:.3f} after",
+    )
+    return keep, state["history"]
 
 
 def train(
@@ -171,6 +250,36 @@ class _Epoch(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch = epoch
+
+
+class _ProgressBar(keras.callbacks.Callback):
+    """One bar for a stage, where Keras draws one an epoch."""
+
+    def __init__(self, stage, epochs):
+        super().__init__()
+        self.stage, self.epochs = stage, epochs
+
+    def on_train_begin(self, logs=None):
+        self.bar = progress.bar(
+            total=self.epochs, desc=self.stage, unit="epoch"
+        )
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.bar.n = epoch + 1
+        keys = [key for key in ("loss", MONITOR) if key in logs]
+        self.bar.set_postfix({key: f"{logs[key]:.3f}" for key in keys})
+
+    def on_train_end(self, logs=None):
+        self.bar.close()
+
+
+def example(x: Any, train: Pairs, batch: np.ndarray) -> tuple:
+    """A batch of rows, their ids, and where something is missing weights."""
+    ids = train.ids[batch]
+    if all(there.all() for there in train.there.values()):
+        return x, ids
+    weights = {n: w[batch].astype("float32") for n, w in train.there.items()}
+    return x, ids, weights
 
 
 def make_optimizer(

@@ -25,7 +25,7 @@ def run(path: str) -> dict:
     Returns:
         Dict of `path` and `model`; of a run also `kinds`, `rows` by modality,
         `bytes` by file, and what `report.json` says: `data`, `seed`, `plan`,
-        `retrieval`, `seconds`, `versions`.
+        `retrieval`, `generation`, `seconds`, `versions`.
 
     Raises:
         FileNotFoundError: If it is neither.
@@ -61,8 +61,8 @@ def run(path: str) -> dict:
         **{
             name: report[name]
             for name in (
-                *("data", "seed", "epochs", "plan", "retrieval", "seconds"),
-                "versions",
+                *("data", "seed", "epochs", "plan", "retrieval"),
+                *("generation", "seconds", "versions"),
             )
             if name in report
         },
@@ -186,6 +186,9 @@ def format_info(result: dict) -> str:
     for split, directions in result.get("retrieval", {}).items():
         if directions:
             lines += ["", f"{split}:", *format_retrieval(directions)]
+    for split, directions in result.get("generation", {}).items():
+        if directions:
+            lines += ["", f"{split}, drawn:", *format_retrieval(directions)]
     return "\n".join(lines)
 
 

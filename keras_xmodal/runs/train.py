@@ -20,6 +20,7 @@ from keras_xmodal.runs.write_run import check_output, fill
 
 VALIDATION = 0.1
 AUTO, SMALL = "auto", "small"
+GENERATORS = ("vae", "gan")
 _TRAIN, _TEST = "train", "test"
 _ARGUMENTS = "arguments.json"
 _SHOWN = ("R@1", "R@5", "R@10")
@@ -30,6 +31,7 @@ def run(
     modalities: Mapping[str, list[str]] | None = None,
     output: str = "keras-xmodal-run",
     towers: str = AUTO,
+    generator: str | None = None,
     validation: float | None = None,
     split_column: str | None = None,
     group_column: str | None = None,
@@ -56,6 +58,8 @@ def run(
         towers: `"auto"`; `"small"` for a small network beside the features
             of the start; or the name or folder of a KerasHub preset, whose
             frozen towers are tried too.
+        generator: `"vae"` or `"gan"` to train a generator as well, by
+            `kx.recipes`, or None.
         validation: Share of the items to stop by. Defaults to 0.1.
         split_column: Column that says of each row in which part it is:
             `train`, one to stop by, and perhaps `test`.
@@ -82,10 +86,12 @@ def run(
     """
     if resume is not None:
         return _resume(resume, quiet)
+    checks.one_of("--generator", generator, (None, *GENERATORS))
     arguments = {
         "pairs": str(checks.path("PAIRS", pairs).resolve()),
         "modalities": {k: list(v) for k, v in (modalities or {}).items()},
         "towers": os.path.abspath(towers) if os.path.isdir(towers) else towers,
+        "generator": generator,
         "validation": validation,
         "split_column": split_column,
         "group_column": group_column,
@@ -166,6 +172,7 @@ def _run(arguments, output, work, quiet):
             backup_dir=work,
             verbose=not quiet,
         )
+        drawing = _make_generator(arguments, parts, kinds, work, quiet)
     except (ValueError, TypeError):
         shutil.rmtree(work)  # Nothing to go on from.
         raise
@@ -173,10 +180,13 @@ def _run(arguments, output, work, quiet):
     recipe.fit(arguments["epochs"])
     seconds.lap("training")
 
-    retrieval = {"validation": recipe.evaluate()}
-    if _TEST in parts:
-        retrieval[_TEST] = recipe.evaluate(parts[_TEST])
+    retrieval = _measure(recipe, parts)
     seconds.lap("evaluation")
+    generation = {}
+    if drawing is not None:
+        drawing.fit(arguments["epochs"])
+        generation = {"generation": _measure(drawing, parts)}
+        seconds.lap("generator")
     columns = {n: fact["columns"] for n, fact in checked["modalities"].items()}
     items = items_of_rows(
         _Union([part.items for part in parts.values()]),
@@ -191,23 +201,64 @@ def _run(arguments, output, work, quiet):
         },
         "data": _describe(arguments, checked, parts),
         "seed": arguments["seed"],
-        "plan": [list(choice) for choice in recipe.plan],
+        "plan": _joined_plan(recipe, drawing),
         "retrieval": retrieval,
+        **generation,
     }
     with files.new_folder(output, replace=arguments["overwrite"]) as folder:
         report["seconds"] = seconds.laps
-        report = fill(folder, recipe.model, items, report, quiet=quiet)
-        _draw(recipe, folder)
+        report = fill(
+            folder,
+            recipe.model,
+            items,
+            report,
+            generator=None if drawing is None else drawing.model,
+            quiet=quiet,
+        )
+        for made in filter(None, (recipe, drawing)):
+            _draw(made, folder)
         script = train_script(
             reader,
             reading,
             names,
             options | {"towers": AUTO if preset == AUTO else towers},
             arguments["epochs"],
+            arguments.get("generator"),
         )
         (folder / SCRIPT).write_text(script, encoding="utf-8")
     shutil.rmtree(work)
     return report | {"output": str(output)}
+
+
+def _make_generator(arguments, parts, kinds, work, quiet):
+    """The recipe of a generator, or None."""
+    name = arguments.get("generator")
+    if name is None:
+        return None
+    return getattr(recipes, name)(
+        parts[_TRAIN],
+        parts["validation"],
+        kinds=kinds,
+        seed=arguments["seed"],
+        backup_dir=work / "generator",
+        verbose=not quiet,
+    )
+
+
+def _measure(recipe, parts):
+    """Reports of the validation items, and of the test where there is one."""
+    found = {"validation": recipe.evaluate()}
+    if _TEST in parts:
+        found[_TEST] = recipe.evaluate(parts[_TEST])
+    return found
+
+
+def _joined_plan(recipe, drawing):
+    """Choices of both recipes, what both say once."""
+    known = {choice.what for choice in recipe.plan}
+    further = () if drawing is None else drawing.plan
+    choices = [*recipe.plan, *(c for c in further if c.what not in known)]
+    return [list(choice) for choice in choices]
 
 
 def _check(arguments, quiet):
@@ -363,6 +414,7 @@ def format_report(report: dict) -> str:
                 + f"{row['MedR']:6.0f}{row['chance_R@1']:9.4f}"
                 f"{row['baseline_R@1']:10.2f}{row['num_candidates']:12d}"
             )
+    lines += _format_generation(report.get("generation", {}))
     total = sum(report["seconds"].values())
     lines += [
         "",
@@ -371,4 +423,26 @@ def format_report(report: dict) -> str:
         f"{total:.0f} s. Written to {report['output']}/",
         f"Next: keras-xmodal search {report['output']} QUERY",
     ]
+    if "generation" in report:
+        lines.append(f"or: keras-xmodal play {report['output']}")
     return "\n".join(lines)
+
+
+def _format_generation(generation):
+    if not generation:
+        return []
+    header = f"{'items':<12} {'drawn':<20}{'R@1':>6}{'chance':>9}"
+    header += f"{'baseline':>10}{'real':>6}"
+    lines = ["", header, "-" * len(header)]
+    for split, directions in generation.items():
+        for direction, row in directions.items():
+            lines.append(
+                f"{split:<12} {direction.replace('_', ' '):<20}"
+                f"{row['R@1']:6.2f}{row['chance_R@1']:9.4f}"
+                f"{row['baseline_R@1']:10.2f}{row['real_R@1']:6.2f}"
+            )
+    return [
+        *lines,
+        "how often a judge in closed form finds what it was drawn from; the "
+        "baseline shows the training example whose source is nearest.",
+    ]

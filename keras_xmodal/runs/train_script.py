@@ -12,6 +12,7 @@ def train_script(
     parts: Mapping[str, str],
     options: Mapping[str, Any],
     epochs: int | None,
+    generator: str | None = None,
 ) -> str:
     """Write the script that trains the same model.
 
@@ -22,6 +23,7 @@ def train_script(
             `"validation"` and perhaps `"test"`; empty where shares are drawn.
         options: Arguments of `kx.recipes.embedding`.
         epochs: Those of `fit`, or None.
+        generator: Name of the recipe of a generator, or None.
 
     Returns:
         Python code.
@@ -34,19 +36,30 @@ def train_script(
         f"{'parts' if parts else 'train, validation'} = kx.datasets.{reader}(",
         *_arguments(data),
         ")",
-        "recipe = kx.recipes.embedding(",
+        *_recipe("recipe", "embedding", "model.keras", parts, options, epochs),
+    ]
+    if generator is not None:
+        known = {name: options[name] for name in ("kinds", "seed")}
+        file = "generator.keras"
+        lines += _recipe("generator", generator, file, parts, known, epochs)
+    return "\n".join(lines) + "\n"
+
+
+def _recipe(variable, name, file, parts, options, epochs):
+    """Lines that make a recipe, train, measure and save its model."""
+    lines = [
+        f"{variable} = kx.recipes.{name}(",
         f"    {_part('train', parts)},",
         f"    {_part('validation', parts)},",
         *_arguments(options),
         ")",
-        "print(recipe.plan)",
-        f"recipe.fit({'' if epochs is None else epochs})",
-        "print(recipe.evaluate())",
+        f"print({variable}.plan)",
+        f"{variable}.fit({'' if epochs is None else epochs})",
+        f"print({variable}.evaluate())",
     ]
     if "test" in parts:
-        lines.append(f"print(recipe.evaluate({_part('test', parts)}))")
-    lines.append('recipe.model.save("model.keras")')
-    return "\n".join(lines) + "\n"
+        lines.append(f"print({variable}.evaluate({_part('test', parts)}))")
+    return [*lines, f'{variable}.model.save("{file}")']
 
 
 def _arguments(values):

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 import keras_xmodal as kx
-from keras_xmodal.runs import evaluate, train
+from keras_xmodal.recipes import generation_recipe
+from keras_xmodal.runs import evaluate, info, train
 
 COLORS = {"red": (250, 20, 20), "green": (20, 250, 20), "blue": (20, 20, 250)}
 
@@ -38,6 +39,21 @@ def pairs(tmp_path):
 
 
 MODALITIES = {"image": ["photo"], "text": ["caption"]}
+MODELS = ("model.keras", "generator.keras")
+
+
+@pytest.fixture
+def short_epochs(monkeypatch):
+    """Of generators."""
+    monkeypatch.setattr(generation_recipe, "_STEPS", 2)
+
+
+def assert_same_models(one, other):
+    for name in MODELS:
+        pair = (keras.saving.load_model(path / name) for path in (one, other))
+        weights = zip(*(model.get_weights() for model in pair), strict=True)
+        for a, b in weights:
+            np.testing.assert_array_equal(a, b)
 
 
 def run(pairs, output, **arguments):
@@ -63,18 +79,15 @@ def test_a_run_is_written_that_can_be_searched(pairs, tmp_path):
     assert "run/" in train.format_report(report)
 
 
-def test_the_script_trains_the_same_model(pairs, tmp_path, monkeypatch):
-    run(pairs, tmp_path / "run", split_column="part")
+def test_the_script_trains_the_same_models(
+    pairs, tmp_path, monkeypatch, short_epochs
+):
+    run(pairs, tmp_path / "run", split_column="part", generator="gan")
     monkeypatch.chdir(tmp_path)
     code = (tmp_path / "run" / "train.py").read_text()
-    assert len(code.splitlines()) < 40
+    assert len(code.splitlines()) < 50
     exec(compile(code, "train.py", "exec"), {})
-    one, other = (
-        keras.saving.load_model(path)
-        for path in ("model.keras", "run/model.keras")
-    )
-    for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
+    assert_same_models(tmp_path, tmp_path / "run")
 
 
 def test_parts_are_those_of_a_column(pairs, tmp_path):
@@ -111,27 +124,40 @@ def test_evaluate_measures_what_training_did(pairs, tmp_path):
             assert row[key] == pytest.approx(expected[key]), (direction, key)
 
 
-def test_it_goes_on_after_a_kill(pairs, tmp_path, monkeypatch):
+def test_it_goes_on_after_a_kill(pairs, tmp_path, monkeypatch, short_epochs):
     def kill(*arguments, **options):
         raise KeyboardInterrupt
 
-    whole = run(pairs, tmp_path / "whole", validation=0.3)
+    arguments = {"validation": 0.3, "generator": "vae"}
+    whole = run(pairs, tmp_path / "whole", **arguments)
     with monkeypatch.context() as patch:
         patch.setattr(train, "fill", kill)
         with pytest.raises(KeyboardInterrupt):
-            run(pairs, tmp_path / "run", validation=0.3)
+            run(pairs, tmp_path / "run", **arguments)
     assert not (tmp_path / "run").exists()
     with pytest.raises(FileExistsError, match="--resume"):
-        run(pairs, tmp_path / "run", validation=0.3)
+        run(pairs, tmp_path / "run", **arguments)
     resumed = train.run(resume=str(tmp_path / "run"), quiet=True)
-    assert resumed["retrieval"] == whole["retrieval"]
-    one, other = (
-        keras.saving.load_model(tmp_path / name / "model.keras")
-        for name in ("whole", "run")
-    )
-    for a, b in zip(one.get_weights(), other.get_weights(), strict=True):
-        np.testing.assert_array_equal(a, b)
+    for part in ("retrieval", "generation", "plan"):
+        assert resumed[part] == whole[part]
+    assert_same_models(tmp_path / "whole", tmp_path / "run")
     assert not (tmp_path / "run.training").exists()
+    check_generator(tmp_path / "run", whole)
+
+
+def check_generator(folder, report):
+    """The generator draws, and all say that it is there."""
+    drawn = kx.runs.Run.load(folder).generator.translate(
+        {"text": np.array(["red left"])}, "image"
+    )
+    assert drawn.shape == (1, 32, 32, 3)
+    told = info.run(str(folder))
+    assert told["generation"] == report["generation"]
+    assert "generator.keras" in told["bytes"]
+    assert "drawn:" in info.format_info(told)
+    written = train.format_report({**report, "output": "run"})
+    assert "generator: VAEModel" in written
+    assert "validation   text to image" in written.split("real")[1]
 
 
 def test_a_training_is_not_gone_on_with_on_other_data(
@@ -163,6 +189,9 @@ def test_rows_that_are_not_sound_stop_it_or_are_left_out(pairs, tmp_path):
         ({"split_column": "maker"}, ValueError, "`--split-column` must say"),
         ({"validation": 0.001}, ValueError, "`--validation` must leave"),
         ({"modalities": {}}, ValueError, "must name two modalities at least"),
+        ({"generator": "gpt"}, ValueError, "`--generator` must be one of"),
+        ({"generator": "gan", "modalities": {
+            "one": ["caption"], "two": ["maker"]}}, ValueError, "`target`"),
     ],
 )  # fmt: skip
 def test_bad_arguments_leave_nothing(
