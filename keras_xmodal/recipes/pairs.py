@@ -202,13 +202,12 @@ def _join(columns, ids, there, kinds):
     others = [name for name in columns if name not in texts]
     groups: dict[Any, list[int]] = {}
     for row, item in enumerate(ids.tolist()):
-        # Of texts alone, or where nothing else is there, each row is a thing.
+        # Where there are texts alone, each row is a thing.
         cells = [
             _key(columns[name][row]) if there[name][row] else None
             for name in others
         ]
-        is_alone = all(cell is None for cell in cells)
-        key = (item, *cells, row if is_alone else None)
+        key = (item, *cells, None if others else row)
         groups.setdefault(key, []).append(row)
     rows = list(groups.values())
     first = np.array([group[0] for group in rows])

@@ -4,6 +4,7 @@ import pytest
 
 import keras_xmodal as kx
 from keras_xmodal.recipes import embedding_recipe
+from keras_xmodal.recipes.pairs import read_pairs
 
 COLORS = {"red": 0, "green": 1, "blue": 2}
 PLACES = ("left", "right")
@@ -198,6 +199,13 @@ def test_the_loss_and_the_batch_size_are_the_users():
     assert isinstance(recipe.model.loss, kx.losses.SigmoidContrastive)
     (scale,) = recipe.model.logit_scales.values()
     assert -11 < float(scale.logit_bias) < -9  # it starts at -10
+
+
+def test_names_without_a_picture_are_one_row_of_their_item():
+    x, ids = pictures(2)
+    pairs = read_pairs((x, ids, {"image": [1, 1, 0, 0]}))
+    assert pairs.x["text"].tolist() == x["text"].reshape(2, 2).tolist()
+    assert pairs.there["image"].tolist() == [True, False]
 
 
 def test_all_of_few_items_are_learned_from():
