@@ -408,8 +408,9 @@ plt.show()
 # The bundled sample has 681 pictures of 32 x 32 with their names and keywords.
 # What should the networks get of a caption? With so little data no GAN learns
 # what words mean. So an `EmbeddingModel` learns it first, which puts pictures
-# and texts into one space, as in tutorial 01 (and brings word vectors from far
-# more text than we have). Its text tower becomes the `condition_encoder`; it is
+# and texts into one space, as in tutorial 01: by `kx.recipes.embedding`, with
+# the demo's data and augmentation (it brings word vectors from far more text
+# than we have). Its text tower becomes the `condition_encoder`; it is
 # not trained any more.
 
 # %%
@@ -419,10 +420,9 @@ train_rows = recipe.read_train()
 
 
 def train_embedding_model(seed):
-    keras.utils.set_random_seed(seed)
-    model = recipe.build_model(train_rows, seed)
-    recipe.fit(model, train_rows, epochs=steps(40, 2), quiet=True)
-    return model
+    made = recipe.make(train_rows, seed, quiet=True)
+    made.fit(steps(recipe.EPOCHS, 2))
+    return made.model
 
 
 space = train_embedding_model(seed=1)

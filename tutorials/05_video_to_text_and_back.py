@@ -39,7 +39,6 @@ from keras import ops
 
 import keras_xmodal as kx
 from keras_xmodal.datasets.collection import emoji, emoji_motion
-from keras_xmodal.demo.recipe import make_optimizer
 from keras_xmodal.ops import sample_frames
 
 # With KERAS_XMODAL_FAST=1 everything runs as it is, for fewer steps.
@@ -236,8 +235,13 @@ def train_search(num_frames, steps, by_thing=False, start=None):
         },
     )
     steps = 4 if FAST else steps
+    rate = keras.optimizers.schedules.CosineDecay(
+        0.0, steps - steps // 20, warmup_target=2e-3, warmup_steps=steps // 20
+    )
     model.compile(
-        make_optimizer(2e-3, steps), loss="info_nce", jit_compile=False
+        keras.optimizers.AdamW(rate, weight_decay=0.02, global_clipnorm=1.0),
+        loss="info_nce",
+        jit_compile=False,
     )
     data = model.preprocess(batches(by_thing))
     if start is not None:

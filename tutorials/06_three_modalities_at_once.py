@@ -118,18 +118,19 @@ play(test["speech"][some[1]], f"{test['text'][some[1]]}, the fourth voice")
 # %% [markdown]
 # ## 2. One space, two pairs
 #
-# For pictures and names there is a start: the package's demo model, two towers
-# in closed form from 681 pictures with their names in six languages. A third
-# tower joins them. With three recordings of each word there is too little to
-# learn from scratch what sounds are; but a spectrogram is a picture, and how
-# its edges run (`OrientedGradients`) says much about the word and little about
-# the voice. A linear map takes that to the name's place in the space. Ridge
-# regression finds it (`ridge_warm_start`), from eight copies of each recording
-# at other speeds, which sound like other voices.
+# For pictures and names there is a start: the recipe of the package's demo
+# (`kx.recipes.embedding`), two towers in closed form from 681 pictures with
+# their names in six languages. A third tower joins them. With three recordings
+# of each word there is too little to learn from scratch what sounds are; but a
+# spectrogram is a picture, and how its edges run (`OrientedGradients`) says
+# much about the word and little about the voice. A linear map takes that to the
+# name's place in the space. Ridge regression finds it (`ridge_warm_start`),
+# from eight copies of each recording at other speeds, which sound like other
+# voices.
 
 # %%
 COPIES = 2 if FAST else 8
-start = recipe.build_model(recipe.read_train(), seed=0)
+start = recipe.make(recipe.read_train(), quiet=True).model
 speech = kx.networks.SpeechPreprocessor(
     duration=1.0, augmentation=kx.layers.SpeechAugmentation(speed=0.3, seed=0)
 )
@@ -142,7 +143,7 @@ model = kx.EmbeddingModel(
     embedding_dim=start.embedding_dim,
     preprocessors={**start.preprocessors, "speech": speech},
     pairs=[("image", "text"), ("speech", "text")],
-    temperature=recipe.TEMPERATURE,
+    temperature=start.temperature,
 )
 model.build({name: e.input_shape for name, e in model.encoders.items()})
 for name, projection in start.projections.items():
@@ -159,16 +160,23 @@ kx.models.ridge_warm_start(
 # `pairs` says what the loss compares: pictures with names, recordings with
 # names. Pictures and recordings are never compared.
 
+
 # %%
+def optimizer(rate, steps):
+    """AdamW whose learning rate rises shortly and falls to 0."""
+    rate = keras.optimizers.schedules.CosineDecay(
+        0.0, steps - steps // 20, warmup_target=rate, warmup_steps=steps // 20
+    )
+    return keras.optimizers.AdamW(rate, weight_decay=0.02, global_clipnorm=1.0)
+
+
 modalities = ("image", "text", "speech")
 data = tf.data.Dataset.from_tensor_slices(
     ({key: train[key] for key in modalities}, train_labels)
 )
 data = data.shuffle(len(train_labels), seed=0).batch(46)
 epochs = 2 if FAST else 40
-model.compile(
-    recipe.make_optimizer(1e-3, epochs * len(data)), loss=kx.losses.InfoNCE()
-)
+model.compile(optimizer(1e-3, epochs * len(data)), loss=kx.losses.InfoNCE())
 history = model.fit(
     model.preprocess(data, training=True), epochs=epochs, verbose=0
 )
@@ -348,7 +356,7 @@ vae = kx.VAEModel(
 )
 epochs = 2 if FAST else 60
 steps = epochs * -(-len(seen["text"]) // 64)
-vae.compile(recipe.make_optimizer(2e-3, steps))
+vae.compile(optimizer(2e-3, steps))
 history = vae.fit(seen, batch_size=64, epochs=epochs, verbose=0)
 print("loss", *np.round(history.history["loss"][:: max(1, epochs // 5)], 1))
 

@@ -5,10 +5,8 @@ Other cells of `challenges/` train, and ask, with the same functions.
 
 import functools
 
-import keras
 import numpy as np
 
-import keras_xmodal as kx
 from keras_xmodal.demo import questions, recipe
 from keras_xmodal.recipes.ridge_baseline import RidgeBaseline
 
@@ -22,52 +20,17 @@ def read_emoji():
 
 
 def choose(train, share, seed):
-    """Choose some of the pairs at random."""
+    """Choose some of the pairs at random: their rows."""
     count = len(train["id"])
-    random = np.random.default_rng(seed)
-    rows = random.permutation(count)[: round(share * count)]
-    return {key: values[rows] for key, values in train.items()}
+    random = np.random.default_rng((seed, 1))  # not as the recipe holds out
+    return random.permutation(count)[: round(share * count)]
 
 
-def recipe_tower():
-    """The image tower of the demo: gradients and colours, nothing learned."""
-    return kx.networks.ImageEncoder(filters=(), dropout=0.0)
-
-
-def build_model(train, texts, encoder, augmentation):
-    """The model of `recipe.build_model`, with parts that can be exchanged.
-
-    Args:
-        train: Pairs, as `recipe.read_train` returns them.
-        texts: The same of what the tower of texts starts from.
-        encoder: Image tower.
-        augmentation: Layer, or None.
-    """
-    images = kx.networks.ImagePreprocessor((32, 32), augmentation=augmentation)
-    text_preprocessor, text_encoder = recipe.build_text_tower(texts)
-    embedding_dim = text_encoder.output_shape[-1]
-    model = kx.EmbeddingModel(
-        encoders={"image": encoder, "text": text_encoder},
-        embedding_dim=embedding_dim,
-        preprocessors={"image": images, "text": text_preprocessor},
-        temperature=recipe.TEMPERATURE,
-    )
-    model.build({name: e.input_shape for name, e in model.encoders.items()})
-    start_texts(model)
-    targets = model.encode(train["texts"][:, 0], "text")
-    # The pictures count twice as they are.
-    copies = 2 * [images(train["image"])]
-    if augmentation is not None:
-        copies += [
-            images(train["image"], training=True)
-            for _ in range(recipe.AUGMENTED_COPIES)
-        ]
-    kx.models.ridge_warm_start(
-        model,
-        kx.models.Preprocessed(image=np.concatenate(copies)),
-        np.tile(targets, (len(copies), 1)),
-    )
-    return model
+def train_search(train, seed, **options):
+    """Train as the demo does."""
+    made = recipe.make(train, seed, quiet=True, **options)
+    made.fit(recipe.EPOCHS)
+    return made.model
 
 
 def start_texts(model):
@@ -75,20 +38,6 @@ def start_texts(model):
     model.projections["text"].set_weights(
         [np.eye(model.embedding_dim), np.zeros(model.embedding_dim)]
     )
-
-
-def train_search(train, seed, texts=None, encoder=None, is_augmented=True):
-    """Train as the demo does."""
-    keras.utils.set_random_seed(seed)
-    model = build_model(
-        train,
-        train if texts is None else texts,
-        recipe_tower() if encoder is None else encoder,
-        recipe.make_augmentation(seed) if is_augmented else None,
-    )
-    batch_size = min(recipe.BATCH_SIZE, len(train["id"]))
-    recipe.fit(model, train, batch_size=batch_size, seed=seed, quiet=True)
-    return model
 
 
 def fit_ridge(train):
@@ -136,17 +85,22 @@ def pairs(seed, data_dir):
     train, tests = read_emoji()
     rows = []
     for share in SHARES:
-        some = choose(train, share, seed)
+        chosen = choose(train, share, seed)
+        some = {key: values[chosen] for key, values in train.items()}
         ridge = fit_ridge(some)
-        english = some | {"texts": some["texts"][:, [0, 0]]}
         runs = {
             "augmented": (some, {}),
-            "not augmented": (some, {"is_augmented": False}),
+            "not augmented": (some, {"augmentation": {"image": None}}),
         }
         if share == 0.2:
+            english = some | {"texts": some["texts"][:, :1]}
+            is_seen = np.isin(np.arange(len(train["id"])), chosen)
             runs |= {
                 "English names alone": (english, {}),
-                "all texts, most without a picture": (some, {"texts": train}),
+                "all texts, most without a picture": (
+                    train,
+                    {"is_seen": is_seen},
+                ),
             }
         for name, (learned, options) in runs.items():
             model = train_search(learned, seed, **options)

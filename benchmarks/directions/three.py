@@ -16,6 +16,7 @@ from sklearn.linear_model import RidgeClassifier
 
 import keras_xmodal as kx
 from keras_xmodal.demo import recipe
+from keras_xmodal.recipes.training import make_optimizer
 
 layers = keras.layers
 
@@ -78,7 +79,7 @@ def speech_preprocessor(seed):
 
 def build_model(train, seed):
     """The demo's towers in their closed-form start, and one for speech."""
-    start = recipe.build_model(recipe.read_train(), seed)
+    start = recipe.make(recipe.read_train(), seed, quiet=True).model
     speech = speech_preprocessor(seed)
     model = kx.EmbeddingModel(
         encoders={
@@ -88,7 +89,7 @@ def build_model(train, seed):
         embedding_dim=start.embedding_dim,
         preprocessors={**start.preprocessors, "speech": speech},
         pairs=[("image", "text"), ("speech", "text")],
-        temperature=recipe.TEMPERATURE,
+        temperature=start.temperature,
     )
     model.build({name: e.input_shape for name, e in model.encoders.items()})
     for name, projection in start.projections.items():
@@ -111,7 +112,7 @@ def train_model(train, labels, seed):
     raw = tf.data.Dataset.from_tensor_slices((train, labels))
     raw = raw.shuffle(len(labels), seed=seed).batch(BATCH_SIZE)
     model.compile(
-        recipe.make_optimizer(1e-3, EPOCHS * len(raw)),
+        make_optimizer(1e-3, EPOCHS * len(raw)),
         loss=kx.losses.InfoNCE(),
     )
     model.fit(model.preprocess(raw, training=True), epochs=EPOCHS, verbose=0)
@@ -289,7 +290,7 @@ def train_translator(search, x, anchors, seed):
         seed=seed,
     )
     num_steps = VAE_EPOCHS * -(-len(x["text"]) // VAE_BATCH_SIZE)
-    model.compile(recipe.make_optimizer(2e-3, num_steps))
+    model.compile(make_optimizer(2e-3, num_steps))
     model.fit(x, batch_size=VAE_BATCH_SIZE, epochs=VAE_EPOCHS, verbose=0)
     return model
 

@@ -22,7 +22,7 @@ from benchmarks.directions.three import (
     tower,
     train_model,
 )
-from keras_xmodal.demo import recipe
+from keras_xmodal.recipes.training import make_optimizer
 
 layers = keras.layers
 
@@ -116,7 +116,7 @@ def train_translator(target, x, speech_encoder, characters, seed):
     )
     epochs = EPOCHS[target]
     num_steps = epochs * -(-len(x["text"]) // BATCH_SIZE)
-    model.compile(recipe.make_optimizer(2e-3, num_steps))
+    model.compile(make_optimizer(2e-3, num_steps))
     model.fit(x, batch_size=BATCH_SIZE, epochs=epochs, verbose=0)
     return model
 

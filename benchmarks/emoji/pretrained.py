@@ -5,13 +5,10 @@
     python -c "import keras_xmodal as kx; kx.datasets.fetch('emoji_large')"
     python -m benchmarks.emoji.pretrained --out results.json
 
-Pictures are the features of EfficientNet-Lite0 (128 px) beside the demo's
-oriented gradients, names those of MiniLM beside the demo's character n-grams.
-Both are frozen, so they run once over the pictures and a few augmented copies,
-and an `EmbeddingModel` on vectors does the rest: it starts as a ridge
-regression, and a short contrastive training follows. Penalty, blocks of
-features and their weights were chosen by cross-validation over concepts and
-styles of the training split.
+Raw pictures and English names go to the demo's recipe, `kx.recipes.embedding`,
+with EfficientNet-Lite0 (128 px) and MiniLM as its frozen `towers`. A tenth of
+the concepts says what it makes of them: alone, or beside oriented gradients and
+character n-grams. It is then trained on all for 15 epochs.
 
 The baseline is what frozen towers give without us: ridge regression from
 EfficientNet-Lite0's features to MiniLM's sentence vectors.
@@ -31,155 +28,61 @@ from benchmarks.emoji.retrieval import read_larger
 from keras_xmodal.demo import recipe
 
 SIZE = 128  # pixels
-COPIES = 6  # augmented ones of each training picture
-NGRAM_WEIGHT = 0.5  # of their cosine, where MiniLM's counts 1
 EPOCHS = 15
-BATCH_SIZE = 227
-LEARNING_RATE = 3e-4
 KEYS = ("R@1", "R@5", "R@10")
 DIRECTIONS = (("image", "text"), ("text", "image"))
 
 
-class ImageFeatures:
-    """Features of frozen networks, each centred and of one mean square."""
-
-    def __init__(self, images):
-        self.networks = [
+def build_towers():
+    """A preprocessor and a frozen encoder of each modality."""
+    backbone, preprocessor = towers.minilm()
+    return {
+        "image": (
+            kx.networks.ImagePreprocessor((SIZE, SIZE)),
             kx.networks.from_keras_hub(
                 towers.efficientnet_lite0(),
                 rescaling=keras.layers.Rescaling(*towers.LITE0_RESCALING),
             ),
-            kx.networks.ImageEncoder((SIZE, SIZE), (), cell_size=SIZE // 8),
-        ]
-        self.preprocessor = kx.networks.ImagePreprocessor(
-            (SIZE, SIZE), augmentation=recipe.make_augmentation(seed=0)
-        )
-        blocks = self._blocks(images, training=False)
-        self.means = [block.mean(axis=0) for block in blocks]
-        self.scales = [
-            np.sqrt(((block - mean) ** 2).sum(axis=1).mean())
-            for block, mean in zip(blocks, self.means, strict=True)
-        ]
-
-    def __call__(self, images, training=False):
-        """Features of uint8 pictures: float32 `(pictures, 3136)`."""
-        blocks = self._blocks(images, training)
-        blocks = zip(blocks, self.means, self.scales, strict=True)
-        return np.concatenate([(x - m) / s for x, m, s in blocks], axis=1)
-
-    def _blocks(self, images, training):
-        chunks = []
-        for start in range(0, len(images), 128):
-            batch = images[start : start + 128]
-            pixels = self.preprocessor(batch, training=training)
-            chunks.append([network(pixels) for network in self.networks])
-        return [np.concatenate(block) for block in zip(*chunks, strict=True)]
+        ),
+        "text": (
+            kx.networks.KerasHubTextPreprocessor(preprocessor),
+            kx.networks.from_keras_hub(backbone),
+        ),
+    }
 
 
-class TextFeatures:
-    """MiniLM beside character n-grams, each of one length."""
-
-    def __init__(self, train):
-        backbone, preprocessor = towers.minilm()
-        self.sentences = kx.networks.from_keras_hub(backbone)
-        self.tokens = kx.networks.KerasHubTextPreprocessor(preprocessor)
-        self.ngram_tokens, self.ngrams = recipe.build_text_tower(train)
-        names = train["texts"][:, 0]
-        self.mean = self.encode_sentences(names).mean(axis=0)
-
-    def encode_sentences(self, texts):
-        """Sentence vectors of length 1: float32 `(texts, 384)`."""
-        tokens = np.asarray(self.tokens([str(text) for text in texts]))
-        return normalize(self.sentences.predict(tokens, verbose=0))
-
-    def __call__(self, texts):
-        """Features of texts: float32 `(texts, 896)`."""
-        sentences = normalize(self.encode_sentences(texts) - self.mean)
-        tokens = np.asarray(self.ngram_tokens(np.array(texts)))
-        ngrams = self.ngrams.predict(tokens, verbose=0)[:, : recipe.NGRAM_DIM]
-        ngrams = NGRAM_WEIGHT**0.5 * normalize(ngrams)
-        return np.concatenate([sentences, ngrams], axis=1)
-
-
-def normalize(x):
-    return x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-9)
-
-
-def start_model(copies, names):
-    """Build the model: names as they are, pictures by ridge regression."""
-    size = names.shape[1]
+def fit_baseline(pretrained, x):
+    """Names as they are, pictures by ridge regression."""
+    size = pretrained["text"][1].output_shape[-1]
     model = kx.EmbeddingModel(
-        {"image": copies.shape[-1], "text": size},
-        size,
-        temperature=recipe.TEMPERATURE,
+        encoders={name: tower[1] for name, tower in pretrained.items()},
+        embedding_dim=size,
+        preprocessors={name: tower[0] for name, tower in pretrained.items()},
     )
-    model({"image": copies[0, :1], "text": names[:1]})
-    identity = [np.eye(size), np.zeros(size)]
-    model.projections["text"].set_weights(identity)
-    weight = np.ones(copies.shape[:2])
-    weight[0] = 2.0  # the pictures as they are
-    kx.models.ridge_warm_start(
-        model,
-        kx.models.Preprocessed(image=copies.reshape(-1, copies.shape[-1])),
-        np.tile(normalize(names), (len(copies), 1)),
-        sample_weight=weight.ravel(),
-    )
+    model.encode({name: values[:1] for name, values in x.items()})
+    model.projections["text"].set_weights([np.eye(size), np.zeros(size)])
+    targets = model.encode(x["text"], "text")
+    kx.models.ridge_warm_start(model, {"image": x["image"]}, targets)
     return model
 
 
-def fit(model, copies, names, ids, seed):
-    """Train with AdamW; each epoch draws one copy of each picture."""
-    random = np.random.default_rng(seed)
-    count = len(ids) // BATCH_SIZE * BATCH_SIZE
-    num_steps = EPOCHS * count // BATCH_SIZE
-    model.compile(
-        recipe.make_optimizer(LEARNING_RATE, num_steps),
-        loss=kx.losses.InfoNCE(),
-    )
-    for _ in range(EPOCHS):
-        rows = random.permutation(len(ids))[:count]
-        images = copies[random.integers(len(copies), size=count), rows]
-        x = {"image": images, "text": names[rows]}
-        model.fit(x, ids[rows], batch_size=BATCH_SIZE, verbose=0)
-
-
-def evaluate(model, features, ids):
+def evaluate(model, tests):
     """R@1, R@5 and R@10 of all questions, in both directions."""
     results = {}
-    for question, x in features.items():
-        embeddings = model.predict(x, verbose=0)
+    for question, test in tests.items():
+        embedded = model.encode(
+            {"image": test["image"], "text": np.array(test["text"])}
+        )
         results[question] = {}
         for query, candidate in DIRECTIONS:
             report = kx.metrics.retrieval_report(
-                embeddings[query],
-                embeddings[candidate],
-                ids[question],
-                ids[question],
+                embedded[query], embedded[candidate], test["id"], test["id"]
             )
             results[question][f"{query} to {candidate}"] = {
                 key: report[key]
                 for key in (*KEYS, "chance_R@1", "num_candidates")
             }
     return results
-
-
-def evaluate_baseline(encode_images, encode_texts, train, tests, ids):
-    """The same of EfficientNet's features and MiniLM's vectors alone."""
-    size = len(encode_images.means[0])
-
-    def encode(images, texts):
-        return {
-            "image": encode_images(images)[:, :size],
-            "text": encode_texts.encode_sentences(texts),
-        }
-
-    x = encode(train["image"], train["texts"][:, 0])
-    model = start_model(x["image"][None], x["text"])
-    features = {
-        question: encode(test["image"], test["text"])
-        for question, test in tests.items()
-    }
-    return evaluate(model, features, ids)
 
 
 def summarise(runs):
@@ -226,34 +129,21 @@ def main():
     arguments = parser.parse_args()
 
     train, tests = read_larger(arguments.data_dir)
-    ids = {question: test["id"] for question, test in tests.items()}
-    encode_images = ImageFeatures(train["image"])
-    encode_texts = TextFeatures(train)
-    baseline = evaluate_baseline(encode_images, encode_texts, train, tests, ids)
-    names = encode_texts(train["texts"][:, 0])
-    copies = np.stack(
-        [encode_images(train["image"])]
-        + [encode_images(train["image"], training=True) for _ in range(COPIES)]
-    )
-    features = {
-        question: {
-            "image": encode_images(test["image"]),
-            "text": encode_texts(test["text"]),
-        }
-        for question, test in tests.items()
-    }
+    train["texts"] = train["texts"][:, :1]  # MiniLM reads English
+    pretrained = build_towers()
+    x, _ = recipe.as_pairs(train)
+    baseline = evaluate(fit_baseline(pretrained, x), tests)
     runs = []
     for seed in arguments.seeds:
-        keras.utils.set_random_seed(seed)
-        model = start_model(copies, names)
-        start = evaluate(model, features, ids)
-        fit(model, copies, names, train["id"], seed)
+        made = recipe.make(train, seed, towers=pretrained)
+        made.fit(EPOCHS)
+        print(made.plan)
         runs.append(
             {
                 "seed": seed,
+                "plan": made.plan,
                 "baseline": baseline,
-                "start": start,
-                "model": evaluate(model, features, ids),
+                "model": evaluate(made.model, tests),
             }
         )
     rows = summarise(runs)

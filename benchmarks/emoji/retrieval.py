@@ -85,18 +85,9 @@ def read_larger(cache):
 
 
 def run(train, tests, baseline, loss, batch_size, seed, epochs):
-    keras.utils.set_random_seed(seed)
     start = time.perf_counter()
-    model = recipe.build_model(train, seed)
-    recipe.fit(
-        model,
-        train,
-        epochs=epochs,
-        batch_size=batch_size,
-        seed=seed,
-        loss=loss,
-        quiet=True,
-    )
+    made = recipe.make(train, seed, quiet=True, loss=loss)
+    made.fit(epochs, batch_size=batch_size)
     seconds = time.perf_counter() - start
     return {
         "loss": loss,
@@ -104,7 +95,7 @@ def run(train, tests, baseline, loss, batch_size, seed, epochs):
         "seed": seed,
         "seconds": round(seconds, 1),
         "retrieval": {
-            name: questions.evaluate(model, baseline, test)
+            name: questions.evaluate(made.model, baseline, test)
             for name, test in tests.items()
         },
     }

@@ -341,12 +341,10 @@ def get_embedding_model(arguments, name, seed):
     """The demo's embedding model of a seed, trained once."""
     path = arguments.work / f"{name}.keras"
     if not path.exists():
-        keras.utils.set_random_seed(seed)
-        rows = recipe.read_train()
-        model = recipe.build_model(rows, seed)
-        recipe.fit(model, rows, quiet=True)
+        made = recipe.make(recipe.read_train(), seed, quiet=True)
+        made.fit(recipe.EPOCHS)
         partial = path.with_name(f"partial_{path.name}")
-        model.save(partial)
+        made.model.save(partial)
         partial.replace(path)
     return keras.saving.load_model(path)
 

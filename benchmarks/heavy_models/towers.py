@@ -8,7 +8,7 @@ import numpy as np
 
 import keras_xmodal as kx
 from benchmarks.settings import BATCH_SIZE
-from keras_xmodal.demo import recipe
+from keras_xmodal.recipes.training import make_optimizer
 
 INT8 = ", int8"
 NUM_REPRESENTATIVE = 256
@@ -56,7 +56,7 @@ def distil(tower, x, targets, loss, epochs, learning_rate, batch_size=256):
 def train_pairs(model, data, epochs, learning_rate):
     """Train a model by pairs, without a teacher."""
     model.compile(
-        recipe.make_optimizer(learning_rate, epochs * int(data.cardinality())),
+        make_optimizer(learning_rate, epochs * int(data.cardinality())),
         loss=kx.losses.InfoNCE(),
         jit_compile=False,
     )

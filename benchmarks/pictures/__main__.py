@@ -172,12 +172,11 @@ def train_searches(arguments):
         path = arguments.work / f"{name}.keras"
         if path.exists():
             continue
-        keras.utils.set_random_seed(seed)
         train, _ = read_larger(arguments.data_dir)
-        model = recipe.build_model(train, seed)
-        recipe.fit(model, train, epochs=SEARCH_EPOCHS, seed=seed, quiet=True)
+        made = recipe.make(train, seed, quiet=True)
+        made.fit(SEARCH_EPOCHS)
         partial = path.with_name(f"partial_{path.name}")
-        model.save(partial)
+        made.model.save(partial)
         partial.replace(path)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from keras_xmodal import checks
+from keras_xmodal import checks, losses, saving
 from keras_xmodal.recipes.embedding_recipe import EmbeddingRecipe
 from keras_xmodal.recipes.options import Options
 from keras_xmodal.recipes.pairs import read_parts
@@ -30,6 +30,7 @@ def embedding(
     image_size: int | None = None,
     duration: float | None = None,
     num_frames: int = 8,
+    loss: str | losses.ContrastiveLoss = "info_nce",
     temperature: float = TEMPERATURE,
     backup_dir: str | os.PathLike | None = None,
     seed: int = 0,
@@ -75,6 +76,7 @@ def embedding(
         duration: Float, seconds of a recording. Defaults to the longest one,
             at most 20.
         num_frames: Integer, frames of a clip.
+        loss: A `kx.losses.ContrastiveLoss` or its snake-case name.
         temperature: Float, where the learned temperature starts.
         backup_dir: Folder for backups, from which the same call goes on after
             a kill, exactly. It is left to be removed.
@@ -124,6 +126,7 @@ def embedding(
         augmentation=_augmentation(augmentation, pairs),
         towers=read_towers(towers, pairs.kinds),
         network=network,
+        loss=saving.resolve("loss", loss, losses.ContrastiveLoss),
         backup=checks.path("backup_dir", backup_dir, optional=True),
         seed=seed,
         verbose=bool(verbose),

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_xmodal import checks, losses
+from keras_xmodal import checks
 from keras_xmodal.models import EmbeddingModel, Preprocessed
 from keras_xmodal.recipes.baseline import Baseline
 from keras_xmodal.recipes.options import Options
@@ -82,6 +82,7 @@ class EmbeddingRecipe:
             "small" if self._uses_network else "none",
             why,
         )
+        self._batch_size = max(2, min(_BATCH, len(train) // 3))
         self.model = self._assemble(self._head, with_network=False)
         self._compile(self.model, LEARNING_RATE, HEAD_EPOCHS * self._steps)
 
@@ -134,17 +135,8 @@ class EmbeddingRecipe:
         return model
 
     def _compile(self, model, learning_rate, steps):
-        before = [s.get_weights() for s in model.logit_scales.values()]
-        model.compile(make_optimizer(learning_rate, steps), losses.InfoNCE())
+        model.compile(make_optimizer(learning_rate, steps), self._options.loss)
         model.optimizer.build(model.trainable_variables)
-        for weights, scale in zip(
-            before, model.logit_scales.values(), strict=True
-        ):
-            scale.set_weights(weights)
-
-    @property
-    def _batch_size(self):
-        return max(2, min(_BATCH, len(self._start.train) // 3))
 
     @property
     def _steps(self):
@@ -156,6 +148,7 @@ class EmbeddingRecipe:
         self,
         epochs: int | None = None,
         callbacks: Sequence[keras.callbacks.Callback] = (),
+        batch_size: int | None = None,
     ) -> dict[str, dict]:
         """Train; end with what is best on the validation items.
 
@@ -169,6 +162,8 @@ class EmbeddingRecipe:
                 Defaults to 40 for the projections and 60 for a network.
             callbacks: Further Keras callbacks, of all stages. Their `model` is
                 what is trained: projections of `features`, then the whole.
+            batch_size: Integer, rows of a batch. Defaults to 256, or a third
+                of the rows where there are fewer.
 
         Returns:
             Dict by stage, `"projections"` and `"network"`, of the values of
@@ -177,6 +172,9 @@ class EmbeddingRecipe:
         """
         if epochs is not None:
             epochs = checks.integer("epochs", epochs, least=0)
+        if batch_size is not None:
+            batch_size = checks.integer("batch_size", batch_size, least=2)
+            self._batch_size = min(batch_size, len(self._start.train))
         if epochs == 0:
             return {}
         keep = self._train(

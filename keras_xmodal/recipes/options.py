@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import keras
 
+from keras_xmodal import losses
 from keras_xmodal.recipes.pretrained import Pretrained
 
 
@@ -20,6 +21,7 @@ class Options:
     verbose: bool
     towers: Mapping[str, Pretrained] = dataclasses.field(default_factory=dict)
     network: str | bool = False
+    loss: losses.ContrastiveLoss | None = None
     duration: float | None = None
     num_frames: int = 8
     temperature: float = 0.1

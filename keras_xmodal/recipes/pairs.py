@@ -167,6 +167,8 @@ def read_parts(
     shares = check_shares("validation", held_out) if is_share else ()
     pairs = read_pairs(train, kinds)
     if is_share:
+        if validation is None and pairs.num_items < 20:
+            shares = check_shares("validation", 2 / pairs.num_items)
         parts = draw_parts(pairs.ids, shares[::-1], seed)
         return pairs, pairs.take(parts == 0), pairs.take(parts == 1)
     unseen = read_pairs(validation, pairs.kinds)
@@ -251,13 +253,12 @@ def _join(columns, ids, there, kinds):
     others = [name for name in columns if name not in texts]
     groups: dict[Any, list[int]] = {}
     for row, item in enumerate(ids.tolist()):
-        # Of texts alone, or where nothing else is there, each row is a thing.
+        # Where there are texts alone, each row is a thing.
         cells = [
             _key(columns[name][row]) if there[name][row] else None
             for name in others
         ]
-        is_alone = all(cell is None for cell in cells)
-        key = (item, *cells, row if is_alone else None)
+        key = (item, *cells, None if others else row)
         groups.setdefault(key, []).append(row)
     rows = list(groups.values())
     first = np.array([group[0] for group in rows])

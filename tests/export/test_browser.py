@@ -105,8 +105,11 @@ def opened(browser, folder, address="", ready=True):
 
 @pytest.fixture(scope="module")
 def model():
-    """The demo's, before its training."""
-    return recipe.build_model(recipe.read_train())
+    """The demo's, before its training, of pictures as they are."""
+    plain = {"image": None}
+    return recipe.make(
+        recipe.read_train(), quiet=True, augmentation=plain
+    ).model
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ import pytest
 
 import keras_xmodal as kx
 from keras_xmodal.recipes import embedding_recipe
+from keras_xmodal.recipes.pairs import read_pairs
 
 COLORS = {"red": 0, "green": 1, "blue": 2}
 PLACES = ("left", "right")
@@ -183,6 +184,34 @@ def test_the_augmentation_is_the_users():
         verbose=0,
     )
     assert recipe.model.preprocessors["image"].augmentation is layer
+
+
+def test_the_loss_and_the_batch_size_are_the_users():
+    recipe = kx.recipes.embedding(
+        pictures(16), 0.25, image_size=16, loss="sigmoid_contrastive", verbose=0
+    )
+    seen = []
+    callback = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: seen.append(batch)
+    )
+    recipe.fit(2, [callback], batch_size=4)
+    assert seen == [0, 1, 2, 0, 1, 2]  # of 12 rows, twice
+    assert isinstance(recipe.model.loss, kx.losses.SigmoidContrastive)
+    (scale,) = recipe.model.logit_scales.values()
+    assert -11 < float(scale.logit_bias) < -9  # it starts at -10
+
+
+def test_names_without_a_picture_are_one_row_of_their_item():
+    x, ids = pictures(2)
+    pairs = read_pairs((x, ids, {"image": [1, 1, 0, 0]}))
+    assert pairs.x["text"].tolist() == x["text"].reshape(2, 2).tolist()
+    assert pairs.there["image"].tolist() == [True, False]
+
+
+def test_all_of_few_items_are_learned_from():
+    recipe = kx.recipes.embedding(pictures(8), None, image_size=16, verbose=0)
+    assert recipe.plan[0].choice == "8 of kind image"
+    assert recipe.fit(1)["projections"]["loss"]
 
 
 @pytest.mark.parametrize(
