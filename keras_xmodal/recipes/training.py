@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_xmodal import callbacks as kx_callbacks
-from keras_xmodal import files
+from keras_xmodal import files, progress
 from keras_xmodal.models import interpolate_weights
 
 ALPHAS = (0.25, 0.5, 0.75)
@@ -156,6 +156,7 @@ def train(
     history = model.fit(
         data.prefetch(2),
         epochs=epochs,
+        shuffle=False,
         verbose=0,
         callbacks=[clock, *filter(None, [keep]), *callbacks, *backups],
     )
@@ -163,7 +164,7 @@ def train(
 
 
 class _Epoch(keras.callbacks.Callback):
-    """The number of the epoch that is to be drawn."""
+    """The number of the epoch that is to be drawn, by dropout as well."""
 
     def __init__(self):
         super().__init__()
@@ -171,6 +172,34 @@ class _Epoch(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch = epoch
+        for variable in self.model.variables:
+            if variable.path.endswith("seed_generator_state"):
+                seed = np.asarray(variable)[0]
+                variable.assign(np.array([seed, epoch << 16], "uint32"))
+
+
+class ProgressBar(keras.callbacks.Callback):
+    """One bar for a stage, where Keras draws one an epoch."""
+
+    def __init__(self, stage: str):
+        super().__init__()
+        self.stage = stage
+
+    def on_train_begin(self, logs=None):
+        """Begin with nothing."""
+        self.bar = progress.bar(
+            total=self.params["epochs"], desc=self.stage, unit="epoch"
+        )
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Show what the epoch has brought."""
+        self.bar.n = epoch + 1
+        keys = [key for key in ("loss", MONITOR) if key in logs]
+        self.bar.set_postfix({key: f"{logs[key]:.3f}" for key in keys})
+
+    def on_train_end(self, logs=None):
+        """Leave the bar as it is."""
+        self.bar.close()
 
 
 def make_optimizer(
