@@ -27,6 +27,7 @@ def embedding(
     augmentation: str | Mapping[str, keras.layers.Layer | None] = "auto",
     towers: str | os.PathLike | Mapping[str, Any] = "auto",
     network: str | bool = "auto",
+    reader: str | bool = "auto",
     image_size: int | None = None,
     duration: float | None = None,
     num_frames: int = 8,
@@ -44,7 +45,9 @@ def embedding(
     that need no training (oriented gradients of pictures and spectrograms),
     under several augmentations and penalties. The best is the start of an
     `EmbeddingModel` with its preprocessors, compiled. `recipe.fit()` trains
-    it, and never ends below that start on the validation items.
+    it, and never ends below that start on the validation items. Nor does it
+    end below the ridge baseline, raw data to n-grams: where that is better
+    than the start, both are trained, and the better is kept.
 
     Where there is enough data, or `network=True`, a small network is trained
     beside the features, from nothing.
@@ -71,6 +74,10 @@ def embedding(
             place of a preset; the encoder is frozen.
         network: Whether to train a network beside the fixed features;
             `"auto"` from 2,000 rows on, without pretrained towers.
+        reader: Whether to train a network that reads recordings: it learns by
+            CTC to write their text, and the pairs of characters that it hears
+            are one of the features that are tried. `"auto"` from a minute of
+            speech on. It takes minutes, here and not in `fit`.
         image_size: Integer, height and width of pictures and frames. Defaults
             to 64, or 32 where pictures are as small as that.
         duration: Float, seconds of a recording. Defaults to the longest one,
@@ -113,6 +120,8 @@ def embedding(
     seed = checks.seed(seed)
     if network != "auto":
         network = checks.boolean("network", network)
+    if reader != "auto":
+        reader = checks.boolean("reader", reader)
     numbers = {
         "image_size": checks.positive_integer(
             "image_size", image_size, optional=True
@@ -127,14 +136,19 @@ def embedding(
         towers=read_towers(towers, pairs.kinds),
         network=network,
         loss=saving.resolve("loss", loss, losses.ContrastiveLoss),
+        reader=reader,
         backup=checks.path("backup_dir", backup_dir, optional=True),
         seed=seed,
         verbose=bool(verbose),
         **numbers,
     )
     if validation is None:
-        choices = Start(known, unseen, options, Plan()).choices
-        options = dataclasses.replace(options, choices=choices)
+        start = Start(known, unseen, options, Plan())
+        options = dataclasses.replace(
+            options,
+            choices=start.choices,
+            from_baseline=start.baseline.score > start.score,
+        )
         known = pairs
     return EmbeddingRecipe(known, unseen, options)
 

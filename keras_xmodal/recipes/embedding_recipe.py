@@ -8,7 +8,6 @@ import tensorflow as tf
 
 from keras_xmodal import checks
 from keras_xmodal.models import EmbeddingModel, Preprocessed
-from keras_xmodal.recipes.baseline import Baseline
 from keras_xmodal.recipes.options import Options
 from keras_xmodal.recipes.pairs import Pairs, common_pairs, read_pairs
 from keras_xmodal.recipes.plan import Plan
@@ -26,6 +25,7 @@ PATIENCE = 10
 # From so many rows on a network is tried, too; the validation items decide.
 ROWS_FOR_NETWORK = 2000
 _BATCH = 256
+_OF_BASELINE = "projections of the baseline"
 _NEW_WEIGHTS = 0.02  # their standard deviation, that of the start's
 
 
@@ -66,8 +66,15 @@ class EmbeddingRecipe:
         self._pairs = common_pairs(train)
         self._asked = common_pairs(validation, self._pairs)
         self._start = Start(train, validation, options, self.plan)
-        self.baseline = Baseline(self._start)
-        self._head = self._build_head()
+        self._baseline = self._start.baseline
+        self._towers = Plan(self.plan)
+        self._starts = [self._start]
+        if options.from_baseline:
+            self._starts = [self._baseline]
+        elif options.stops_early and self._baseline.score > self._start.score:
+            self._starts.append(self._baseline)
+        self._begin_from(self._starts[-1])
+        self._describe_start()
         is_large = len(train) >= ROWS_FOR_NETWORK and not options.towers
         self._uses_network = options.network is True or (
             options.network == "auto" and is_large
@@ -86,11 +93,19 @@ class EmbeddingRecipe:
         self.model = self._assemble(self._head, with_network=False)
         self._compile(self.model, LEARNING_RATE, HEAD_EPOCHS * self._steps)
 
+    def _begin_from(self, start):
+        self._start, self._head = start, self._build_head(start)
+
+    def _describe_start(self):
+        """The towers of the start, in the plan."""
+        is_baseline = self._start is self._baseline
+        for choice in self._baseline.plan if is_baseline else self._towers:
+            self.plan.add(*choice)
+
     # What is trained.
 
-    def _build_head(self):
+    def _build_head(self, start):
         """Projections alone, on features that are computed once."""
-        start = self._start
         sizes = {name: x.shape[-1] for name, x in start.cached.items()}
         model = EmbeddingModel(
             sizes,
@@ -152,10 +167,11 @@ class EmbeddingRecipe:
     ) -> dict[str, dict]:
         """Train; end with what is best on the validation items.
 
-        First the projections, on features that are computed once, then, where
-        the plan has one, the network beside them. Each stage stops when ten
-        epochs have brought nothing, and ends with its best epoch, its start,
-        or weights between the two.
+        First the projections, on features that are computed once, and those of
+        the ridge baseline if it is better than the start; then, where the plan
+        has one, the network beside the better of them. Each stage stops when
+        ten epochs have brought nothing, and ends with its best epoch, its
+        start, or weights between the two.
 
         Args:
             epochs: Integer, of each stage at most; 0 leaves the start.
@@ -166,9 +182,9 @@ class EmbeddingRecipe:
                 of the rows where there are fewer.
 
         Returns:
-            Dict by stage, `"projections"` and `"network"`, of the values of
-            each epoch: `"loss"` and `"val_MRR"`, the mean reciprocal rank
-            over all directions.
+            Dict by stage, `"projections"`, `"projections of the baseline"` and
+            `"network"`, of the values of each epoch: `"loss"` and
+            `"val_MRR"`, the mean reciprocal rank over all directions.
         """
         if epochs is not None:
             epochs = checks.integer("epochs", epochs, least=0)
@@ -177,14 +193,7 @@ class EmbeddingRecipe:
             self._batch_size = min(batch_size, len(self._start.train))
         if epochs == 0:
             return {}
-        keep = self._train(
-            "projections",
-            self._head,
-            self._head_batches,
-            lambda model: self._score(model, self._start.unseen),
-            epochs or HEAD_EPOCHS,
-            callbacks,
-        )
+        keep = self._fit_projections(epochs or HEAD_EPOCHS, callbacks)
         self.model = self._assemble(self._head, with_network=False)
         if self._uses_network:
             keep = self._fit_network(keep, epochs or NETWORK_EPOCHS, callbacks)
@@ -195,19 +204,37 @@ class EmbeddingRecipe:
             self._compare_with_baseline(keep.state["best"])
         return self.history
 
+    def _fit_projections(self, epochs, callbacks):
+        """Those of the start, and of the ridge baseline if that is better."""
+        best = None
+        for start in self._starts:
+            self._begin_from(start)
+            keep = self._train(
+                "projections" if start is self._starts[0] else _OF_BASELINE,
+                self._head,
+                self._head_batches,
+                lambda model: self._score(model, self._start.unseen),
+                epochs,
+                callbacks,
+            )
+            if best is None or keep.state["best"] > best[0].state["best"]:
+                best = keep, start, self._head
+        keep, self._start, self._head = best
+        self._describe_start()
+        return keep
+
     def _compare_with_baseline(self, ours):
-        """Say in the plan whether a linear map of raw data is better."""
-        rows = self.baseline.evaluate(self._start.validation, self._asked)
+        """Say in the plan how much better it is than the ridge baseline."""
+        rows = self._baseline.evaluate(self._start.validation, self._asked)
         trivial = float(np.mean([row["MRR"] for row in rows.values()]))
         self.plan.add(
             "beside the ridge baseline",
-            "worse: these features do not suit the data"
-            if trivial > ours
-            else "not worse",
+            "not worse" if ours > trivial - 1e-6 else "worse",
             f"MRR of the validation items {ours:.3f}, baseline {trivial:.3f}",
         )
 
     def _fit_network(self, before, epochs, callbacks):
+        keras.utils.set_random_seed(self._options.seed)
         model = self._assemble(self._head, with_network=True)
         start = self._start
         unseen = {
@@ -353,7 +380,7 @@ class EmbeddingRecipe:
             embedded[name] = self.model.encode(values, name), ids
         asked = common_pairs(pairs, self._pairs)
         found = reports(embedded, asked)
-        trivial = self.baseline.evaluate(pairs, asked)
+        trivial = self._baseline.evaluate(pairs, asked)
         for direction, report in found.items():
             for key, value in trivial.get(direction, {}).items():
                 if not key.startswith(("chance", "num")):

@@ -21,11 +21,13 @@ class Options:
     verbose: bool
     towers: Mapping[str, Pretrained] = dataclasses.field(default_factory=dict)
     network: str | bool = False
+    reader: str | bool = False
     loss: losses.ContrastiveLoss | None = None
     duration: float | None = None
     num_frames: int = 8
     temperature: float = 0.1
     choices: Mapping[str, list] | None = None  # made on a part of the data
+    from_baseline: bool = False  # as that part says
 
     @property
     def stops_early(self) -> bool:

@@ -1,7 +1,9 @@
 """The closed-form start of a recipe: what is tried, and what is best."""
 
+import copy
 import dataclasses
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,14 +14,18 @@ from keras_xmodal.media.image import decode_image
 from keras_xmodal.media.video import read_video
 from keras_xmodal.media.wav import decode_wav
 from keras_xmodal.models.embedding.ridge import Ridge
-from keras_xmodal.networks import ImagePreprocessor
+from keras_xmodal.networks import ImagePreprocessor, SpeechPreprocessor
 from keras_xmodal.recipes import towers as make
 from keras_xmodal.recipes.frozen_tower import FrozenTower
 from keras_xmodal.recipes.pairs import Pairs
 from keras_xmodal.recipes.plan import Plan
-from keras_xmodal.recipes.retrieval import score, to_unit
+from keras_xmodal.recipes.pretrained import Pretrained
+from keras_xmodal.recipes.reader import NAME, Reader
+from keras_xmodal.recipes.retrieval import reports, score, to_unit
+from keras_xmodal.recipes.training import ProgressBar
 
 PENALTIES = (0.03, 0.1, 0.3, 1.0, 3.0)
+BASELINE_PENALTIES = (0.1, 1.0, 10.0, 100.0)
 COPIES = 6
 SMALL, LARGE = 32, 64  # pixels of pictures and frames
 LONGEST = 20.0  # seconds of a recording
@@ -38,9 +44,13 @@ AUGMENTATIONS = {
     "speech": make.SPEECH_AUGMENTATIONS,
 }
 PRETRAINED, ZERO_SHOT = "pretrained", "zero-shot"
+RIDGE = "ridge baseline"
+_WHY_RIDGE = RIDGE, "better than features on the validation items"
 BESIDE = " beside "  # of own features, followed by `PRETRAINED`
 _WITH_BOTH = ("image", "text")  # kinds whose features are put side by side
 _ANCHORS = ("text", "numbers", "image", "speech", "video")
+# From so many on, recordings are read, too; the validation items decide.
+MINUTES_TO_READ = 1.0
 _ENGLISH = 0.5  # share of the items from which on English vectors help
 _SCALE = 0.02  # root mean square of weights that an optimizer can move
 _BATCH = 64
@@ -59,7 +69,7 @@ class Start:
     def __init__(
         self, train: Pairs, validation: Pairs, options: Any, plan: Plan
     ):
-        self._options, self._plan = options, plan
+        self._options, self.plan = options, plan
         self.seed = options.seed
         self.anchor = next(
             name
@@ -79,7 +89,10 @@ class Start:
         self.unseen: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self.projections: dict[str, list[np.ndarray]] = {}
         self.choices = dict(options.choices or self._read_choices())
-        self._plain: dict[str, make.Tower] = {}
+        others = [name for name in train.x if name != self.anchor]
+        for name in others:
+            self._check_meets(name)
+        towers = self._read_aloud() | dict(options.towers)
         self._frozen = {
             name: FrozenTower(
                 tower,
@@ -88,13 +101,14 @@ class Start:
                 self.validation.distinct(name, whole=True)[0],
                 options.verbose,
             )
-            for name, tower in options.towers.items()
+            for name, tower in towers.items()
         }
         self._known: dict[tuple, tuple] = {}
-        self._start_anchor()
-        for name in train.x:
-            if name != self.anchor:
-                self._start_other(name)
+        self.baseline = self._start_baseline(others)
+        self._start_anchor(others)
+        for name in others:
+            self._start_other(name)
+        self.score = self._mean_score(others)
         self._known.clear()
         self._write_choices()
 
@@ -107,9 +121,9 @@ class Start:
             if kind == "text":
                 texts = train.x[name][train.there[name]]
                 what = f"{len(np.unique(texts.astype(str)))} different texts"
-            self._plan.add(name, what, "by its content")
+            self.plan.add(name, what, "by its content")
         if self._options.stops_early:
-            self._plan.add(
+            self.plan.add(
                 "validation",
                 f"{validation.num_items} items",
                 f"{train.num_items} are learned from",
@@ -124,7 +138,7 @@ class Start:
                 sizes[name] = options.image_size or (
                     SMALL if side <= (SMALL + LARGE) / 2 else LARGE
                 )
-                self._plan.add(
+                self.plan.add(
                     f"size of {name}",
                     f"{sizes[name]} x {sizes[name]} pixels",
                     "as asked"
@@ -138,7 +152,7 @@ class Start:
                     round(duration, 2),
                     16000 if rate >= 16000 else 8000,
                 )
-                self._plan.add(
+                self.plan.add(
                     f"length of {name}",
                     f"{sizes[name][0]} s at {sizes[name][1]} Hz",
                     f"the longest recording has {seconds:.1f} s",
@@ -199,16 +213,68 @@ class Start:
             ]
         )
 
-    def plain(self, name: str, values: np.ndarray) -> np.ndarray:
-        """Raw data as vectors: pixels, spectra or standardised numbers."""
-        kind = self.train.kinds[name]
-        if kind == "numbers":
-            known = self.train.x[name][self.train.there[name]]
-            scale = np.maximum(known.std(axis=0), 1e-6)
-            return (np.asarray(values, "float32") - known.mean(axis=0)) / scale
-        if name not in self._plain:
-            self._plain[name] = self._tower(name, FEATURES[kind][1], None)
-        return self._features(name, self._plain[name], values)
+    def evaluate(
+        self, pairs: Pairs, asked: Sequence[tuple[str, str]]
+    ) -> dict[str, dict]:
+        """Retrieval reports by direction, of data that the start has shrunk."""
+        embedded = {}
+        for name in pairs.x:
+            values, ids = pairs.distinct(name)
+            kernel, bias = self.projections[name]
+            x = self.features(name, values) @ kernel + bias
+            embedded[name] = to_unit(x), ids
+        return reports(embedded, asked)
+
+    # A network that reads recordings.
+
+    def _read_aloud(self) -> dict[str, Pretrained]:
+        """Towers of recordings and their texts, where these are read."""
+        train, options, text = self.train, self._options, self.anchor
+        speech = [
+            name
+            for name, kind in train.kinds.items()
+            if kind == "speech" and name not in options.towers
+        ]
+        is_asked = options.reader is True
+        if not speech or train.kinds[text] != "text" or not options.reader:
+            if is_asked:
+                raise ValueError(
+                    "`reader` must be 'auto' or False where there are no "
+                    "recordings with texts, or all have pretrained towers. "
+                    f"Received: reader=True, {train.kinds}"
+                )
+            return {}
+        name = speech[0]
+        if options.choices is not None and not any(
+            options.choices[n][0].endswith((PRETRAINED, ZERO_SHOT))
+            for n in {name, text} - set(options.towers)
+        ):
+            return {}
+        both = train.there[name] & train.there[text]
+        duration, rate = self._sizes[name]
+        reader = Reader(
+            train.x[name][both],
+            train.x[text][both, 0].astype(str),
+            SpeechPreprocessor(rate, duration, make.MEL_BINS),
+            options.seed,
+        )
+        what = f"network that reads {name}"
+        why = "as asked"
+        if not is_asked:
+            why = f"it is tried from {MINUTES_TO_READ:g} on"
+        why = f"{reader.minutes:.1f} minutes that can say their {text}; {why}"
+        if reader.minutes < (1e-3 if is_asked else MINUTES_TO_READ):
+            self.plan.add(what, "none", why)
+            return {}
+        # That of a part of the data is another.
+        folder = NAME if options.stops_early else f"{NAME} of all"
+        epochs = reader.fit(
+            options.backup and options.backup / folder,
+            (ProgressBar(NAME),) if options.verbose else (),
+        )
+        self.plan.add(what, f"trained by CTC, {epochs} epochs", why)
+        towers = reader.towers()
+        return {n: towers[train.kinds[n]] for n in (name, text)}
 
     # Features that are tried.
 
@@ -237,7 +303,7 @@ class Start:
         if augmentation == "none" and key in self._known:
             return self._known[key]
         found = self._compute(name, features, augmentation)
-        if self._frozen and augmentation == "none":
+        if augmentation == "none":
             self._known[key] = found
         return found
 
@@ -251,6 +317,8 @@ class Start:
             tower, copies, asked = self._computed(name, own, augmentation)
             copies = [join(copy, frozen.train) for copy in copies]
             return join.tower(tower), copies, join(asked, frozen.asked)
+        if features == RIDGE and self.train.kinds[name] != "text":
+            features = self._plain_features(name)
         train = self.train
         tower = self._tower(name, features, augmentation)
         values = train.x[name][train.there[name]]
@@ -290,13 +358,35 @@ class Start:
             why += f" of: {', '.join(others)}"
         return why
 
+    def _mean_score(self, others):
+        """Of the closed forms on the validation items, if these were tried."""
+        best = [max(self.choices[name][-1].values()) for name in others]
+        return float(np.mean(best))
+
+    # The baseline.
+
+    def _start_baseline(self, others):
+        """Raw data to n-grams of the texts, or to other raw data, linearly."""
+        ridge = copy.copy(self)
+        ridge.plan, ridge.choices = Plan(), {}
+        ridge.towers, ridge.cached = {}, {}
+        ridge.unseen, ridge.projections = {}, {}
+        ridge._set_anchor(RIDGE)
+        ridge.plan.add(f"tower of {self.anchor}", *_WHY_RIDGE)
+        for name in others:
+            ridge._keep(name, ridge._best(name))
+        ridge.score = ridge._mean_score(others)
+        return ridge
+
+    def _plain_features(self, name):
+        """Raw data as vectors: pixels, spectra or standardised numbers."""
+        kind = self.train.kinds[name]
+        return FEATURES[kind][0 if kind == "numbers" else 1]
+
     # The anchor.
 
-    def _start_anchor(self):
+    def _start_anchor(self, others):
         name = self.anchor
-        others = [other for other in self.train.x if other != name]
-        for other in others:
-            self._check_meets(other)
         if name not in self._frozen:
             self._set_anchor(self._candidates(name)[0])
             return
@@ -314,7 +404,7 @@ class Start:
             best = max(scores, key=scores.__getitem__)
             self.choices[name] = [best, "none", None, scores]
         self._set_anchor(best)
-        self._plan.add(
+        self.plan.add(
             f"tower of {name}",
             self._label(name, best),
             self._why(name, scores, scores[best]),
@@ -330,19 +420,21 @@ class Start:
         self.towers[name] = tower
         self.cached[name] = _spread(features, there)
         self.unseen[name] = unseen, ids
-        kernel, bias = self._anchor_projection(features)
+        kernel, bias = self._anchor_projection(features, features_name)
         if features_name == PRETRAINED and not bias.any():  # no components
             bias = -self._frozen[name].mean
         self.projections[name] = [kernel, bias]
         self.embedding_dim = len(bias)
         mean = to_unit(features @ kernel + bias).mean(axis=1)
+        if features_name == RIDGE and train.kinds[name] == "text":
+            mean[:, -1] = 0.0  # What is in no item is another in each text.
         self.targets = _spread(to_unit(mean), there)
         self._anchors = to_unit(unseen @ kernel + bias), ids
-        self._is_zero_shot = features_name == ZERO_SHOT
+        self._anchored = features_name
 
     def _anchor_features(self, name, kind):
         if kind == "numbers":
-            self._plan.add(
+            self.plan.add(
                 f"tower of {name}",
                 "standardized",
                 "near numbers become near vectors without training",
@@ -356,7 +448,7 @@ class Start:
         features = _NGRAMS
         if english >= _ENGLISH:
             features = _WORDS
-        self._plan.add(
+        self.plan.add(
             f"tower of {name}",
             features,
             f"{english:.0%} of the items have a text whose words are in the "
@@ -364,10 +456,11 @@ class Start:
         )
         return features
 
-    def _anchor_projection(self, features):
+    def _anchor_projection(self, features, features_name):
         """The identity, or the principal components of wide features."""
         size = features.shape[-1]
-        if self.train.kinds[self.anchor] in ("text", "numbers"):
+        kind = self.train.kinds[self.anchor]
+        if features_name == RIDGE or kind in ("text", "numbers"):
             return [np.eye(size, dtype="float32"), np.zeros(size, "float32")]
         flat = features.reshape(-1, size)
         mean = flat.mean(axis=0)
@@ -408,7 +501,9 @@ class Start:
         """The best of all features, as the data is."""
         best: dict[str, Any] = {"score": -1.0, "scores": {}}
         candidates = self._candidates(name)
-        if self._is_zero_shot and self._shares_space(name):
+        if self._anchored == RIDGE:
+            candidates = [self._plain_features(name)]
+        if self._anchored == ZERO_SHOT and self._shares_space(name):
             candidates.insert(0, ZERO_SHOT)
         for features in candidates:
             best = self._attempt(name, features, "none", None, best)
@@ -479,7 +574,10 @@ class Start:
             np.tile(self.targets[rows[some]], (len(copies), 1)),
             weight.ravel(),
         )
-        for each in PENALTIES if penalty is None else (penalty,):
+        penalties = PENALTIES
+        if self._anchored == RIDGE:
+            penalties = BASELINE_PENALTIES
+        for each in penalties if penalty is None else (penalty,):
             yield each, ridge.solve(each)
 
     def _keep(self, name, best):
@@ -492,17 +590,17 @@ class Start:
         self.unseen[name] = best["unseen"]
         choice = best["features"], best["augmentation"], best["penalty"]
         self.choices[name] = [*choice, best["scores"]]
-        self._plan.add(
+        self.plan.add(
             f"tower of {name}",
             self._label(name, choice[0])
             + ("" if choice[0] == ZERO_SHOT else ", in closed form"),
             self._why(name, best["scores"], best["score"]),
         )
         if best["tower"].augments or self.train.kinds[name] in AUGMENTATIONS:
-            self._plan.add(
+            self.plan.add(
                 f"augmentation of {name}",
                 str(choice[1]),
-                "a pretrained tower runs once"
+                f"the {self._frozen[name].name} runs once"
                 if choice[0] in (PRETRAINED, ZERO_SHOT)
                 else "as given"
                 if name in self._options.augmentation
@@ -517,6 +615,8 @@ class Start:
             captions = self.train.x[name][there]
             _, first = np.unique(self.train.ids[there], return_index=True)
             captions = captions[np.sort(first)].astype(str)
+            if features == RIDGE:
+                return make.ngram_tower(captions)
             return make.text_tower(captions, features == _WORDS)
         if kind == "numbers":
             values = self.train.x[name][there]

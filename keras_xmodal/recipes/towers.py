@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import keras
 import numpy as np
+import scipy
 from keras import layers, ops
 
 from keras_xmodal.layers import (
@@ -30,6 +31,7 @@ from keras_xmodal.ops import l2_normalize
 NETWORK_DIM = 128
 NUMBERS_DIM = 256
 NGRAM_DIM = 512
+MAX_NGRAMS, MAX_ITEMS = 20_000, 1000
 LSA_TEXTS = 6000  # at most: the solution grows with their third power
 MEL_BINS = 40
 
@@ -230,14 +232,7 @@ def text_tower(captions: np.ndarray, with_words: bool) -> Tower:
         with_words: Whether to add the English word vectors.
     """
     texts = np.unique(captions)
-    length = int(np.quantile(np.char.str_len(texts), 0.99))
-    ngrams = TextPreprocessor(
-        split="character",
-        ngrams=(2, 3, 4),
-        sequence_length=min(max(16, 3 * length), 512),
-        name="ngrams",
-    )
-    ngrams.adapt(texts)
+    ngrams = _ngram_preprocessor(texts)
     some = captions[: max(2, LSA_TEXTS // captions.shape[1])]
     first, *others = (np.asarray(ngrams(column)) for column in some.T)
     readers = [ngrams]
@@ -270,6 +265,70 @@ def text_tower(captions: np.ndarray, with_words: bool) -> Tower:
         parts.append(_average(table, x[:, start:end]))
         start = end
     return Tower(preprocessor, keras.Model(x, _joined(parts), name="texts"))
+
+
+def ngram_tower(captions: np.ndarray) -> Tower:
+    """Texts as tf-idf vectors of character n-grams, none of them lost.
+
+    Their cosines with all that is a sum of such vectors of the items, as a
+    linear regression gives it, are those of the whole vectors, in a space of
+    as many dimensions as there are items, and one for what is in none.
+
+    Args:
+        captions: Array of strings `(items, texts)`.
+    """
+    texts, places = np.unique(captions, return_inverse=True)
+    preprocessor = _ngram_preprocessor(texts, MAX_NGRAMS)
+    size = preprocessor.vocabulary_size()
+    tokens = np.asarray(preprocessor(texts))
+    row, place = np.nonzero(tokens > 1)  # no padding, nothing unknown
+    counts = _table(row, tokens[row, place], (len(texts), size))
+    documents = (counts > 0).sum(axis=0)
+    idf = np.log((1 + len(texts)) / (1 + documents)) + 1
+    vectors = counts @ scipy.sparse.diags_array(idf)
+    norms = np.maximum(scipy.sparse.linalg.norm(vectors, axis=1), 1e-9)
+    vectors = scipy.sparse.diags_array(1 / norms) @ vectors
+    places = places.reshape(captions.shape)
+    places = places[:: -(-len(places) // (2 * MAX_ITEMS))]
+    items = np.repeat(np.arange(len(places)), places.shape[1])
+    shape = len(places), len(texts)
+    mean = _table(items, places.ravel(), shape) @ vectors
+    values, left = np.linalg.eigh((mean @ mean.T).toarray())
+    is_kept = values > 1e-6 * values[-1]
+    is_kept[:-MAX_ITEMS] = False
+    axes = mean.T @ (left[:, is_kept] / np.sqrt(values[is_kept]))
+
+    x = keras.Input(tokens.shape[1:], dtype="int32", name="tokens")
+    y = layers.CategoryEncoding(size, "count")(x)
+    scale = np.where(np.arange(size) > 1, 1 / idf**2, 1e12)
+    y = layers.Normalization(mean=np.zeros(size), variance=scale)(y)
+    y = layers.UnitNormalization()(y)
+    inside = layers.Dense(axes.shape[1], use_bias=False, name="axes")
+    z = inside(y)
+    inside.set_weights([axes])
+    rest = 1.0 - ops.sum(z**2, axis=1, keepdims=True)
+    z = layers.Concatenate()([z, ops.sqrt(ops.maximum(rest, 0.0))])
+    return Tower(preprocessor, keras.Model(x, z, name="texts"))
+
+
+def _ngram_preprocessor(texts, most=None):
+    """Texts to character n-grams, of a length that suits nearly all."""
+    length = int(np.quantile(np.char.str_len(texts), 0.99))
+    ngrams = TextPreprocessor(
+        most,
+        split="character",
+        ngrams=(2, 3, 4),
+        sequence_length=min(max(16, 3 * length), 512),
+        name="ngrams",
+    )
+    ngrams.adapt(texts)
+    return ngrams
+
+
+def _table(rows, columns, shape):
+    """How often each column is in a row."""
+    ones = np.ones(len(rows), "float32")
+    return scipy.sparse.csr_array((ones, (rows, columns)), shape=shape)
 
 
 def _joined(tensors):

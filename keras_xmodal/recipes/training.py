@@ -162,7 +162,7 @@ def train_stage(
     if options.stops_early:
         folder = place and place / "best"
         keep = KeepBest(measure, patience, folder, alphas)
-    bar = [_ProgressBar(stage, epochs)] if options.verbose else []
+    bar = [ProgressBar(stage)] if options.verbose else []
     if keep is not None and keep.is_over(epochs):
         keep.set_model(model)
         keep.on_train_end()
@@ -235,6 +235,7 @@ def train(
     history = model.fit(
         data.prefetch(2),
         epochs=epochs,
+        shuffle=False,
         verbose=0,
         callbacks=[clock, *filter(None, [keep]), *callbacks, *backups],
     )
@@ -242,7 +243,7 @@ def train(
 
 
 class _Epoch(keras.callbacks.Callback):
-    """The number of the epoch that is to be drawn."""
+    """The number of the epoch that is to be drawn, by dropout as well."""
 
     def __init__(self):
         super().__init__()
@@ -250,26 +251,33 @@ class _Epoch(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch = epoch
+        for variable in self.model.variables:
+            if variable.path.endswith("seed_generator_state"):
+                seed = np.asarray(variable)[0]
+                variable.assign(np.array([seed, epoch << 16], "uint32"))
 
 
-class _ProgressBar(keras.callbacks.Callback):
+class ProgressBar(keras.callbacks.Callback):
     """One bar for a stage, where Keras draws one an epoch."""
 
-    def __init__(self, stage, epochs):
+    def __init__(self, stage: str):
         super().__init__()
-        self.stage, self.epochs = stage, epochs
+        self.stage = stage
 
     def on_train_begin(self, logs=None):
+        """Begin with nothing."""
         self.bar = progress.bar(
-            total=self.epochs, desc=self.stage, unit="epoch"
+            total=self.params["epochs"], desc=self.stage, unit="epoch"
         )
 
     def on_epoch_end(self, epoch, logs=None):
+        """Show what the epoch has brought."""
         self.bar.n = epoch + 1
         keys = [key for key in ("loss", MONITOR) if key in logs]
         self.bar.set_postfix({key: f"{logs[key]:.3f}" for key in keys})
 
     def on_train_end(self, logs=None):
+        """Leave the bar as it is."""
         self.bar.close()
 
 

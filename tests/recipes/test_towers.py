@@ -8,7 +8,7 @@ from keras import layers
 import keras_xmodal as kx
 from keras_xmodal.recipes.frozen_tower import FrozenTower
 from keras_xmodal.recipes.pretrained import Pretrained
-from keras_xmodal.recipes.towers import image_tower, text_tower
+from keras_xmodal.recipes.towers import image_tower, ngram_tower, text_tower
 from tests.helpers import assert_close
 
 WORDS = ("red", "green", "blue", "grey", "pink", "gold")
@@ -178,3 +178,35 @@ def test_texts_beside_own_features_are_one_tower():
 def test_other_towers_are_refused(towers, message):
     with pytest.raises((TypeError, ValueError), match=message):
         kx.recipes.embedding(hidden(12), 0.5, towers=towers, verbose=0)
+
+
+def test_the_ngrams_of_the_baseline_lose_nothing():
+    """Cosines are those of all n-grams, however few dimensions there are."""
+    random = np.random.default_rng(0)
+    words = ["red", "green", "apple", "car", "violin", "left"]
+    captions = np.array([" ".join(random.choice(words, 2)) for _ in range(20)])
+    tower = ngram_tower(captions.reshape(10, 2))
+    texts = np.array(["a red apple", "green violins, left", "red car", "zzz"])
+
+    def vectors(texts):
+        tokens = np.asarray(tower.preprocessor(texts))
+        counts = np.stack([np.bincount(row, minlength=size) for row in tokens])
+        x = counts[:, 2:] * idf
+        norms = np.linalg.norm(x, axis=1, keepdims=True)
+        return x / np.maximum(norms, 1e-9)
+
+    size = tower.preprocessor.vocabulary_size()
+    tokens = np.asarray(tower.preprocessor(np.unique(captions)))
+    documents = [(tokens == token).any(axis=1).sum() for token in range(size)]
+    count = len(tokens)
+    idf = np.log((1 + count) / (1 + np.array(documents[2:]))) + 1
+    sums = random.normal(size=(5, 10))
+    wide = sums @ vectors(captions).reshape(10, 2, -1).mean(axis=1)
+    narrow = np.asarray(tower.features(tower.preprocessor(captions)))
+    narrow = sums @ narrow.reshape(10, 2, -1).mean(axis=1)
+    narrow[:, -1] = 0.0
+    embedded = np.asarray(tower.features(tower.preprocessor(texts)))
+    np.testing.assert_allclose(np.linalg.norm(embedded[:3], axis=1), 1.0, 1e-5)
+    np.testing.assert_allclose(
+        embedded @ narrow.T, vectors(texts) @ wide.T, atol=1e-4
+    )
