@@ -59,7 +59,9 @@ def vae(
     and keeps the epoch in which what it makes of the validation items shows
     best what it was made of.
 
-    It knows the words of the training alone, and not their order.
+    It knows the words of the training alone, and not their order. Of some
+    hundred pairs, what it draws of a text is blurred, colors and sizes more
+    than shapes; `kx.recipes.gan` draws sharper pictures in twice the time.
 
     Args:
         train: `tf.data.Dataset` of single raw examples `(x, ids)` or `(x, ids,
