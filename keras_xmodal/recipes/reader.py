@@ -233,11 +233,14 @@ def _needed_steps(tokens):
 
 
 def _change_speed(spectrogram, factor, most):
-    """Play a spectrogram that much slower, by linear interpolation."""
-    last = len(spectrogram) - 1
+    """Play a spectrogram that much slower."""
     length = min(max(1, int(len(spectrogram) * factor)), most)
-    times = np.linspace(0, last, length)
-    before = times.astype(int)
-    after = np.minimum(before + 1, last)
-    share = (times - before)[:, None]
-    return spectrogram[before] * (1 - share) + spectrogram[after] * share
+    return _between(spectrogram, np.linspace(0, len(spectrogram) - 1, length))
+
+
+def _between(rows, places):
+    """Rows at places between them, by linear interpolation."""
+    before = places.astype(int)
+    after = np.minimum(before + 1, len(rows) - 1)
+    share = (places - before).astype("float32")[:, None]
+    return rows[before] * (1 - share) + rows[after] * share

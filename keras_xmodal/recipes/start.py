@@ -88,6 +88,9 @@ class Start:
         self.unseen: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self.projections: dict[str, list[np.ndarray]] = {}
         self.choices = dict(options.choices or self._read_choices())
+        others = [name for name in train.x if name != self.anchor]
+        for name in others:
+            self._check_meets(name)
         towers = self._read_aloud() | dict(options.towers)
         self._frozen = {
             name: FrozenTower(
@@ -100,9 +103,6 @@ class Start:
             for name, tower in towers.items()
         }
         self._known: dict[tuple, tuple] = {}
-        others = [name for name in train.x if name != self.anchor]
-        for name in others:
-            self._check_meets(name)
         self.baseline = self._start_baseline(others)
         self._start_anchor(others)
         for name in others:
@@ -234,7 +234,14 @@ class Start:
             for name, kind in train.kinds.items()
             if kind == "speech" and name not in options.towers
         ]
-        if not speech or train.kinds[text] != "text" or options.reader is False:
+        is_asked = options.reader is True
+        if not speech or train.kinds[text] != "text" or not options.reader:
+            if is_asked:
+                raise ValueError(
+                    "`reader` must be 'auto' or False where there are no "
+                    "recordings with texts, or all have pretrained towers. "
+                    f"Received: reader=True, {train.kinds}"
+                )
             return {}
         name = speech[0]
         if options.choices is not None and not any(
@@ -251,14 +258,13 @@ class Start:
             options.seed,
         )
         what = f"network that reads {name}"
-        why = f"{reader.minutes:.1f} minutes of {name} that say their {text}; "
-        if options.reader is True:
-            why += "as asked"
-        else:
-            why += f"it is tried from {MINUTES_TO_READ:g} on"
-            if reader.minutes < MINUTES_TO_READ:
-                self.plan.add(what, "none", why)
-                return {}
+        why = "as asked"
+        if not is_asked:
+            why = f"it is tried from {MINUTES_TO_READ:g} on"
+        why = f"{reader.minutes:.1f} minutes that can say their {text}; {why}"
+        if reader.minutes < (1e-3 if is_asked else MINUTES_TO_READ):
+            self.plan.add(what, "none", why)
+            return {}
         # That of a part of the data is another.
         folder = NAME if options.stops_early else f"{NAME} of all"
         epochs = reader.fit(

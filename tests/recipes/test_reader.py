@@ -92,11 +92,19 @@ def test_few_recordings_are_not_read():
     assert "0.1 minutes" in choice.why
 
 
+def test_where_nothing_can_be_read_it_cannot_be_asked_for():
+    x = {"speech": spoken(8)[0]["speech"], "numbers": np.eye(8)}
+    with pytest.raises(ValueError, match=r"`reader` must be.*no recordings"):
+        kx.recipes.embedding((x, np.arange(8)), 0.25, reader=True, verbose=0)
+
+
 @pytest.mark.large
-def test_it_finds_words_that_training_never_had(tmp_path):
-    x, ids = spoken(200)
-    test = {name: values[150:] for name, values in x.items()}, ids[150:]
-    train = {name: values[:150] for name, values in x.items()}, ids[:150]
+def test_it_finds_words_that_training_never_had(tmp_path, monkeypatch):
+    monkeypatch.setattr(reader_module, "EPOCHS", 40)
+    x, ids = spoken(120)
+    is_test = np.arange(120) % 5 == 0
+    test = {name: values[is_test] for name, values in x.items()}, ids[is_test]
+    train = {n: values[~is_test] for n, values in x.items()}, ids[~is_test]
     recipe = kx.recipes.embedding(train, 0.2, reader=True, verbose=0)
     towers = {c.what: c.choice for c in recipe.plan}
     assert towers["tower of speech"].startswith("reader")
