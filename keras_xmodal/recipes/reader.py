@@ -260,7 +260,3 @@ def _between(rows, places):
     after = np.minimum(before + 1, len(rows) - 1)
     share = (places - before).astype("float32")[:, None]
     return rows[before] * (1 - share) + rows[after] * share
-
-
-def _to_mel(hertz):
-    return 2595 * np.log10(1 + hertz / 700)
