@@ -11,7 +11,7 @@ import tensorflow as tf
 from keras_xmodal import checks
 from keras_xmodal.datasets.split import check_shares, draw_parts
 from keras_xmodal.recipes.embedding_recipe import EmbeddingRecipe, Options
-from keras_xmodal.recipes.pairs import read_pairs
+from keras_xmodal.recipes.pairs import check_unseen, read_pairs
 from keras_xmodal.recipes.plan import Plan
 from keras_xmodal.recipes.pretrained import read_towers
 from keras_xmodal.recipes.start import Start
@@ -88,7 +88,9 @@ def embedding(
         ImportError: If `towers` names a preset and KerasHub is not installed.
         TypeError: If an argument is of a wrong type.
         ValueError: If the data is too little to be told apart, holds a
-            modality that comes with no other, or an argument does not fit it.
+            modality that comes with no other, or an argument does not fit it;
+            or if all rows of `validation` are in `train`. If some are, a
+            warning counts them.
 
     Example:
         ```python
@@ -129,6 +131,7 @@ def embedding(
     else:
         unseen = read_pairs(validation, pairs.kinds)
         checks.modalities("validation", unseen.x, pairs.x, complete=True)
+        check_unseen(pairs, unseen)
     options = Options(
         augmentation=_augmentation(augmentation, pairs),
         towers=read_towers(towers, pairs.kinds),
