@@ -82,9 +82,9 @@ def _held_log():
     """Hold what C++ logs; tell it if the command fails as nobody foresaw.
 
     TensorFlow logs while it is imported, whatever `TF_CPP_MIN_LOG_LEVEL` says,
-    and LiteRT always greets. Who sets the variable sees everything.
+    and LiteRT always greets. Who sets the variable to 0 sees everything.
     """
-    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+    if os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0":
         yield
         return
     for name in ("absl", "tensorflow"):
