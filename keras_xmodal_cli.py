@@ -83,9 +83,9 @@ def _held_log():
     """Hold what C++ logs; tell it if the command fails as nobody foresaw.
 
     TensorFlow logs while it is imported, whatever `TF_CPP_MIN_LOG_LEVEL` says,
-    and LiteRT always greets. Who sets the variable sees everything.
+    and LiteRT always greets. Who sets the variable to 0 sees everything.
     """
-    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+    if os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0":
         yield
         return
     for name in ("absl", "tensorflow"):
@@ -321,8 +321,9 @@ def _parser():
         description="Encode the items of a CSV file or folder with the model "
         "of a run folder, and measure retrieval among them in all directions, "
         "with chance beside it. Of several captions an item, each is a query "
-        "of its own, and any of them an answer.",
-        epilog="example: keras-xmodal evaluate RUN test.csv",
+        "of its own, and any of them an answer. Items that the run was "
+        "trained on are counted and named.",
+        epilog="example: keras-xmodal evaluate RUN pairs.csv --part validation",
     )
     command.add_argument("folder", metavar="RUN", help="run folder")
     command.add_argument(
@@ -333,6 +334,17 @@ def _parser():
     )
     _add_modality(command, "those that the run was trained on")
     _add_columns(command)
+    command.add_argument(
+        "--split-column",
+        metavar="COLUMN",
+        help="column that says of each row in which part it is (default: the "
+        "parts that the training of the run had)",
+    )
+    command.add_argument(
+        "--part",
+        metavar="NAME",
+        help="part to measure, such as `validation` or `test` (default: all)",
+    )
     _add_skip_broken(command)
     _add_quiet(command)
     _add_json(command)
@@ -545,6 +557,8 @@ def _run_evaluate(arguments):
         modalities=dict(arguments.modality),
         ids=arguments.id_column,
         delimiter=arguments.delimiter,
+        split_column=arguments.split_column,
+        part=arguments.part,
         skip_broken=arguments.skip_broken,
         quiet=arguments.quiet or arguments.json,
     )

@@ -12,8 +12,12 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
 
+import pickle
+
 import keras
 import pytest
+
+from tests.helpers import run_command
 
 
 def pytest_ignore_collect(collection_path, config):
@@ -22,6 +26,25 @@ def pytest_ignore_collect(collection_path, config):
     if config.option.markexpr != "not large" or collection_path.is_dir():
         return None
     return mark in collection_path.read_text(encoding="utf-8") or None
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory):
+    """The demo's process, ended, and its run folder: one for all workers."""
+    import fcntl
+
+    place = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        place = place.parent
+    place /= "demo"
+    place.mkdir(exist_ok=True)
+    path, told = place / "keras-xmodal-demo", place / "process"
+    with open(place / "lock", "wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not told.exists():
+            process = run_command("demo", "--output", path)
+            told.write_bytes(pickle.dumps(process))
+    return pickle.loads(told.read_bytes()), path
 
 
 @pytest.fixture(autouse=True, scope="module")

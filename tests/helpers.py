@@ -1,9 +1,25 @@
 """One-call checks of layers, losses and models."""
 
+import os
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import tensorflow as tf
 from keras import tree
+
+
+def run_command(*arguments):
+    """A run of the command in a process of its own, as a user starts it."""
+    environment = dict(os.environ)
+    environment.pop("TF_CPP_MIN_LOG_LEVEL", None)
+    return subprocess.run(
+        [sys.executable, "-m", "keras_xmodal_cli", *map(str, arguments)],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
 
 
 def assert_close(actual, expected, **kwargs):

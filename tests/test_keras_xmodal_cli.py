@@ -98,7 +98,7 @@ keras_xmodal_cli.command()
 """
 
 
-@pytest.mark.parametrize("log_level", [None, "0"])
+@pytest.mark.parametrize("log_level", [None, "3", "0"])
 @pytest.mark.parametrize("error", ["RuntimeError", "SystemExit"])
 def test_log_is_told_when_the_command_fails_or_who_asks(error, log_level):
     environment = dict(os.environ)
@@ -114,7 +114,7 @@ def test_log_is_told_when_the_command_fails_or_who_asks(error, log_level):
     assert result.returncode == 1
     assert result.stderr.endswith("no more\n")
     told = result.stderr.startswith("what C++ logged, ")
-    assert told == (error == "RuntimeError" or log_level is not None)
+    assert told == (error == "RuntimeError" or log_level == "0")
 
 
 def test_default_of_the_help_is_the_recipe_s():

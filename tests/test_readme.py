@@ -1,12 +1,9 @@
 """The README, line by line as printed, on files that its demo makes."""
 
 import csv
-import os
 import pathlib
 import re
 import shlex
-import subprocess
-import sys
 
 import pytest
 
@@ -26,20 +23,20 @@ def block(name):
     return [line.strip() for line in found.strip().splitlines()]
 
 
-def run(command, folder):
-    """Run a command as printed, but with this environment."""
-    arguments = shlex.split(command)
-    assert arguments[0] == ".venv/bin/keras-xmodal"
-    root = str(pathlib.Path(__file__).parent.parent)
-    result = subprocess.run(
-        [sys.executable, "-m", "keras_xmodal_cli", *arguments[1:]],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": root},
-        capture_output=True,
-        text=True,
-    )
-    assert result.returncode == 0, result.stderr
-    return result.stdout
+@pytest.fixture
+def run(folder, monkeypatch, capsys):
+    """Run a command as printed, but in this process, which is loaded."""
+
+    def run(command):
+        program, *arguments = shlex.split(command)
+        assert program == ".venv/bin/keras-xmodal"
+        monkeypatch.chdir(folder)
+        code = keras_xmodal_cli.main(arguments)
+        told = capsys.readouterr()
+        assert code == 0, told.err
+        return told.out
+
+    return run
 
 
 def test_every_command_is_in_a_block_that_a_test_runs():
@@ -51,18 +48,20 @@ def test_every_command_is_in_a_block_that_a_test_runs():
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(demo):
     """Where the README's demo has run."""
-    folder = tmp_path_factory.mktemp("readme")
     (command,) = block("demo")
-    assert command.startswith(f"{INSTALLATION}. && ")
-    table = run(command.split(" && ")[-1], folder)
-    assert "Next: keras-xmodal search keras-xmodal-demo" in table
-    return folder
+    assert command == f"{INSTALLATION}. && .venv/bin/keras-xmodal demo"
+    process, path = demo
+    assert process.returncode == 0, process.stderr
+    assert f"Next: keras-xmodal search {path}" in process.stdout
+    default = keras_xmodal_cli._parser().parse_args(["demo"]).output
+    assert path.name == default == "keras-xmodal-demo"
+    return path.parent
 
 
 @pytest.mark.large
-def test_own_pairs_are_trained_on_and_searched(folder):
+def test_own_pairs_are_trained_on_and_searched(folder, run):
     """Of the demo's pictures, in a table as the README's user has it."""
     with open(folder / "keras-xmodal-demo" / "pictures.csv") as file:
         rows = list(csv.DictReader(file))[:120]
@@ -72,8 +71,8 @@ def test_own_pairs_are_trained_on_and_searched(folder):
         for row in rows:
             table.writerow([f"keras-xmodal-demo/{row['file']}", row["name"]])
     train, search = block("own")
-    assert "image to text" in run(train, folder)
-    assert len(run(search, folder).splitlines()) == 5
+    assert "image to text" in run(train)
+    assert len(run(search).splitlines()) == 5
 
 
 def test_the_page_is_opened_as_printed():
@@ -84,8 +83,8 @@ def test_the_page_is_opened_as_printed():
 
 
 @pytest.mark.large
-def test_the_demo_answers_as_one_would(folder):
-    answers = [run(command, folder) for command in block("search")]
+def test_the_demo_answers_as_one_would(run):
+    answers = [run(command) for command in block("search")]
     tree, apple, picture = (
         [line[8:] for line in a.splitlines()] for a in answers
     )
@@ -95,8 +94,8 @@ def test_the_demo_answers_as_one_would(folder):
 
 
 @pytest.mark.large
-def test_what_is_exported_is_verified(folder):
-    exported, verified = (run(command, folder) for command in block("export"))
+def test_what_is_exported_is_verified(run):
+    exported, verified = (run(command) for command in block("export"))
     lines = exported.splitlines()
     assert [line.split(":")[0] for line in lines[:2]] == [
         "saved_model",

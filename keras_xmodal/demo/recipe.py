@@ -4,9 +4,6 @@ import numpy as np
 
 from keras_xmodal import datasets, recipes
 from keras_xmodal.layers import ImageAugmentation
-from keras_xmodal.recipes.embedding import TEMPERATURE as TEMPERATURE
-from keras_xmodal.recipes.towers import text_tower
-from keras_xmodal.recipes.training import make_optimizer as make_optimizer
 
 EPOCHS = 40
 # Italian is left out for a test.
@@ -104,9 +101,3 @@ def make_augmentation(seed: int) -> ImageAugmentation:
         grayscale=0.1,
         seed=seed,
     )
-
-
-def build_text_tower(train: dict) -> tuple:
-    """The preprocessor of names, and their frozen features."""
-    tower = text_tower(train["texts"], with_words=True)
-    return tower.preprocessor, tower.features

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import shutil
 
 import keras
 import numpy as np
@@ -122,6 +123,7 @@ def _run_in(folder, epochs, seed, quiet):
         ),
     }
     clock.lap("export")
+    write_pictures(folder)
     write_examples(style, folder)
     figures.draw_training(history, folder / "training.png")
     figures.draw_retrieval(model, style, folder / "retrieval.png", seed=seed)
@@ -164,6 +166,7 @@ def build_items() -> dict:
     for style, data in _read_styles().items():
         for item, name in zip(data["id"], data["text"], strict=True):
             items["image"][f"{name} ({style})"] = {
+                "file": _path(style, item),
                 "item": str(item),
                 "captions": [name],
             }
@@ -208,29 +211,39 @@ def _read_styles():
     }
 
 
+def _path(style, item):
+    return f"pictures/{style.lower()}/{item}.png"
+
+
+def write_pictures(folder) -> None:
+    """Write the pictures of `build_items` into a run folder, as PNG files."""
+    for style, data in _read_styles().items():
+        (folder / _path(style, "")).parent.mkdir(parents=True)
+        for item, image in zip(data["id"], data["image"], strict=True):
+            content = keras.utils.array_to_img(image, scale=False)
+            content.save(folder / _path(style, item))
+
+
 def write_examples(data: dict, folder) -> None:
-    """Write pictures to ask with and to learn from: PNG files, and a table.
+    """Write a table to learn from, and a picture to ask with.
 
     Args:
         data: Split as `read_split` returns it, of an unseen style.
-        folder: Run folder, which gets `picture.png`, the folder `pictures` and
-            `pictures.csv`, with the file, the name and the mean color of each,
+        folder: Run folder with pictures, which gets `picture.png`, and
+            `pictures.csv` with the file, the name and the mean color of each,
             from 0 to 1.
     """
-    (folder / "pictures").mkdir()
     with open(
         folder / "pictures.csv", "w", encoding="utf-8", newline=""
     ) as file:
         table = csv.writer(file)
         table.writerow(["file", "name", "red", "green", "blue"])
         for item, image, name in zip(*data.values(), strict=True):
-            content = keras.utils.array_to_img(image, scale=False)
-            path = f"pictures/{item}.png"
-            content.save(folder / path)
+            path = _path("Fluent", item)
             color = (image.mean(axis=(0, 1)) / 255).round(3)
             table.writerow([path, name, *color])
             if name == EXAMPLE:
-                content.save(folder / "picture.png")
+                shutil.copy(folder / path, folder / "picture.png")
 
 
 def format_report(report: dict) -> str:

@@ -65,14 +65,13 @@ class EmbeddingRecipe:
         keras.utils.set_random_seed(options.seed)
         self._pairs = common_pairs(train)
         self._asked = common_pairs(validation, self._pairs)
-        self._start = Start(train, validation, options, self.plan)
-        self._baseline = self._start.baseline
+        own = self._own = Start(train, validation, options, self.plan)
         self._towers = Plan(self.plan)
-        self._starts = [self._start]
-        if options.from_baseline:
-            self._starts = [self._baseline]
-        elif options.stops_early and self._baseline.score > self._start.score:
-            self._starts.append(self._baseline)
+        self._starts = [own]
+        if own.is_below_baseline:
+            self._starts = [own.baseline]
+            if options.stops_early:
+                self._starts.insert(0, own)
         self._begin_from(self._starts[-1])
         self._describe_start()
         is_large = len(train) >= ROWS_FOR_NETWORK and not options.towers
@@ -98,8 +97,8 @@ class EmbeddingRecipe:
 
     def _describe_start(self):
         """The towers of the start, in the plan."""
-        is_baseline = self._start is self._baseline
-        for choice in self._baseline.plan if is_baseline else self._towers:
+        is_own = self._start is self._own
+        for choice in self._towers if is_own else self._start.plan:
             self.plan.add(*choice)
 
     # What is trained.
@@ -225,7 +224,7 @@ class EmbeddingRecipe:
 
     def _compare_with_baseline(self, ours):
         """Say in the plan how much better it is than the ridge baseline."""
-        rows = self._baseline.evaluate(self._start.validation, self._asked)
+        rows = self._own.baseline.evaluate(self._start.validation, self._asked)
         trivial = float(np.mean([row["MRR"] for row in rows.values()]))
         self.plan.add(
             "beside the ridge baseline",
@@ -380,7 +379,7 @@ class EmbeddingRecipe:
             embedded[name] = self.model.encode(values, name), ids
         asked = common_pairs(pairs, self._pairs)
         found = reports(embedded, asked)
-        trivial = self._baseline.evaluate(pairs, asked)
+        trivial = self._own.baseline.evaluate(pairs, asked)
         for direction, report in found.items():
             for key, value in trivial.get(direction, {}).items():
                 if not key.startswith(("chance", "num")):

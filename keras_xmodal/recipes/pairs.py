@@ -1,7 +1,9 @@
 """A data set in memory, one row a thing, with all of its texts beside it."""
 
 import dataclasses
+import hashlib
 import itertools
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +14,8 @@ from keras_xmodal import checks
 from keras_xmodal.datasets.csv_rows import number_items
 from keras_xmodal.datasets.split import check_shares, draw_parts
 from keras_xmodal.media.kind import KINDS_OF_DATA, kind_of
+
+_TELLING = ("image", "speech", "video")  # kinds that are equal by no chance
 
 
 @dataclasses.dataclass(frozen=True)
@@ -173,6 +177,7 @@ def read_parts(
         return pairs, pairs.take(parts == 0), pairs.take(parts == 1)
     unseen = read_pairs(validation, pairs.kinds)
     checks.modalities("validation", unseen.x, pairs.x, complete=True)
+    check_unseen(pairs, unseen)
     return pairs, pairs, unseen
 
 
@@ -271,7 +276,71 @@ def _join(columns, ids, there, kinds):
             x[name] = _array([values[row] for row in first])
         if kinds[name] == "numbers":
             checks.finite(f"x[{name!r}]", x[name][kept[name]])
+        elif kinds[name] in ("image", "video"):
+            _check_range(name, x[name][kept[name]])
     return Pairs(x, ids[first], kept, kinds)
+
+
+def _check_range(name, pictures):
+    """Check that pixels that are numbers are as the preprocessors take them."""
+    for pixels in pictures:
+        if isinstance(pixels, (bytes, str)):
+            continue
+        pixels = np.asarray(pixels)
+        # What interpolation leaves beyond the ends is no mistake.
+        low, high = (0, 255) if pixels.dtype.kind in "iu" else (-0.01, 1.01)
+        if not (pixels.min() >= low and pixels.max() <= high):
+            raise ValueError(
+                "Pictures must be files, integers from 0 to 255 or floats in "
+                f"[0, 1]. Received: x[{name!r}] of dtype {pixels.dtype}, from "
+                f"{pixels.min():g} to {pixels.max():g}"
+            )
+
+
+def check_unseen(train: Pairs, validation: Pairs) -> None:
+    """Check that what is measured on is not what is learned from.
+
+    Rows are the same if their files or pixels are, or where they have none of
+    these, all their numbers and texts.
+
+    Args:
+        train: Rows to learn from.
+        validation: Rows to measure on.
+
+    Raises:
+        ValueError: If all rows of the validation are in `train`; some are
+            told by a warning.
+    """
+    known = set(_digests(train))
+    count = sum(digest in known for digest in _digests(validation))
+    if not count:
+        return
+    ids = np.unique(validation.ids)
+    told = (
+        "Validation items must be others than those of training. Received: "
+        f"{count} of {len(validation)} rows of `validation` that `train` has, "
+        f"and {np.isin(ids, train.ids).sum()} of {len(ids)} ids"
+    )
+    if count == len(validation):
+        raise ValueError(told)
+    warnings.warn(told, stacklevel=4)
+
+
+def _digests(pairs):
+    """What tells each row from others, in few bytes."""
+    told = [name for name, kind in pairs.kinds.items() if kind in _TELLING]
+    for row in range(len(pairs)):
+        names = [name for name in told if pairs.there[name][row]] or [
+            name for name in pairs.x if pairs.there[name][row]
+        ]
+        digest = hashlib.blake2b(digest_size=16)
+        for name in names:
+            value = pairs.x[name][row]
+            if pairs.kinds[name] == "text":
+                value = "\0".join(sorted(set(value))).encode()
+            digest.update(f"\0{name}\0".encode())
+            digest.update(_key(value))
+        yield digest.digest()
 
 
 def _key(value):

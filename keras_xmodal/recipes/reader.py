@@ -24,16 +24,15 @@ _BATCH = 16
 _MAX_TEXTS = 6000
 _PART = 64  # recordings that are made into spectrograms at a time
 _FASTEST, _SLOWEST = 0.85, 1.18  # length after a change of speed
-_PITCH = 0.9, 1.1
 _FRAMES_A_STEP = 4
 
 
 class Reader:
     """A network from spectrograms to characters, trained by CTC.
 
-    It learns from recordings that are joined in random order, at random speeds
-    and pitches, as long as there is room: so there is little padding, and no
-    two epochs are alike.
+    It learns from recordings that are joined in random order, at random
+    speeds, as long as there is room: so there is little padding, and no two
+    epochs are alike.
 
     Args:
         recordings: Array of WAV files or waveforms.
@@ -47,8 +46,6 @@ class Reader:
         - Graves et al., 2006, https://doi.org/10.1145/1143844.1143891 (CTC)
         - Ko et al., 2015, https://doi.org/10.21437/Interspeech.2015-711
           (speed perturbation)
-        - Jaitly and Hinton, 2013, Vocal tract length perturbation improves
-          speech recognition
     """
 
     def __init__(
@@ -170,7 +167,6 @@ class Reader:
                     random.uniform(_FASTEST, _SLOWEST),
                     self._num_frames,
                 )
-                sound = self._change_voice(sound, random.uniform(*_PITCH))
                 if len(sound) > room:
                     if sounds:
                         yield sounds, texts
@@ -183,18 +179,6 @@ class Reader:
             if once:
                 yield sounds, texts
                 return
-
-    def _change_voice(self, spectrogram, factor):
-        """All frequencies times a factor, as of a shorter throat."""
-        layer = self._preprocessor.mel_spectrogram
-        lowest, highest = _to_mel(
-            np.array([layer.min_freq, layer.max_freq], "float64")
-        )
-        count = spectrogram.shape[1]
-        mel = np.linspace(lowest, highest, count + 2)[1:-1]
-        asked = _to_mel(700 * (10 ** (mel / 2595) - 1) / factor)
-        places = np.interp(asked, mel, np.arange(count))
-        return _between(spectrogram.T, places).T
 
     # What it is for.
 

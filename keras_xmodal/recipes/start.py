@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import functools
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -104,11 +105,17 @@ class Start:
             for name, tower in towers.items()
         }
         self._known: dict[tuple, tuple] = {}
-        self.baseline = self._start_baseline(others)
+        self._others = others
         self._start_anchor(others)
         for name in others:
             self._start_other(name)
-        self.score = self._mean_score(others)
+        self.score = self._mean_score()
+        # What the choices were made on has said it, where they are given.
+        self.is_below_baseline = (
+            self.baseline.score > self.score
+            if options.stops_early
+            else options.from_baseline
+        )
         self._known.clear()
         self._write_choices()
 
@@ -358,14 +365,15 @@ class Start:
             why += f" of: {', '.join(others)}"
         return why
 
-    def _mean_score(self, others):
+    def _mean_score(self):
         """Of the closed forms on the validation items, if these were tried."""
-        best = [max(self.choices[name][-1].values()) for name in others]
+        best = [max(self.choices[name][-1].values()) for name in self._others]
         return float(np.mean(best))
 
     # The baseline.
 
-    def _start_baseline(self, others):
+    @functools.cached_property
+    def baseline(self) -> "Start":
         """Raw data to n-grams of the texts, or to other raw data, linearly."""
         ridge = copy.copy(self)
         ridge.plan, ridge.choices = Plan(), {}
@@ -373,9 +381,10 @@ class Start:
         ridge.unseen, ridge.projections = {}, {}
         ridge._set_anchor(RIDGE)
         ridge.plan.add(f"tower of {self.anchor}", *_WHY_RIDGE)
-        for name in others:
+        for name in self._others:
             ridge._keep(name, ridge._best(name))
-        ridge.score = ridge._mean_score(others)
+        ridge.score = ridge._mean_score()
+        self._known.clear()
         return ridge
 
     def _plain_features(self, name):

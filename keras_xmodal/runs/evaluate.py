@@ -1,6 +1,8 @@
 """`keras-xmodal evaluate`: how well a run finds what a table says."""
 
+import collections
 import itertools
+import os
 from collections.abc import Mapping
 
 import numpy as np
@@ -10,7 +12,9 @@ from keras_xmodal.metrics import retrieval_report
 from keras_xmodal.runs.items import items_of_rows
 from keras_xmodal.runs.parts import encode_items
 from keras_xmodal.runs.run import Run
-from keras_xmodal.runs.table import read_table
+from keras_xmodal.runs.table import FILES, read_table
+
+TRAIN = "train"  # what the part that was trained on is called
 
 
 def run(
@@ -19,6 +23,8 @@ def run(
     modalities: Mapping[str, list[str]] | None = None,
     ids: str | None = None,
     delimiter: str = ",",
+    split_column: str | None = None,
+    part: str | None = None,
     skip_broken: bool = False,
     quiet: bool = False,
 ) -> dict:
@@ -36,24 +42,42 @@ def run(
             that the run was trained on.
         ids: Column that says which item a row shows. Defaults to the file.
         delimiter: What stands between two cells of the CSV file.
+        split_column: Column that says of each row in which part it is.
+            Defaults to the parts that the training of the run had.
+        part: Name of the part to measure. Defaults to all.
         skip_broken: Whether broken files are left out.
         quiet: Whether to leave the progress bar out.
 
     Returns:
-        Dict of `run`, `data`, the number of `items`, `num_examples` of each
-        modality, in `retrieval` the report of `kx.metrics.retrieval_report`
-        of each direction, and in `left_out` the errors of broken files.
+        Dict of `run`, `data`, `part`, the number of `items`, `parts` with the
+        numbers of those that were in a part of the training, by its name,
+        `trained_rows` with the numbers of the rows that were trained on,
+        `num_examples` of each modality, in `retrieval` the report of
+        `kx.metrics.retrieval_report` of each direction, and in `left_out` the
+        errors of broken files.
 
     Raises:
         ValueError, TypeError, OSError: If an argument is wrong or a file
-            broken, or no item has two modalities.
+            broken, no item is in the part, or none has two modalities.
     """
     loaded = Run.load(folder)
-    table = read_table(data, loaded, modalities, ids, delimiter, 2, skip_broken)
-    pairs: dict[str, dict] = {}
-    wanted = items_of_rows(
-        table.dataset.items, table.columns, loaded.kinds, table.ids, pairs
+    table = read_table(
+        data,
+        loaded,
+        modalities,
+        ids,
+        delimiter,
+        2,
+        skip_broken,
+        split_column,
+        part,
     )
+    items = dict(table.dataset.items)
+    parts = _parts_of_training(items, table.columns, loaded)
+    if part is not None and split_column is None:
+        items = _items_of(part, items, parts, data)
+    pairs: dict[str, dict] = {}
+    wanted = items_of_rows(items, table.columns, loaded.kinds, table.ids, pairs)
     of = {name: {item for _, item in pairs[name]} for name in pairs}
     if not any(of[a] & of[b] for a, b in itertools.combinations(of, 2)):
         raise ValueError(
@@ -68,7 +92,7 @@ def run(
         skip_broken=skip_broken,
         quiet=quiet,
     )
-    joined = _joined(table.dataset.items, table.columns, loaded.kinds)
+    joined = _joined(items, table.columns, loaded.kinds)
     embeddings, owners = {}, {}
     for name, known in wanted.items():
         sound = [key for key in known if key not in encoded.broken[name]]
@@ -77,9 +101,9 @@ def run(
             (places[k], joined[i]) for k, i in pairs[name] if k in places
         )
         if chosen:
-            rows, items = zip(*chosen, strict=True)
+            rows, numbers = zip(*chosen, strict=True)
             embeddings[name] = encoded.embeddings[name][list(rows)]
-            owners[name] = np.array(items)
+            owners[name] = np.array(numbers)
     retrieval = {}
     for query, candidate in itertools.permutations(embeddings, 2):
         both = np.intersect1d(owners[query], owners[candidate])
@@ -93,11 +117,87 @@ def run(
     return {
         "run": str(folder),
         "data": str(data),
-        "items": len(table.dataset.items),
+        "part": part,
+        "items": len(items),
+        "parts": dict(
+            collections.Counter(parts[i] for i in items if i in parts)
+        ),
+        "trained_rows": sorted(
+            row.number
+            for number, rows in items.items()
+            if parts.get(number) == TRAIN
+            for row in rows
+        ),
         "num_examples": {name: len(o) for name, o in owners.items()},
         "retrieval": retrieval,
         "left_out": [e for b in encoded.broken.values() for e in b.values()],
     }
+
+
+def _parts_of_training(items, columns, run):
+    """The part of each item that was in one, by its number.
+
+    It is told by the files of the item, or else by its numbers, or texts.
+    """
+    known = {
+        (name, _value(entry, run.path)): entry["part"]
+        for name, entries in run.items.items()
+        for entry in entries.values()
+        if "part" in entry
+    }
+    parts = {}
+    for number, rows in items.items() if known else ():
+        for kinds in (FILES, ("numbers",), ("text",)):
+            names = [name for name in columns if run.kinds[name] in kinds]
+            found = {
+                known.get((name, value))
+                for row in rows
+                for name in names
+                for value in [_cell(row, name, columns[name], kinds)]
+                if value
+            }
+            if found:
+                break
+        if kinds is FILES:
+            found.discard(None)
+        if found and None not in found:
+            # A text may be of items in several parts: it counts as trained on.
+            others = found - {TRAIN}
+            is_trained = not others or (kinds is FILES and TRAIN in found)
+            parts[number] = TRAIN if is_trained else min(others)
+    return parts
+
+
+def _value(entry, folder):
+    """What tells an entry of the index from others."""
+    if "file" in entry:
+        return os.path.realpath(folder / entry["file"])
+    return entry["text"] if "text" in entry else tuple(entry["numbers"])
+
+
+def _cell(row, name, columns, kinds):
+    """The same of a row, or what is empty."""
+    if kinds is FILES:
+        file = row.files.get(name)
+        return file and os.path.realpath(file)
+    cells = [row.cells[column] for column in columns]
+    if kinds == ("text",):
+        return cells[0]
+    return tuple(map(float, cells)) if all(cells) else ()
+
+
+def _items_of(part, items, parts, data):
+    """The items of a part of the training."""
+    there = sorted({parts[number] for number in items if number in parts})
+    if part not in there:
+        raise ValueError(
+            "`--part` must be a part of the training of the run, or one of "
+            "`--split-column COLUMN`. "
+            f"Received: --part {part}; of the items of {data}, "
+            f"{len(parts)} were in parts{': ' * bool(there)}"
+            f"{', '.join(there)}"
+        )
+    return {i: rows for i, rows in items.items() if parts.get(i) == part}
 
 
 def _joined(items, columns, kinds):
@@ -128,10 +228,28 @@ def format_result(result: dict) -> str:
         [
             f"{result['items']} items, "
             + ", ".join(f"{count} {name}" for name, count in counts),
+            *_format_trained(result),
             *format_retrieval(result["retrieval"]),
             *(f"left out: {error}" for error in result["left_out"]),
         ]
     )
+
+
+def _format_trained(result):
+    """A line of what was trained on, if anything was."""
+    rows, parts = result["trained_rows"], result["parts"]
+    if not rows:
+        return []
+    shown = ", ".join(map(str, rows[:3])) + ", ..." * (len(rows) > 3)
+    line = (
+        f"warning: {parts[TRAIN]} of {result['items']} items were trained on "
+        f"({len(rows)} rows: {shown}), so that these figures say little of "
+        "others"
+    )
+    others = [f"`--part {part}`" for part in parts if part != TRAIN]
+    if others:
+        line += f"; {' or '.join(others)} measures items that were not"
+    return [line]
 
 
 def format_retrieval(directions: Mapping[str, dict]) -> list[str]:

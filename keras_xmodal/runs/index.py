@@ -90,8 +90,9 @@ def run(
             if key in items.get(name, ())
         }
         for name, entries in added.items():
-            stay = items.get(name, {}).items()
-            stay = {key: e for key, e in stay if key not in entries}
+            old = items.get(name, {})
+            _keep_parts(entries, old)
+            stay = {key: e for key, e in old.items() if key not in entries}
             items[name] = {**stay, **entries}
         todo = items if rebuild else added
         _check_sources(todo, loaded.kinds)
@@ -101,7 +102,7 @@ def run(
             todo,
             loaded.kinds,
             path,
-            sizes=None if rebuild else _sizes(loaded),
+            sizes=_sizes(loaded),
             keep=folder_of(path, path / MODEL, todo, skip_broken),
             skip_broken=skip_broken,
             quiet=quiet,
@@ -134,6 +135,16 @@ def run(
             for error in errors.values()
         ],
     }
+
+
+def _keep_parts(entries, old):
+    """What was trained on stays so where it is encoded again."""
+    for key, entry in entries.items():
+        known = old.get(key, {})
+        if "part" in known and all(
+            entry.get(k) == known.get(k) for k in ("file", "text", "numbers")
+        ):
+            entry["part"] = known["part"]
 
 
 def _remove(items, ids):
@@ -209,7 +220,9 @@ def _check_sources(items, kinds):
         ]
         if wrong:
             raise ValueError(
-                "`--rebuild` needs of each item its file, text or numbers. "
+                "`--rebuild` needs of each item its file, text or numbers: "
+                "add the files of those without as new ones, and name the ids "
+                "by `--remove`. "
                 f"Received: {len(wrong)} of {name!r} without, first "
                 f"{wrong[0]!r}"
             )

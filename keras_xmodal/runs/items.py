@@ -23,6 +23,7 @@ def items_of_rows(
     kinds: Mapping[str, str],
     ids: str | None = None,
     owners: dict[str, dict[tuple[str, Any], None]] | None = None,
+    parts: Mapping[Any, str] | None = None,
 ) -> dict[str, dict[str, dict]]:
     """Say what the rows of a table show, by modality and id.
 
@@ -35,11 +36,12 @@ def items_of_rows(
             by its first file, or else by its first row.
         owners: Empty dict, which gets the pairs of id and item by modality,
             or None.
+        parts: Part of the training of each item, or None.
 
     Returns:
         Dict `{modality: {id: {"file" or "text" or "numbers", "item",
-        "captions"}}}`, in order of the rows. An id is the path of a file as
-        the table has it, a text itself, or the item of numbers.
+        "captions", "part"}}}`, in order of the rows. An id is the path of a
+        file as the table has it, a text itself, or the item of numbers.
     """
     found: dict[str, dict[str, dict]] = {name: {} for name in columns}
     called: dict[tuple, Any] = {}
@@ -66,6 +68,8 @@ def items_of_rows(
                 if key not in known:  # Else a text of an item before it.
                     captions = [text for text in texts if text != key]
                     known[key] = {**entry, "item": item, "captions": captions}
+                    if parts is not None:
+                        known[key]["part"] = parts[number]
     return {name: known for name, known in found.items() if known}
 
 
@@ -102,14 +106,21 @@ def content_of(
     folder: pathlib.Path,
     key: str,
     num_frames: int | None = None,
+    max_pixels: int | None = None,
 ):
-    """The raw example of an entry, checked; files relative to the run."""
+    """The raw example of an entry, checked; files relative to the run.
+
+    With `max_pixels`, the pixels of a picture.
+    """
     if kind == "text":
         return raw.prepare(kind, entry.get("text", key), key)
     if kind == "numbers":
         return raw.prepare(kind, entry["numbers"], key)
     path = folder / entry["file"]
-    return raw.prepare(kind, raw.read_file(path), str(path), num_frames)
+    content = raw.read_file(path)
+    if max_pixels is not None:
+        return raw.read_pixels(content, str(path), max_pixels)
+    return raw.prepare(kind, content, str(path), num_frames)
 
 
 def can_be_encoded(entry: dict, kind: str) -> bool:
@@ -134,7 +145,13 @@ def thumbnail(example, size: tuple[int, int]) -> np.ndarray:
         pixels = example[len(example) // 2] if example.ndim == 4 else example
     if pixels.dtype != np.uint8:
         pixels = np.rint(255 * np.clip(pixels, 0, 1)).astype("uint8")
-    small = Image.fromarray(pixels[..., :3].squeeze()).convert("RGB")
+    if pixels.shape[-1] in (2, 4):  # with opacity
+        wide = pixels.astype("uint16")
+        colors, opacity = wide[..., :-1], wide[..., -1:]
+        colors = colors * opacity + 255 * (255 - opacity) + 127
+        pixels = (colors // 255).astype("uint8")
+    pixels = pixels[..., 0] if pixels.shape[-1] == 1 else pixels[..., :3]
+    small = Image.fromarray(pixels).convert("RGB")
     height, width = size
     small.thumbnail((width, height))
     whole = Image.new("RGB", (width, height), "white")

@@ -11,8 +11,10 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
+import tensorflow as tf
 
 from keras_xmodal import files, progress
+from keras_xmodal.models import Preprocessed
 from keras_xmodal.runs import items as items_lib
 from keras_xmodal.runs import raw
 
@@ -140,6 +142,7 @@ def _once(file, encode, part):
 def _encode(model, name, kind, folder, size, skip_broken, part):
     """Embeddings, thumbnails and errors of a part, few files in memory."""
     num_frames = raw.num_frames(model, name)
+    resizer = raw.resizer(model, name) if kind == "image" else None
     rows, drawn, errors = [], [], []
     waiting = []
 
@@ -150,16 +153,26 @@ def _encode(model, name, kind, folder, size, skip_broken, part):
 
     for key, entry in part:
         try:
-            example = items_lib.content_of(entry, kind, folder, key, num_frames)
+            example = items_lib.content_of(
+                entry,
+                kind,
+                folder,
+                key,
+                num_frames,
+                resizer and resizer.max_pixels,
+            )
         except (ValueError, OSError) as error:
             if not skip_broken:
                 raise
             errors.append(str(error) or type(error).__name__)
             continue
         errors.append("")
-        waiting.append(example)
         if size is not None:
             drawn.append(items_lib.thumbnail(example, size))
+        if resizer is not None:  # Now, so that few large ones are in memory.
+            pixels = resizer.resize_one(tf.constant(example)).numpy()
+            example = Preprocessed({name: pixels[np.newaxis]})
+        waiting.append(example)
         if len(waiting) == _FILES and kind not in ("text", "numbers"):
             embed()
     embed()

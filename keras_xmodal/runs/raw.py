@@ -20,7 +20,7 @@ from keras_xmodal.media.kind import KINDS_OF_DATA, kind_of_file
 from keras_xmodal.media.video import read_video
 from keras_xmodal.media.wav import decode_wav, encode_wav, is_whole_wav
 from keras_xmodal.models import Preprocessed
-from keras_xmodal.networks import SpeechPreprocessor
+from keras_xmodal.networks import ImagePreprocessor, SpeechPreprocessor
 
 KINDS = KINDS_OF_DATA
 CALLED = {
@@ -160,7 +160,8 @@ def embed(model, modality, kind, examples) -> np.ndarray:
         model: `EmbeddingModel`.
         modality: Name of the modality.
         kind: Of `KINDS`.
-        examples: List of prepared examples.
+        examples: List of prepared examples, or of what the encoder takes of
+            each, `Preprocessed`.
 
     Returns:
         Array of shape `(examples, dim)`.
@@ -177,7 +178,12 @@ def embed(model, modality, kind, examples) -> np.ndarray:
             isinstance(example, bytes) for example in examples
         ):
             return model.encode(list(examples), modality)
-        parts = [_preprocess(model, modality, kind, e) for e in examples]
+        parts = [
+            dict(e)
+            if isinstance(e, Preprocessed)
+            else _preprocess(model, modality, kind, e)
+            for e in examples
+        ]
         x = keras.tree.map_structure(
             lambda *leaves: np.concatenate(leaves), *parts
         )
@@ -196,6 +202,36 @@ def _preprocess(model, modality, kind, example):
     if modality in model.preprocessors:
         x = dict(model.preprocess(x))
     return keras.tree.map_structure(np.asarray, x)
+
+
+def resizer(model, modality) -> ImagePreprocessor | None:
+    """What makes of the pixels of a file what the encoder takes, if it can."""
+    preprocessor = model.preprocessors.get(modality)
+    return preprocessor if isinstance(preprocessor, ImagePreprocessor) else None
+
+
+def read_pixels(content: bytes, name: str, max_pixels: int) -> np.ndarray:
+    """The pixels of a whole picture, which is decoded once.
+
+    Args:
+        content: Content of the file.
+        name: How errors call it.
+        max_pixels: Integer, the most that it may have.
+
+    Returns:
+        Array of shape `(height, width, channels)`, uint8, of as many channels
+        as the file has; of a GIF file or an animated one, the first frame.
+
+    Raises:
+        ValueError: If the file is not whole.
+    """
+    content = _content("image", content, name, None, checked=False)
+    if content.startswith(b"GIF8") and not is_whole_image(content):
+        raise _refusal("image", content, name)  # in a frame after the first
+    try:
+        return decode_image(content, max_pixels=max_pixels).numpy()
+    except tf.errors.InvalidArgumentError as error:
+        raise _refusal("image", content, name) from error
 
 
 def _reads_files(model, modality):
@@ -229,7 +265,7 @@ def _text(raw, name):
     return text
 
 
-def _content(kind, content, name, num_frames):
+def _content(kind, content, name, num_frames, checked=True):
     """The content of a whole file, or the frames of a clip that need it."""
     if kind == "video":
         return _clip(content, name, num_frames)
@@ -238,7 +274,7 @@ def _content(kind, content, name, num_frames):
         # Which TensorFlow does not decode.
         frame = _read_frames(content, name, None)[0]
         return tf.io.encode_png(frame).numpy()
-    if not sound(content):
+    if checked and not sound(content):
         raise _refusal(kind, content, name)
     return content
 

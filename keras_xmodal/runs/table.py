@@ -28,6 +28,8 @@ def read_table(
     delimiter: str = ",",
     least: int = 1,
     skip_repeated: bool = False,
+    split: str | None = None,
+    part: str | None = None,
 ) -> Table:
     """Read the modalities of a run that a table has.
 
@@ -41,6 +43,8 @@ def read_table(
         delimiter: What stands between two cells of a CSV file.
         least: Integer, the number of modalities that are needed.
         skip_repeated: Whether rows that are there twice are left out.
+        split: Column that says of each row in which part it is, or None.
+        part: Part of the rows to read, with `split`.
 
     Returns:
         `Table`.
@@ -52,7 +56,9 @@ def read_table(
     by_class = False
     is_folder = os.path.isdir(path)
     if is_folder:
-        checks.left_out("A folder has no columns", id_column=ids)
+        checks.left_out(
+            "A folder has no columns", id_column=ids, split_column=split
+        )
         table, by_class = read_folder(path)
         header = [name for name in table.columns if name not in OTHERS]
     else:
@@ -89,8 +95,16 @@ def read_table(
         known = csv_rows.read_table(path, named, delimiter)
         skip = list(csv_rows.repeated_rows(known, named))
     dataset = from_csv(
-        path, wanted, ids, files=files, delimiter=delimiter, skip=skip
+        path,
+        wanted,
+        ids,
+        files=files,
+        delimiter=delimiter,
+        split=split,
+        skip=skip,
     )
+    if split is not None:
+        dataset = dataset[checks.one_of("--part", part, tuple(dataset))]
     return Table(dataset, columns, ids)
 
 

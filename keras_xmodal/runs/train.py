@@ -193,6 +193,11 @@ def _run(arguments, output, work, quiet):
         columns,
         kinds,
         arguments["id_column"],
+        parts={
+            number: names.get(name, name)
+            for name, part in parts.items()
+            for number in part.items
+        },
     )
     report = {
         "modalities": {

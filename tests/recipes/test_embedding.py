@@ -4,7 +4,7 @@ import pytest
 
 import keras_xmodal as kx
 from keras_xmodal.recipes import embedding_recipe
-from keras_xmodal.recipes.pairs import read_pairs
+from keras_xmodal.recipes.pairs import check_unseen, read_pairs
 from keras_xmodal.recipes.start import Start
 
 COLORS = {"red": 0, "green": 1, "blue": 2}
@@ -306,6 +306,32 @@ def test_all_of_few_items_are_learned_from():
 def test_bad_data_is_refused(data, message):
     with pytest.raises((TypeError, ValueError), match=message):
         kx.recipes.embedding(data)
+
+
+def test_pixels_in_another_range_are_refused_in_a_line():
+    x, ids = pictures(8)
+    for pixels, told in (
+        (x["image"].astype("float32"), "dtype float32, from 0 to 250"),
+        (x["image"].astype("int32") + 100, "dtype int32, from 100 to 350"),
+    ):
+        rule = r"or floats in \[0, 1\]. Received: x\['image'\] of " + told
+        with pytest.raises(ValueError, match=rule):
+            kx.recipes.embedding((x | {"image": pixels}, ids))
+
+
+def test_validation_of_what_is_trained_on_is_refused():
+    x, ids = pictures(8)
+    told = "8 of 8 rows of `validation` that `train` has, and 8 of 8 ids"
+    with pytest.raises(ValueError, match=told):
+        kx.recipes.embedding((x, ids), (x, ids))
+    # Other texts of the same picture are no other item; other ids are.
+    y, _ = pictures(8, seed=1)
+    y["image"][:2] = x["image"][:2]
+    with pytest.warns(UserWarning, match="1 of 8 rows .* 0 of 8 ids"):
+        check_unseen(read_pairs((x, ids)), read_pairs((y, -ids)))
+    z = {"n": np.eye(4), "text": np.array(list("abcd"))}
+    with pytest.raises(ValueError, match="4 of 4 rows"):
+        kx.recipes.embedding((z, np.arange(4)), (z, np.arange(4)))
 
 
 def test_modalities_that_never_meet_are_refused():

@@ -5,6 +5,7 @@ import pytest
 
 import keras_xmodal as kx
 from keras_xmodal.runs import evaluate
+from keras_xmodal.runs.items import items_of_rows
 from keras_xmodal_cli import main
 from tests.runs import folders
 
@@ -81,6 +82,78 @@ def test_a_folder_and_another_delimiter(written, data, tmp_path):
     assert result["retrieval"]["text_to_image"]["R@1"] == 1.0
     result = evaluate.run(str(written), str(table), delimiter=";", quiet=True)
     assert result["num_examples"] == {"image": 2, "text": 2}
+
+
+@pytest.fixture(scope="module")
+def trained(data, tmp_path_factory):
+    """A run that knows in which part of the training its items were."""
+    folder = tmp_path_factory.mktemp("trained") / "run"
+    columns = {"image": ["photo"], "text": ["caption"]}
+    dataset = kx.datasets.from_csv(
+        data, {"image": "photo", "text": "caption"}, files=["image"]
+    )
+    parts = dict(
+        zip(dataset.items, ["train", "train", "dev", "test"], strict=True)
+    )
+    items = items_of_rows(dataset.items, columns, folders.KINDS, parts=parts)
+    report = folders.report_of("image", "text")
+    kx.runs.write_run(folder, folders.make_model(), items, report)
+    return folder
+
+
+def test_what_was_trained_on_is_told(trained, data, capsys):
+    command = ["evaluate", str(trained), str(data), "--quiet"]
+    assert main(command) == 0
+    assert capsys.readouterr().out.splitlines()[1] == (
+        "warning: 2 of 4 items were trained on (4 rows: 2, 3, 4, ...), so that "
+        "these figures say little of others; `--part dev` or `--part test` "
+        "measures items that were not"
+    )
+    assert main([*command, "--part", "dev", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert (result["items"], result["num_examples"]["text"]) == (1, 2)
+    assert (result["parts"], result["trained_rows"]) == ({"dev": 1}, [])
+    result = evaluate.run(str(trained), str(data), part="train", quiet=True)
+    assert result["trained_rows"] == [2, 3, 4, 5]
+    assert main([*command, "--part", "all"]) == 1
+    error = capsys.readouterr().err
+    assert "4 were in parts: dev, test, train" in error
+
+
+def test_the_same_files_in_another_table_are_known(trained, data, tmp_path):
+    """Also where it names them otherwise, beside others of the same texts."""
+    (tmp_path / "new.png").write_bytes(folders.picture((255, 0, 0)))
+    table = tmp_path / "pairs.csv"
+    table.write_text(
+        f"photo,caption,part\n{data.parent}/red.png,a red thing,a\n"
+        "new.png,red,a\nnew.png,the red one,a\n"
+        f"{data.parent}/blue.png,blue,b\n"
+    )
+    result = evaluate.run(str(trained), str(table), quiet=True)
+    assert result["parts"] == {"train": 1, "dev": 1}
+    assert result["trained_rows"] == [2]
+
+
+def test_one_part_of_a_table(written, trained, data, tmp_path, capsys):
+    rows = [
+        f"{data.parent}/{name}.png,{name},{part}\n"
+        for name, part in zip(
+            folders.COLORS, ["train", "train", "test", "test"], strict=True
+        )
+    ]
+    table = tmp_path / "pairs.csv"
+    table.write_text("photo,caption,split\n" + "".join(rows))
+    command = ["evaluate", str(written), str(table), "--split-column", "split"]
+    assert main([*command, "--part", "test", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["num_examples"] == {"image": 2, "text": 2}
+    assert (result["parts"], result["trained_rows"]) == ({}, [])
+    for part in ([], ["--part", "dev"]):
+        assert main([*command, *part]) == 1
+        error = capsys.readouterr().err
+        assert "`--part` must be one of ['train', 'test']" in error
+    assert main([*command[:3], "--part", "test"]) == 1
+    assert "0 were in parts" in capsys.readouterr().err
 
 
 def test_broken_files_are_named_or_left_out(written, data, tmp_path, capsys):

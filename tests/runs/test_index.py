@@ -4,10 +4,13 @@ import os
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import keras_xmodal as kx
 from keras_xmodal import files
-from keras_xmodal.runs import index, parts
+from keras_xmodal.media import image
+from keras_xmodal.networks.image import image_preprocessor
+from keras_xmodal.runs import index, items, parts, raw
 from keras_xmodal_cli import main
 from tests.runs import folders
 
@@ -250,6 +253,46 @@ def test_rows_without_a_source_cannot_be_built_anew(tmp_path):
     rows.save(tmp_path / "index")
     with pytest.raises(FileNotFoundError, match=r"must hold items\.json"):
         index.run(str(tmp_path / "index"), remove=["a"])
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_a_picture_is_decoded_once(channels, folder, tmp_path, monkeypatch):
+    """And is what a query of its bytes is, with opacity or without."""
+    random = np.random.default_rng(0)
+    pixels = random.integers(0, 256, (5, 7, channels)).astype("uint8")
+    picture = tmp_path / "picture.png"
+    picture.write_bytes(tf.io.encode_png(pixels).numpy())
+    decode, decoded = raw.decode_image, []
+
+    def counting(content, *arguments, **options):
+        decoded.append(content)
+        return decode(content, *arguments, **options)
+
+    for module in (raw, image, image_preprocessor):
+        monkeypatch.setattr(module, "decode_image", counting)
+    index.run(str(folder), [str(picture)], quiet=True)
+    assert len(decoded) == 1
+    monkeypatch.undo()
+    run = Run.load(folder)
+    ids, rows = run.index.rows("image")
+    assert ids[-1] == str(picture)
+    content = picture.read_bytes()
+    (expected,) = run.model.encode([content], "image")
+    unit = expected / np.linalg.norm(expected)
+    np.testing.assert_allclose(rows[-1], unit, atol=1e-6)
+    small = items.thumbnail(decode(content, 3).numpy(), (96, 96))
+    np.testing.assert_array_equal(run.thumbnail("image", ids[-1]), small)
+
+
+def test_what_was_trained_on_stays_so(folder, data):
+    known = json.loads((folder / "items.json").read_text())
+    for entry in known["image"].values():
+        entry["part"] = "train"
+    (folder / "items.json").write_text(json.dumps(known))
+    index.run(str(folder), [str(data)], quiet=True)
+    after = Run.load(folder).items
+    assert [e.get("part") for e in after["image"].values()] == ["train"] * 4
+    assert after["text"] == known["text"]
 
 
 def test_one_process_at_a_time(folder):

@@ -145,6 +145,10 @@ class ImagePreprocessor(keras.layers.Layer):
     def decode_one(self, content, name="`contents`", animated_png=True):
         """Decode one picture; `name` is how errors call it."""
         image = decode_image(content, 0, self.max_pixels, name, animated_png)
+        return self.resize_one(image)
+
+    def resize_one(self, image):
+        """Preprocess the pixels of one file, uint8, of any channels."""
         # Grey, grey and opacity, RGB, or RGB and opacity: known only now.
         image = tf.cond(
             tf.shape(image)[-1] % 2 == 0,
