@@ -180,7 +180,12 @@ def test_arguments_of_a_training(arguments, given, monkeypatch, capsys):
     assert main(["train", *arguments]) == 0
     expected = {
         **{"pairs": "a.csv", "modalities": {}, "output": "keras-xmodal-run"},
-        **{"towers": "auto", "validation": 0.1, "split_column": None},
+        **{
+            "towers": "auto",
+            "generator": None,
+            "validation": 0.1,
+            "split_column": None,
+        },
         **{"group_column": None, "id_column": None, "delimiter": ","},
         **{"duration": None, "epochs": None, "seed": 0, "resume": None},
         **{"skip_broken": False, "overwrite": False, "quiet": False},

@@ -84,7 +84,7 @@ def gan(
 
         x, ids = next(iter(kx.datasets.load("emoji").batch(60)))
         x = {"image": x["image"].numpy(), "text": x["text"].numpy()}
-        recipe = kx.recipes.gan((x, ids.numpy()), 0.2, verbose=0)
+        recipe = kx.recipes.gan((x, ids.numpy()), image_size=16, verbose=0)
         recipe.fit(epochs=1)
         pictures = recipe.model.generate(np.array(["a red apple"]), seed=0)
         ```

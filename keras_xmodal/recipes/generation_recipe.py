@@ -83,9 +83,9 @@ class GenerationRecipe:
 
         x, ids = next(iter(kx.datasets.load("emoji").batch(40)))
         x = {"image": x["image"].numpy(), "text": x["text"].numpy()}
-        recipe = kx.recipes.vae((x, ids.numpy()), 0.25, verbose=0)
-        recipe.fit(epochs=1)
-        print(recipe.plan, recipe.evaluate()["text_to_image"]["MRR"])
+        recipe = kx.recipes.gan((x, ids.numpy()), image_size=16, verbose=0)
+        print(recipe.plan, recipe.kinds)
+        pictures = recipe.model.generate(np.array(["a tree"]), seed=0)
         ```
     """
 

@@ -110,12 +110,6 @@ class Start:
         for name in others:
             self._start_other(name)
         self.score = self._mean_score()
-        # What the choices were made on has said it, where they are given.
-        self.is_below_baseline = (
-            self.baseline.score > self.score
-            if options.stops_early
-            else options.from_baseline
-        )
         self._known.clear()
         self._write_choices()
 
@@ -371,6 +365,13 @@ class Start:
         return float(np.mean(best))
 
     # The baseline.
+
+    @property
+    def is_below_baseline(self) -> bool:
+        """Whether raw data is better, as far as validation items tell."""
+        if not self._options.stops_early:
+            return self._options.from_baseline
+        return self.baseline.score > self.score
 
     @functools.cached_property
     def baseline(self) -> "Start":

@@ -96,10 +96,10 @@ def vae(
 
         x, ids = next(iter(kx.datasets.load("emoji").batch(60)))
         x = {"image": x["image"].numpy(), "text": x["text"].numpy()}
-        recipe = kx.recipes.vae((x, ids.numpy()), 0.2, verbose=0)
+        recipe = kx.recipes.vae((x, ids.numpy()), image_size=16, verbose=0)
         recipe.fit(epochs=1)
         texts = {"text": np.array(["a red apple"])}
-        pictures = recipe.model.translate(texts, to="image")  # (1, 32, 32, 3)
+        pictures = recipe.model.translate(texts, to="image")  # (1, 16, 16, 3)
         ```
 
     Reference:

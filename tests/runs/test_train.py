@@ -82,7 +82,8 @@ def test_a_run_is_written_that_can_be_searched(pairs, tmp_path):
 def test_the_script_trains_the_same_models(
     pairs, tmp_path, monkeypatch, short_epochs
 ):
-    run(pairs, tmp_path / "run", split_column="part", generator="gan")
+    arguments = {"split_column": "part", "generator": "gan", "epochs": 2}
+    run(pairs, tmp_path / "run", **arguments)
     monkeypatch.chdir(tmp_path)
     code = (tmp_path / "run" / "train.py").read_text()
     assert len(code.splitlines()) < 50
@@ -128,7 +129,7 @@ def test_it_goes_on_after_a_kill(pairs, tmp_path, monkeypatch, short_epochs):
     def kill(*arguments, **options):
         raise KeyboardInterrupt
 
-    arguments = {"validation": 0.3, "generator": "vae"}
+    arguments = {"validation": 0.3, "generator": "vae", "epochs": 2}
     whole = run(pairs, tmp_path / "whole", **arguments)
     with monkeypatch.context() as patch:
         patch.setattr(train, "fill", kill)
