@@ -161,6 +161,15 @@ def strings(argument, values, empty=False):
     return tuple(map(str, found))
 
 
+def verbose(value):
+    """`verbose` as Keras takes it, as a boolean: whether to show progress."""
+    if isinstance(value, str):
+        one_of("verbose", value, ("auto",))
+    elif not isinstance(value, numbers.Integral) or value not in (0, 1, 2):
+        raise _value_error("verbose", "'auto', 0, 1 or 2", value)
+    return bool(value)
+
+
 def one_of(argument, value, options, optional=False):
     """One of several options, which is returned as it is among them."""
     if optional and value is None:

@@ -9,12 +9,13 @@ import keras
 import tensorflow as tf
 
 from keras_xmodal import checks, losses, saving
+from keras_xmodal.recipes.backup import check_backup
 from keras_xmodal.recipes.embedding_recipe import EmbeddingRecipe
 from keras_xmodal.recipes.options import Options
 from keras_xmodal.recipes.pairs import read_parts
 from keras_xmodal.recipes.plan import Plan
 from keras_xmodal.recipes.pretrained import read_towers
-from keras_xmodal.recipes.start import Start
+from keras_xmodal.recipes.start import AUGMENTATIONS, Start
 
 TEMPERATURE = 0.1
 
@@ -24,7 +25,7 @@ def embedding(
     validation: tf.data.Dataset | tuple | float | None = 0.1,
     *,
     kinds: Mapping[str, str] | None = None,
-    augmentation: str | Mapping[str, keras.layers.Layer | None] = "auto",
+    augmentation: str | Mapping[str, keras.layers.Layer | None] | None = "auto",
     towers: str | os.PathLike | Mapping[str, Any] = "auto",
     network: str | bool = "auto",
     reader: str | bool = "auto",
@@ -62,13 +63,15 @@ def embedding(
             sample_weight)`, as `kx.datasets.from_csv` returns it, or such a
             tuple of arrays. `x` is a dict `{modality: value}`; rows that share
             an id and all but their texts are one thing with several captions.
+            Weights say where a modality is there, 1, and where missing, 0.
         validation: The same of other items, or the share of the items that is
             taken from `train`. None: a tenth is held out for the choices
             alone; then all data is trained on, as long as `epochs` says.
         kinds: Dict `{modality: "image", "text", "speech", "video" or
             "numbers"}` where the content does not tell.
         augmentation: `"auto"` for what is best on the validation items; or a
-            dict `{modality: Keras layer or None}`, for some of the modalities.
+            dict `{modality: Keras layer or None}`, for some of the pictures
+            and recordings; None for none at all.
         towers: Frozen pretrained towers, which run once over the data. What
             they say is tried on the validation items alone and beside the
             features above. `"auto"` for none; the name, handle or folder of a
@@ -125,19 +128,24 @@ def embedding(
         - Wortsman et al., 2022 (WiSE-FT), https://arxiv.org/abs/2109.01903
     """
     seed = checks.seed(seed)
-    if network != "auto":
-        network = checks.boolean("network", network)
-    if reader != "auto":
-        reader = checks.boolean("reader", reader)
+    network = _auto_or_boolean("network", network)
+    reader = _auto_or_boolean("reader", reader)
+    is_verbose = checks.verbose(verbose)
     numbers = {
-        "image_size": checks.positive_integer(
-            "image_size", image_size, optional=True
-        ),
+        "image_size": None
+        if image_size is None
+        else checks.integer("image_size", image_size, least=8),
         "duration": checks.positive("duration", duration, optional=True),
         "num_frames": checks.positive_integer("num_frames", num_frames),
         "temperature": checks.in_range("temperature", temperature, 0.01, 1),
     }
     pairs, known, unseen = read_parts(train, validation, kinds, seed)
+    of_kind = set(pairs.kinds.values())
+    if duration is not None and "speech" not in of_kind:
+        raise ValueError(
+            "`duration` is of recordings. Received: "
+            f"duration={duration}, and modalities {pairs.kinds}"
+        )
     options = Options(
         augmentation=_augmentation(augmentation, pairs),
         towers=read_towers(towers, pairs.kinds),
@@ -146,9 +154,10 @@ def embedding(
         reader=reader,
         backup=checks.path("backup_dir", backup_dir, optional=True),
         seed=seed,
-        verbose=bool(verbose),
+        verbose=is_verbose,
         **numbers,
     )
+    check_backup(options, pairs, unseen)
     if validation is None:
         start = Start(known, unseen, options, Plan())
         options = dataclasses.replace(
@@ -160,13 +169,22 @@ def embedding(
     return EmbeddingRecipe(known, unseen, options)
 
 
+def _auto_or_boolean(argument, value):
+    if isinstance(value, str):
+        return checks.one_of(argument, value, ("auto", True, False))
+    return checks.boolean(argument, value)
+
+
 def _augmentation(augmentation, pairs):
     """Layers by modality: those that are given."""
+    may = [n for n, kind in pairs.kinds.items() if kind in AUGMENTATIONS]
     if isinstance(augmentation, str):
-        checks.one_of("augmentation", augmentation, ("auto",))
+        checks.one_of("augmentation", augmentation, ("auto", None))
         return {}
+    if augmentation is None:
+        return dict.fromkeys(may)
     if augmentation:
-        checks.modalities("augmentation", augmentation, pairs.x)
+        checks.modalities("augmentation", augmentation, may)
     for layer in augmentation.values():
         checks.keras_layer("augmentation", layer, optional=True)
     return dict(augmentation)

@@ -14,6 +14,7 @@ from keras_xmodal.recipes.plan import Plan
 from keras_xmodal.recipes.retrieval import reports, score
 from keras_xmodal.recipes.start import Start
 from keras_xmodal.recipes.training import (
+    as_callbacks,
     example,
     make_optimizer,
     train_stage,
@@ -161,7 +162,7 @@ class EmbeddingRecipe:
     def fit(
         self,
         epochs: int | None = None,
-        callbacks: Sequence[keras.callbacks.Callback] = (),
+        callbacks: Sequence[keras.callbacks.Callback] | None = (),
         batch_size: int | None = None,
     ) -> dict[str, dict]:
         """Train; end with what is best on the validation items.
@@ -175,8 +176,9 @@ class EmbeddingRecipe:
         Args:
             epochs: Integer, of each stage at most; 0 leaves the start.
                 Defaults to 40 for the projections and 60 for a network.
-            callbacks: Further Keras callbacks, of all stages. Their `model` is
-                what is trained: projections of `features`, then the whole.
+            callbacks: Further Keras callbacks, one or several, of all stages.
+                Their `model` is what is trained: projections of `features`,
+                then the whole.
             batch_size: Integer, rows of a batch. Defaults to 256, or a third
                 of the rows where there are fewer.
 
@@ -190,6 +192,7 @@ class EmbeddingRecipe:
         if batch_size is not None:
             batch_size = checks.integer("batch_size", batch_size, least=2)
             self._batch_size = min(batch_size, len(self._start.train))
+        callbacks = as_callbacks(callbacks)
         if epochs == 0:
             return {}
         keep = self._fit_projections(epochs or HEAD_EPOCHS, callbacks)
@@ -322,7 +325,8 @@ class EmbeddingRecipe:
             Tuple of a dict `{modality: array (rows, dim)}`, a row a text of
             each item, and ids of shape `(rows,)`.
         """
-        pairs = self._start.shrink(read_pairs(data, self.kinds))
+        pairs = read_pairs(data, self.kinds, "data", list(self.kinds))
+        pairs = self._start.shrink(pairs)
         texts = [n for n, kind in self.kinds.items() if kind == "text"]
         counts = [pairs.x[name].shape[1] for name in texts]
         repeats = max(counts, default=1)
@@ -363,7 +367,8 @@ class EmbeddingRecipe:
             texts, with the penalty that is best on the validation items.
         """
         if data is not None:
-            pairs = self._start.shrink(read_pairs(data, self.kinds))
+            pairs = read_pairs(data, self.kinds, "data", list(self.kinds))
+            pairs = self._start.shrink(pairs, keep=True)
         elif self._options.stops_early:
             pairs = self._start.validation
         else:

@@ -11,6 +11,7 @@ import tensorflow as tf
 from keras_xmodal import checks
 from keras_xmodal.metrics.retrieval_report import retrieval_report
 from keras_xmodal.models import Preprocessed
+from keras_xmodal.recipes.backup import check_backup
 from keras_xmodal.recipes.options import Options
 from keras_xmodal.recipes.pairs import (
     Pairs,
@@ -22,7 +23,7 @@ from keras_xmodal.recipes.plan import Plan
 from keras_xmodal.recipes.retrieval import to_unit
 from keras_xmodal.recipes.start import Start
 from keras_xmodal.recipes.towers import restart
-from keras_xmodal.recipes.training import example, train_stage
+from keras_xmodal.recipes.training import as_callbacks, example, train_stage
 
 IMAGE_SIZE = 32
 STAGE = "generator"
@@ -157,10 +158,12 @@ class GenerationRecipe:
         Returns:
             Dict of the stage, `"generator"`, of the values of each epoch: its
             losses and `"val_MRR"`, the mean reciprocal rank at which the judge
-            finds the source of what was drawn, over all directions.
+            finds the source of what was drawn, over all directions. Empty
+            after 0 epochs.
         """
         if epochs is not None:
             epochs = checks.integer("epochs", epochs, least=0)
+        callbacks = as_callbacks(callbacks)
         if epochs == 0:
             return {}
         epochs = epochs or self._family.epochs
@@ -260,7 +263,7 @@ class GenerationRecipe:
             the training example whose source is nearest.
         """
         if data is not None:
-            pairs = read_pairs(data, self.kinds)
+            pairs = read_pairs(data, self.kinds, "data")
             pairs = pairs.only(list(self.kinds), self._family.needs_all)
             pairs = self._start.shrink(pairs)
         elif self._options.stops_early:
@@ -324,6 +327,7 @@ def make_recipe(
     seed = checks.seed(options["seed"])
     size = checks.integer("image_size", options["image_size"], least=8)
     pairs, known, unseen = read_parts(train, validation, kinds, seed)
+    verbose = checks.verbose(options["verbose"])
     names, family = choose(pairs)
     pairs, known, unseen = (
         part.only(names, family.needs_all) for part in (pairs, known, unseen)
@@ -335,8 +339,9 @@ def make_recipe(
         image_size=size,
         backup=checks.path("backup_dir", options["backup_dir"], optional=True),
         seed=seed,
-        verbose=bool(options["verbose"]),
+        verbose=verbose,
     )
+    check_backup(asked, known, unseen)
     if validation is None:
         choices = Start(known, unseen, asked, Plan()).choices
         asked = dataclasses.replace(asked, choices=choices)

@@ -114,7 +114,10 @@ class Pairs:
 
 
 def read_pairs(
-    data: tf.data.Dataset | tuple, kinds: Mapping[str, str] | None = None
+    data: tf.data.Dataset | tuple,
+    kinds: Mapping[str, str] | None = None,
+    argument: str = "train",
+    known: Sequence[str] | None = None,
 ) -> Pairs:
     """Read a data set of single examples, or a tuple of arrays.
 
@@ -126,12 +129,17 @@ def read_pairs(
             batched, as `kx.datasets.from_csv` and `load` return them; or such
             a tuple of arrays.
         kinds: Kinds of the modalities that content does not tell.
+        argument: How errors call the data.
+        known: Names that its modalities must be of, or None.
 
     Returns:
         `Pairs`.
     """
-    columns, ids, there = _read(data)
+    columns, ids, there = _read(argument, data)
     kinds = dict(kinds or {})
+    if known is not None:
+        checks.modalities(argument, columns, known)
+        kinds = {name: kinds[name] for name in columns}
     if kinds:
         checks.modalities("kinds", kinds, columns)
     for kind in kinds.values():
@@ -143,8 +151,21 @@ def read_pairs(
                 f"{name!r} with `sample_weight` 0 in all {len(is_there)}"
             )
     for name, values in columns.items():
+        values = _present(values, there[name])
         if name not in kinds:
-            kinds[name] = kind_of(_present(values, there[name]))
+            kinds[name] = kind_of(values)
+        elif np.size(values[0]) > 1 and kinds[name] == "text":
+            raise ValueError(
+                "`kinds` must fit the data. Received: "
+                f"{name!r} of kind 'text', with arrays of shape "
+                f"{np.shape(values[0])}"
+            )
+        elif np.ndim(values[0]) > 1 and kinds[name] == "numbers":
+            raise ValueError(
+                "Numbers must be vectors. Received: "
+                f"{name!r} of kind 'numbers', with arrays of shape "
+                f"{np.shape(values[0])}"
+            )
     return _join(columns, ids, there, {name: kinds[name] for name in columns})
 
 
@@ -175,7 +196,7 @@ def read_parts(
             shares = check_shares("validation", 2 / pairs.num_items)
         parts = draw_parts(pairs.ids, shares[::-1], seed)
         return pairs, pairs.take(parts == 0), pairs.take(parts == 1)
-    unseen = read_pairs(validation, pairs.kinds)
+    unseen = read_pairs(validation, pairs.kinds, "validation", list(pairs.x))
     checks.modalities("validation", unseen.x, pairs.x, complete=True)
     check_unseen(pairs, unseen)
     return pairs, pairs, unseen
@@ -187,7 +208,7 @@ def _present(values, there):
     ]
 
 
-def _read(data):
+def _read(argument, data):
     """Lists of values by modality, ids, and where they are there."""
     if isinstance(data, tuple) and 2 <= len(data) <= 3:
         examples = _examples(*data)
@@ -195,8 +216,8 @@ def _read(data):
         examples = data.as_numpy_iterator()
     else:
         raise TypeError(
-            "`train` must be a `tf.data.Dataset` of single examples, or a "
-            "tuple of arrays `(x, ids)` or `(x, ids, sample_weight)`. "
+            f"`{argument}` must be a `tf.data.Dataset` of single examples, or "
+            "a tuple of arrays `(x, ids)` or `(x, ids, sample_weight)`. "
             f"Received: {type(data).__name__}"
         )
     columns, there, ids = {}, {}, []
@@ -205,15 +226,15 @@ def _read(data):
             example[0], Mapping
         ):
             raise ValueError(
-                "`train` must hold examples `({modality: value}, id)`. "
+                f"`{argument}` must hold examples `({{modality: value}}, id)`. "
                 f"Received: an example of type {type(example).__name__}"
             )
         x, item, *weights = example
         weight = weights[0] if weights else {}
         if np.ndim(item):
             raise ValueError(
-                "`train` must hold single examples: read it before `batch`. "
-                f"Received: ids of shape {np.shape(item)}"
+                f"`{argument}` must hold single examples: read it before "
+                f"`batch`. Received: ids of shape {np.shape(item)}"
             )
         ids.append(item)
         for name, value in x.items():
@@ -221,10 +242,16 @@ def _read(data):
             is_there = (
                 weight.get(name, 1.0) if isinstance(weight, Mapping) else weight
             )
+            if is_there not in (0, 1):
+                raise ValueError(
+                    "`sample_weight` of a recipe must be 1 where a modality "
+                    "is there, and 0 where it is missing. "
+                    f"Received: {is_there} of {name!r}"
+                )
             there.setdefault(name, []).append(bool(is_there))
     if len(ids) < 2 or len(columns) < 2:
         raise ValueError(
-            "`train` must hold at least two examples of at least two "
+            f"`{argument}` must hold at least two examples of at least two "
             f"modalities. Received: {len(ids)} examples of {list(columns)}"
         )
     ids = np.array(ids)
@@ -289,7 +316,7 @@ def _check_range(name, pictures):
         pixels = np.asarray(pixels)
         # What interpolation leaves beyond the ends is no mistake.
         low, high = (0, 255) if pixels.dtype.kind in "iu" else (-0.01, 1.01)
-        if not (pixels.min() >= low and pixels.max() <= high):
+        if not (pixels.min() >= low and pixels.max() <= high):  # or NaN
             raise ValueError(
                 "Pictures must be files, integers from 0 to 255 or floats in "
                 f"[0, 1]. Received: x[{name!r}] of dtype {pixels.dtype}, from "

@@ -82,7 +82,7 @@ class Start:
         self._sizes = self._choose_sizes(train)
         self.train, self.validation = (
             self.shrink(train),
-            self.shrink(validation),
+            self.shrink(validation, keep=True),
         )
         self.asked = {n: self.validation.distinct(n) for n in train.x}
         self.towers: dict[str, make.Tower] = {}
@@ -160,16 +160,17 @@ class Start:
                 )
         return sizes
 
-    def shrink(self, pairs: Pairs) -> Pairs:
+    def shrink(self, pairs: Pairs, keep: bool = False) -> Pairs:
         """Pictures decoded once, to the size of the towers; items joined.
 
-        Pretrained ones have sizes of their own: whole ones are kept for them.
+        Whole ones are kept for pretrained towers, which have sizes of their
+        own, and where the model is measured: it does not round what it resizes.
         """
         x, raw = dict(pairs.x), {}
         for name, kind in pairs.kinds.items():
             if kind != "image":
                 continue
-            if name in self._options.towers:
+            if keep or name in self._options.towers:
                 raw[name] = _files(x[name])
             size = self._sizes[name]
             read = ImagePreprocessor((size, size))
@@ -614,7 +615,9 @@ class Start:
                 if choice[0] in (PRETRAINED, ZERO_SHOT)
                 else "as given"
                 if name in self._options.augmentation
-                else "by the validation items",
+                else "by the validation items"
+                if self._options.stops_early
+                else "by a tenth of the items",
             )
 
     def _tower(self, name, features, augmentation):
@@ -668,9 +671,16 @@ def _parts(values):
 def _files(values):
     """Pictures of several sizes as files, which stand in one batch."""
     if isinstance(values[0], np.ndarray) and values.dtype == object:
-        files = [tf.io.encode_png(value).numpy() for value in values]
+        files = [tf.io.encode_png(_bytes(value)).numpy() for value in values]
         values = np.array(files, object)
     return values
+
+
+def _bytes(pixels):
+    """Integers from 0 to 255."""
+    if pixels.dtype.kind == "f":
+        pixels = np.rint(255 * np.clip(pixels, 0, 1))
+    return pixels.astype("uint8")
 
 
 def _spread(values, there):

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_xmodal import callbacks as kx_callbacks
-from keras_xmodal import files, progress
+from keras_xmodal import checks, files, progress
 from keras_xmodal.models import interpolate_weights
 from keras_xmodal.recipes.options import Options
 from keras_xmodal.recipes.pairs import Pairs
@@ -121,6 +121,16 @@ class KeepBest(keras.callbacks.Callback):
             with np.load(self.folder / f"{name}.npz") as arrays:
                 setattr(self, name, [arrays[key] for key in arrays.files])
         self.state = json.loads((self.folder / "state.json").read_text())
+
+
+def as_callbacks(callbacks: Any) -> tuple:
+    """One callback, several or None, as Keras takes them."""
+    if not isinstance(callbacks, (list, tuple)):
+        callbacks = () if callbacks is None else (callbacks,)
+    for callback in callbacks:
+        kind = keras.callbacks.Callback
+        checks.instance_of("callbacks", callback, kind, "Keras callbacks")
+    return tuple(callbacks)
 
 
 def train_stage(

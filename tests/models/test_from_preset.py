@@ -342,6 +342,10 @@ def test_what_is_no_preset(clip):
         from_preset(3)
     with pytest.raises(ValueError, match="`trainable_blocks` must hold modal"):
         from_preset(clip.backbone, trainable_blocks={"sound": 1})
+    with pytest.raises(TypeError, match=r"Received: \['lora_ranks'\]"):
+        kx.EmbeddingModel.from_preset("no_preset", lora_ranks=2)
+    with pytest.raises(TypeError, match="`preprocessor` must be a Keras layer"):
+        kx.EmbeddingModel.from_preset("no_preset", preprocessor="no_preset")
     with pytest.raises(ValueError, match="leave `dtype` out"):
         from_preset(clip.backbone, dtype="bfloat16")
     with pytest.raises(ValueError, match="`lora_rank` must be a positive"):

@@ -287,6 +287,14 @@ def test_all_of_few_items_are_learned_from():
         ),
         (
             (
+                {"a": np.zeros((4, 2)), "b": np.zeros((4, 2))},
+                np.arange(4),
+                np.array([1, 1, 1, 0.5]),
+            ),
+            "`sample_weight` of a recipe must be 1.*Received: 0.5 of 'a'",
+        ),
+        (
+            (
                 {"a": np.full((4, 2), np.nan), "b": np.zeros((4, 2))},
                 np.arange(4),
             ),
@@ -361,3 +369,65 @@ def test_what_has_the_same_texts_is_the_same_item():
     assert len(np.unique(recipe._start.train.ids)) <= 6
     assert len(np.unique(ids)) == 24
     assert recipe.evaluate()["text_to_image"]["chance_R@1"] > 0.1
+
+
+def test_what_is_measured_is_the_model(recipe):
+    """Also where its preprocessor resizes, from 12 to 16 pixels here."""
+    x, ids = pictures(30, seed=2)
+    x = {name: values[::2] for name, values in x.items()}
+    ids = ids[::2] // 1000
+    row = recipe.evaluate((x, ids))["image_to_text"]
+    expected = kx.metrics.retrieval_report(
+        recipe.model.encode(x["image"], "image"),
+        recipe.model.encode(np.unique(x["text"]), "text"),
+        ids,
+        ids[np.unique(x["text"], return_index=True)[1]],
+    )
+    assert row["MRR"] == pytest.approx(expected["MRR"], abs=1e-6)
+
+
+def test_a_backup_is_of_one_call(tmp_path):
+    def begin(data, seed=0, **options):
+        options = {"augmentation": None, "verbose": 0, **options}
+        return kx.recipes.embedding(
+            data, 0.25, seed=seed, backup_dir=tmp_path, **options
+        )
+
+    begin(pictures())
+    begin(pictures())
+    for message, arguments in (
+        ("train and validation", {"data": pictures(seed=1)}),
+        ("another loss", {"data": pictures(), "loss": "sigmoid_contrastive"}),
+        ("another augmentation", {"data": pictures(), "augmentation": "auto"}),
+        ("another seed", {"data": pictures(), "seed": 1}),
+    ):
+        with pytest.raises(ValueError, match=f"of the same call.*{message}"):
+            begin(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"augmentation": {"text": None}}, "hold modalities of .'image'."),
+        ({"duration": 1.0}, "`duration` is of recordings"),
+        ({"image_size": 5}, "`image_size` must be an integer of at least 8"),
+        ({"kinds": {"image": "text"}}, "`kinds` must fit the data"),
+        ({"kinds": {"image": "numbers"}}, "Numbers must be vectors"),
+        ({"verbose": "x"}, "`verbose` must be one of"),
+        ({"verbose": 3}, "`verbose` must be 'auto', 0, 1 or 2"),
+        ({"network": "yes"}, r"one of \['auto', True, False\]"),
+    ],
+)
+def test_what_would_do_nothing_is_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        kx.recipes.embedding(pictures(), **arguments)
+
+
+def test_other_modalities_are_told_by_the_name_of_the_argument(recipe):
+    x, ids = pictures(4)
+    with pytest.raises(ValueError, match="`data` must hold.*'z'.*unknown"):
+        recipe.evaluate(({**x, "z": ids}, ids))
+    with pytest.raises(TypeError, match="`data` must be a `tf.data.Dataset`"):
+        recipe.evaluate(x)
+    with pytest.raises(TypeError, match="`callbacks` must be Keras callbacks"):
+        recipe.fit(callbacks="stop")

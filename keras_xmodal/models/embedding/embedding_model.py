@@ -224,8 +224,8 @@ class EmbeddingModel(MultimodalModel):
                 for `kx.networks.from_keras_hub`; or dict by modality.
             lora_rank: Rank of adapters in the towers, as for
                 `kx.networks.from_keras_hub`; or dict by modality.
-            **kwargs: Further arguments of
-                `keras_hub.models.Backbone.from_preset`, such as `dtype`.
+            **kwargs: `load_weights` and `dtype` of
+                `keras_hub.models.Backbone.from_preset`.
 
         Returns:
             `EmbeddingModel`, built and not compiled.

@@ -20,6 +20,8 @@ from keras_xmodal.networks.hub.keras_hub_text_preprocessor import (
 
 _MODALITIES = ("image", "text")
 
+_OF_BACKBONE = ("load_weights", "dtype")
+
 
 def from_preset(
     cls,
@@ -32,6 +34,13 @@ def from_preset(
 ):
     """Make what `EmbeddingModel.from_preset` returns; see there."""
     keras_hub = import_keras_hub("EmbeddingModel.from_preset")
+    unknown = [name for name in kwargs if name not in _OF_BACKBONE]
+    if unknown:
+        raise TypeError(
+            "`from_preset` takes its own arguments and those of KerasHub's, "
+            f"{list(_OF_BACKBONE)}. Received: {unknown}"
+        )
+    checks.keras_layer("preprocessor", preprocessor, optional=True)
     trainable_blocks = _by_modality("trainable_blocks", trainable_blocks)
     lora_rank = _by_modality("lora_rank", lora_rank)
     if isinstance(preset, keras_hub.models.Backbone):
