@@ -312,6 +312,8 @@ class MultimodalModel(keras.Model):
         checks.modalities("data", data, self.modalities)
         if isinstance(data, Preprocessed):
             return data
+        for name, value in data.items():
+            encoders.check_texts(name, self.preprocessors.get(name), value)
         return Preprocessed(
             (
                 name,

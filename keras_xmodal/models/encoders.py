@@ -1,6 +1,7 @@
 """What models ask of the encoders that they are given."""
 
 import keras
+import tensorflow as tf
 
 
 def feature_shape(name, encoder, x):
@@ -102,3 +103,21 @@ def declared_input(layer):
     if not isinstance(inputs, (list, tuple)) or len(inputs) != 1:
         return None, None
     return tuple(inputs[0].shape), inputs[0].dtype
+
+
+def check_texts(name, preprocessor, value):
+    """Check what a model that declares texts is given, before it casts them."""
+    shape, dtype = declared_input(preprocessor)
+    if dtype != "string" or keras.backend.is_keras_tensor(value):
+        return
+    value = tf.convert_to_tensor(value)
+    if value.dtype != tf.string:
+        raise TypeError(
+            f"{name!r} must hold texts, as strings. "
+            f"Received: values of dtype {value.dtype.name}"
+        )
+    if value.shape.rank not in (None, len(shape)):
+        raise ValueError(
+            f"{name!r} must hold texts in shape {shape}. "
+            f"Received: shape {tuple(value.shape)}"
+        )

@@ -51,7 +51,7 @@ def gan(
     and English word vectors in frozen tables, those of `kx.recipes.embedding`,
     so that words have a meaning before training, and words that it never
     showed have one, too. `recipe.fit()` trains it and keeps the epoch whose
-    pictures show best what they were drawn from.
+    pictures, in [0, 1], show best what they were drawn from.
 
     Args:
         train: As for `kx.recipes.vae`.

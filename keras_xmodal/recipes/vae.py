@@ -59,6 +59,11 @@ def vae(
     and keeps the epoch in which what it makes of the validation items shows
     best what it was made of.
 
+    Pictures come in about [0, 1], to be clipped. Texts come as probabilities
+    of tokens, or with `output="mode"` as tokens, of which
+    `model.preprocessors["text"].detokenize` makes words. What is given in two
+    modalities is a mixture: each sample follows one of them.
+
     It knows the words of the training alone, and not their order. Of some
     hundred pairs, what it draws of a text is blurred, colors and sizes more
     than shapes; `kx.recipes.gan` draws sharper pictures in twice the time.

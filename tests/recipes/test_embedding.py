@@ -425,9 +425,9 @@ def test_what_would_do_nothing_is_refused(arguments, message):
 
 def test_other_modalities_are_told_by_the_name_of_the_argument(recipe):
     x, ids = pictures(4)
-    with pytest.raises(ValueError, match="`data` must hold.*'z'.*unknown"):
+    with pytest.raises(ValueError, match=r"`data` must hold.*'z'.*unknown"):
         recipe.evaluate(({**x, "z": ids}, ids))
-    with pytest.raises(TypeError, match="`data` must be a `tf.data.Dataset`"):
+    with pytest.raises(TypeError, match=r"`data` must be a `tf.data.Dataset`"):
         recipe.evaluate(x)
     with pytest.raises(TypeError, match="`callbacks` must be Keras callbacks"):
         recipe.fit(callbacks="stop")
