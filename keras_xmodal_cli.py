@@ -303,7 +303,9 @@ def _parser():
         nargs="+",
         default=[],
         metavar="ID",
-        help="ids to remove, as a search shows them",
+        help="ids to remove, as a search shows them; each names a row of one "
+        "modality alone: the captions of a file stay in the index of texts, "
+        "where they are not named too",
     )
     command.add_argument(
         "--rebuild",

@@ -1,7 +1,6 @@
 """What the page says to what it is asked."""
 
 import functools
-import math
 import threading
 import time
 
@@ -15,7 +14,7 @@ from keras_xmodal.play.cards import (
     hit_card,
     made_card,
 )
-from keras_xmodal.play.drawing import Drawing
+from keras_xmodal.play.drawing import MAX_SEED, Drawing
 from keras_xmodal.play.item_files import ItemFiles
 from keras_xmodal.play.queries import read_queries
 
@@ -135,9 +134,10 @@ class Answers:
         Returns:
             HTML: cards or an error.
         """
-        if seed is None or not math.isfinite(seed) or not 0 <= seed < 2**31:
+        is_integer = isinstance(seed, (int, float)) and seed % 1 == 0
+        if not is_integer or not 0 <= seed <= MAX_SEED:
             raise ValueError(
-                "The seed must be an integer from 0 to 2,147,483,647. "
+                f"The seed must be an integer from 0 to {MAX_SEED:,}. "
                 f"Received: {seed}"
             )
         start = read_queries(self.run, *given)

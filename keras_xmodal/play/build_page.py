@@ -187,6 +187,13 @@ def _add_drawing(gr, answers):
         elem_id="start",
         visible=bool(drawing.given),
     )
+    if drawing.follows_one and len(what) > 1:
+        gr.HTML(
+            hint(
+                f"Of several at once, such as {' and '.join(what[:2])}, each "
+                "drawing follows one alone; its seed decides which."
+            )
+        )
     end_bar = _bar(
         gr,
         kinds,
@@ -206,9 +213,7 @@ def _add_drawing(gr, answers):
         )
         seed = gr.Number(
             0,
-            label="Seed",
-            precision=0,
-            minimum=0,
+            label="Seed",  # without bounds, for `draw` says what is wrong
             min_width=90,
             elem_id="seed",
         )

@@ -6,9 +6,11 @@ import numpy as np
 from keras_xmodal.models import GANModel
 from keras_xmodal.models.gan.checks import last_activation
 from keras_xmodal.networks import GriffinLim
+from keras_xmodal.objectives import MMVAE, MMVAEPlus
 
 NUM_VARIANTS = 6
 NUM_STEPS = 7
+MAX_SEED = 2**31 - NUM_VARIANTS  # All variants have a seed in 32 bits.
 
 
 class Drawing:
@@ -21,6 +23,8 @@ class Drawing:
         targets: Names of the modalities that it makes and a page can show.
         given: Names of the modalities that it takes.
         draws_freely: Whether it makes something of nothing.
+        follows_one: Whether, of several that are given, each variant follows
+            one alone: a mixture of experts draws one of them.
     """
 
     def __init__(self, run):
@@ -32,9 +36,12 @@ class Drawing:
             conditional = self.model.conditional
             self.given = (self.model.condition,) if conditional else ()
             self.draws_freely = not conditional
+            self.follows_one = False
         else:
             made, self.given = self.model.generated, self.model.names
             self.draws_freely = set(made) == set(self.given)
+            mixtures = MMVAE, MMVAEPlus
+            self.follows_one = isinstance(self.model.objective, mixtures)
         self.targets = [name for name in made if self._can_show(name)]
         self._to_sound = {
             name: GriffinLim(self._preprocessor(name))

@@ -11,6 +11,7 @@ from keras_xmodal.runs import items as items_lib
 from keras_xmodal.runs.evaluate import format_retrieval
 from keras_xmodal.runs.items import ITEMS
 from keras_xmodal.runs.run import GENERATOR, NAMES, REPORT, read_report
+from keras_xmodal.runs.unfinished import unfinished
 
 _CONFIG, _METADATA, _WEIGHTS = "config.json", "metadata.json", "model.weights"
 _MOST_BYTES = 2**28  # of a config, once decompressed
@@ -23,19 +24,28 @@ def run(path: str) -> dict:
         path: Run folder, or `.keras` file.
 
     Returns:
-        Dict of `path` and `model`; of a run also `kinds`, `rows` by modality,
-        `bytes` by file, and what `report.json` says: `data`, `seed`, `plan`,
-        `retrieval`, `generation`, `seconds`, `versions`.
+        Dict of `path` and `model`; of a run also `generator` where it has one,
+        `kinds`, `rows` by modality, `bytes` by file, and what `report.json`
+        says: `data`, `seed`, `plan`, `retrieval`, `generation`, `seconds`,
+        `versions`.
 
     Raises:
-        FileNotFoundError: If it is neither.
+        FileNotFoundError: If it is neither, or a training not at its end.
         ValueError: If a file is damaged, or of a later release.
     """
     place = checks.path("path", path)
     if place.is_file() and place.suffix == ".keras":
         with open(place, "rb") as file:
             return {"path": str(path), "model": read_model(file, place)}
-    with files.snapshot(place, NAMES) as opened:
+    names = (*NAMES, GENERATOR)
+    with files.snapshot(place, names) as opened:
+        output = None if MODEL in opened else unfinished(place)
+        if output is not None:
+            raise FileNotFoundError(
+                "`info` takes a run folder, and this training is not at its "
+                "end: go on with it by `keras-xmodal train --resume "
+                f"{output}`. Received: {path}"
+            )
         if MODEL not in opened:
             raise FileNotFoundError(
                 f"`info` takes a `.keras` file, or a folder that holds {MODEL}."
@@ -45,12 +55,15 @@ def run(path: str) -> dict:
         items: dict[str, Any] = {}
         if ITEMS in opened:
             items = items_lib.read_items(opened[ITEMS], place / ITEMS)
-        model = read_model(opened[MODEL], place / MODEL)
+        models = {"model": read_model(opened[MODEL], place / MODEL)}
+        if GENERATOR in opened:
+            models["generator"] = read_model(
+                opened[GENERATOR], place / GENERATOR
+            )
     told = report.get("modalities") or {}
-    names = (*NAMES, GENERATOR)
     return {
         "path": str(path),
-        "model": model,
+        **models,
         "kinds": {name: entry.get("kind") for name, entry in told.items()},
         "rows": {name: len(known) for name, known in items.items()},
         "bytes": {
@@ -79,7 +92,7 @@ def read_model(file, path: pathlib.Path) -> dict:
     Returns:
         Dict of `class`, `keras` (the version), `saved`, `modalities` with the
         classes of their preprocessors and encoders, `parameters`, `bytes` and
-        `compiled`.
+        `compiled`; of a generator also `takes` and `makes`, of modalities.
 
     Raises:
         ValueError: If it is no whole `.keras` file.
@@ -96,6 +109,7 @@ def read_model(file, path: pathlib.Path) -> dict:
             "keras": metadata.get("keras_version"),
             "saved": metadata.get("date_saved"),
             "modalities": _modalities(config["config"]),
+            **_takes_and_makes(config["config"]),
             "embedding_dim": config["config"].get("embedding_dim"),
             "parameters": parameters,
             "bytes": size,
@@ -130,6 +144,19 @@ def _modalities(config):
     return found
 
 
+def _takes_and_makes(config):
+    """Names of the modalities that a generator takes, and that it makes."""
+    if config.get("target"):
+        taken = config.get("condition")
+        return {"takes": [taken] if taken else [], "makes": [config["target"]]}
+    if config.get("decoders"):
+        return {
+            "takes": list(config.get("encoders") or ()),
+            "makes": list(config["decoders"]),
+        }
+    return {}
+
+
 def _count(archive):
     """Number of weights of the layers, or None where a file cannot say it."""
     import h5py
@@ -159,13 +186,7 @@ def format_info(result: dict) -> str:
         Lines of text.
     """
     model = result["model"]
-    count = model["parameters"]
-    size = "" if count is None else f"{count:,} weights, "
-    lines = [
-        f"{result['path']}: {model['class']}, {size}"
-        f"{model['bytes'] / 1e6:.1f} MB, saved {model['saved']} by Keras "
-        f"{model['keras']}"
-    ]
+    lines = [f"{result['path']}: {_line(model)}"]
     kinds, rows = result.get("kinds", {}), result.get("rows", {})
     for name, layers in model["modalities"].items():
         parts = [f"{part} {what}" for part, what in layers.items()]
@@ -174,6 +195,8 @@ def format_info(result: dict) -> str:
         if name in rows:
             parts.append(f"{rows[name]:,} in the index")
         lines.append(f"  {name}: {', '.join(parts)}")
+    if "generator" in result:
+        lines.append(f"generator: {_line(result['generator'])}")
     if "data" in result:
         facts = [f"{k} {v}" for k, v in result["data"].items() if k != "path"]
         lines.append(
@@ -190,6 +213,16 @@ def format_info(result: dict) -> str:
         if directions:
             lines += ["", f"{split}, drawn:", *format_retrieval(directions)]
     return "\n".join(lines)
+
+
+def _line(model):
+    count = model["parameters"]
+    size = "" if count is None else f"{count:,} weights, "
+    line = f"{model['class']}, {size}{model['bytes'] / 1e6:.1f} MB, "
+    if "makes" in model:
+        taken = " or ".join(model["takes"]) or "nothing"
+        line += f"makes {' or '.join(model['makes'])} of {taken}, "
+    return f"{line}saved {model['saved']} by Keras {model['keras']}"
 
 
 def _plan(result):

@@ -4,6 +4,7 @@ import functools
 import io
 import os
 import zipfile
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,6 +23,10 @@ from keras_xmodal.runs.items import ITEMS, THUMBNAILS
 REPORT, GENERATOR = "report.json", "generator.keras"
 FORMAT = 1
 NAMES = (INDEX, MODEL, ITEMS, REPORT, THUMBNAILS)
+_DAMAGED = (
+    *(ValueError, TypeError, KeyError, OSError, EOFError, IndexError),
+    *(AttributeError, NotImplementedError, zipfile.BadZipFile, zlib.error),
+)
 
 
 class Run:
@@ -117,6 +122,8 @@ class Run:
                 )
             report = read_report(opened.get(REPORT), folder / REPORT)
             items = _read_items(opened, folder, report)
+            _check_whole(opened[MODEL], folder / MODEL)
+            opened[MODEL].seek(0)
             index = ExactIndex._read(opened, folder)
             thumbnails = None
             if THUMBNAILS in opened:
@@ -132,10 +139,14 @@ class Run:
 
     @property
     def generator(self) -> Any:
-        """The `GANModel` or `VAEModel` of the same modalities, or None."""
+        """The `GANModel` or `VAEModel` of the same modalities, or None.
+
+        It is read when it is first asked for, which raises a ValueError if it
+        is damaged.
+        """
         file = self.path / GENERATOR
         if self._generator is None and file.is_file():
-            self._generator = keras.saving.load_model(file)
+            self._generator = _read_generator(file)
         return self._generator
 
     def __repr__(self):
@@ -341,7 +352,7 @@ class Run:
         example = raw.prepare(kind, value, shown, num_frames)
         if kind == "text" and not self._has_tokens(name, example):
             raise ValueError(
-                "the query must hold letters or digits that the model knows. "
+                "The query must hold letters or digits that the model knows. "
                 f"Received: {example!r}"
             )
         return example
@@ -384,6 +395,31 @@ class Run:
         hit["captions"] = list(entry.get("captions", ()))
         hit["item"] = entry.get("item", key)
         return hit
+
+
+def _read_generator(path):
+    _check_whole(path, path)
+    try:
+        return keras.saving.load_model(path)
+    except _DAMAGED as error:
+        raise ValueError(
+            f"RUN must hold a readable {GENERATOR}, or none: copy it again, "
+            f"or remove it, to go on without. Received: {path}, where {error}"
+        ) from error
+
+
+def _check_whole(file, path):
+    """Check that a model was written and copied to its end.
+
+    Keras would say that there is no such file.
+    """
+    if not zipfile.is_zipfile(file):
+        others = ", or none" if path.name == GENERATOR else ""
+        raise ValueError(
+            f"RUN must hold a readable model, {path.name}{others}: copy it "
+            f"again, or train again. Received: {path}, which is cut or no "
+            "`.keras` file"
+        )
 
 
 def _shares(weights, examples):

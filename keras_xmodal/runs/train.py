@@ -10,19 +10,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from keras_xmodal import checks, datasets, files, progress, recipes
+from keras_xmodal.datasets import csv_rows
+from keras_xmodal.datasets.folder_rows import read_folder
 from keras_xmodal.plots import plot_history
 from keras_xmodal.recipes.pretrained import Preset
 from keras_xmodal.recipes.start import LONGEST
 from keras_xmodal.runs.clock import Clock
 from keras_xmodal.runs.items import items_of_rows
 from keras_xmodal.runs.train_script import SCRIPT, train_script
+from keras_xmodal.runs.unfinished import ARGUMENTS, work_folder
 from keras_xmodal.runs.write_run import check_output, fill
 
 VALIDATION = 0.1
 AUTO, SMALL = "auto", "small"
 GENERATORS = ("vae", "gan")
 _TRAIN, _TEST = "train", "test"
-_ARGUMENTS = "arguments.json"
 _SHOWN = ("R@1", "R@5", "R@10")
 
 
@@ -107,7 +109,7 @@ def run(
     path = checks.path("--output", output)
     files.recover(path)
     check_output(path, overwrite)
-    work = _work_folder(path)
+    work = work_folder(path)
     if work.exists():
         raise FileExistsError(
             f"`--output` was begun before and not ended: go on by `--resume "
@@ -118,20 +120,20 @@ def run(
 
 def _resume(resume, quiet):
     path = checks.path("--resume", resume)
-    work = _work_folder(path)
+    work = work_folder(path)
     try:
-        arguments = json.loads((work / _ARGUMENTS).read_text("utf-8"))
+        arguments = json.loads((work / ARGUMENTS).read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise ValueError(
             "`--resume` must name the run folder of a training that was "
             f"killed, with {work.name} beside it. Received: {resume}, where "
             f"{error}"
         ) from error
-    if _digest(arguments["pairs"]) != arguments["sha256"]:
+    if _has_changed(arguments):
         raise ValueError(
             "The pairs must be what they were when the training began. "
-            f"Received: {arguments['pairs']}, which has changed: remove {work} "
-            "to begin anew"
+            f"Received: {arguments['pairs']}, which has changed, or a file of "
+            f"it: remove {work} to begin anew"
         )
     return _run(arguments, path, work, quiet)
 
@@ -144,11 +146,52 @@ def _digest(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def _has_changed(arguments):
+    if _digest(arguments["pairs"]) != arguments["sha256"]:
+        return True
+    expected = arguments.get("files_sha256")  # none in older ones
+    return expected not in (None, _digest_of_files(arguments))
+
+
+def _digest_of_files(arguments):
+    """The SHA-256 of the cells that may name files, and of how these are.
+
+    A folder has all that it holds as cells.
+    """
+    path = arguments["pairs"]
+    if os.path.isdir(path):
+        table, _ = read_folder(path)
+        columns = list(table.columns)
+    else:
+        # Several columns of a modality are numbers.
+        named = [c[0] for c in arguments["modalities"].values() if len(c) == 1]
+        columns = list(dict.fromkeys(named))
+        table = csv_rows.read_table(path, columns, arguments["delimiter"])
+    digest = hashlib.sha256()
+    for column in columns:
+        cells = table.columns[column]
+        for cell, file in zip(
+            cells, csv_rows.resolve(table, column), strict=True
+        ):
+            digest.update(repr((cell, file and _state(file))).encode())
+    return digest.hexdigest()
+
+
+def _state(file):
+    """Size and time of a file; None of what is none, such as a caption."""
+    try:
+        status = os.stat(file)
+    except (OSError, ValueError):
+        return None
+    return status.st_size, status.st_mtime_ns
+
+
 def _run(arguments, output, work, quiet):
     seconds = Clock()
     towers = arguments["towers"]
     preset = AUTO if towers in (AUTO, SMALL) else Preset(towers)
     checked = _check(arguments, quiet)
+    arguments.setdefault("files_sha256", _digest_of_files(arguments))
     reader, reading = _reader(arguments, checked)
     parts, names = _read(reader, reading)
     kinds = {n: fact["kind"] for n, fact in checked["modalities"].items()}
@@ -156,7 +199,7 @@ def _run(arguments, output, work, quiet):
 
     work.mkdir(exist_ok=True)
     content = json.dumps(arguments, ensure_ascii=False, indent=1)
-    files.write(work / _ARGUMENTS, content.encode())
+    files.write(work / ARGUMENTS, content.encode())
     options = {
         "kinds": kinds,
         "towers": preset,
@@ -391,10 +434,6 @@ def _describe(arguments, checked, parts):
     if arguments["sha256"] is not None:
         told["sha256"] = arguments["sha256"]
     return told
-
-
-def _work_folder(output: pathlib.Path) -> pathlib.Path:
-    return output.with_name(f"{output.name}.training")
 
 
 def format_report(report: dict) -> str:

@@ -121,7 +121,7 @@ def make_gan():
     return gan
 
 
-def make_vae():
+def make_vae(objective=None):
     """Pictures and texts, untrained."""
     keras.utils.set_random_seed(0)
     layers = keras.layers
@@ -154,6 +154,7 @@ def make_vae():
             "image": kx.networks.ImagePreprocessor((8, 8)),
             "text": texts,
         },
+        objective=objective,
         seed=0,
     )
     vae.translate({"text": np.array(NAMES[:2])}, to="image", seed=0)

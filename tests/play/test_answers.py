@@ -101,7 +101,7 @@ def test_captions_and_ids_are_text_and_nothing_else(run):
 @pytest.mark.parametrize(
     ("text", "files", "message"),
     [
-        ("!?", [], "must hold letters or digits"),
+        ("!?", [], "The query must hold letters or digits"),
         ("", ["notes.png"], "must be a picture .* Received: notes.png of 19"),
         ("", ["empty.png"], "at least 1 byte .* Received: empty.png of 0 by"),
         ("", ["cut.png"], "must be a whole .* Received: cut.png of 60 bytes"),
@@ -207,6 +207,12 @@ def test_a_way_leads_from_one_caption_to_another(answers, run):
     assert steps.max() < total / 2
 
 
+def test_the_largest_seed_is_drawn_from(answers):
+    last = answers.draw(("red bar", []), ("", []), "image", 2**31 - 6)
+    assert len(pictures(last)) == NUM_VARIANTS
+    assert "seed 2147483647" in last
+
+
 def test_what_cannot_be_drawn_is_said(answers, dropped):
     nothing, red = ("", []), ("red bar", [])
     picture = ("", [dropped["red circle.png"]])
@@ -217,7 +223,9 @@ def test_what_cannot_be_drawn_is_said(answers, dropped):
         (red, nothing, "speech", 0, "must be one of image. Received: speech"),
         (red, nothing, "image", None, "seed must be an integer"),
         (red, nothing, "image", -1, "seed must be an integer"),
-        (red, nothing, "image", 2**31, "seed must be an integer"),
+        (red, nothing, "image", 1.5, "seed must be an integer"),
+        (red, nothing, "image", float("nan"), "seed must be an integer"),
+        (red, nothing, "image", 2**31 - 6 + 1, "from 0 to 2,147,483,642."),
     ]:
         found = answers.draw(given, end, to, seed)
         assert 'role="alert"' in found

@@ -13,17 +13,21 @@ import keras_xmodal as kx
 from keras_xmodal.play.answers import Answers
 from keras_xmodal.play.make_app import make_app
 from keras_xmodal_cli import main
-from tests.play.conftest import clip, draw, play
+from tests.play.conftest import clip, draw, make_vae, play
 
 pytest.importorskip("gradio")
 
 
-@pytest.fixture(scope="module")
-def client(run):
+def open_page(run):
     from starlette.testclient import TestClient
 
     app = make_app(Answers(run))
-    with TestClient(app, base_url="http://127.0.0.1:7860") as client:
+    return TestClient(app, base_url="http://127.0.0.1:7860")
+
+
+@pytest.fixture(scope="module")
+def client(run):
+    with open_page(run) as client:
         yield client
 
 
@@ -123,6 +127,45 @@ def test_an_upload_is_a_query(client, dropped):
     above = f"{path}/../../../../../../../../..{dropped['red circle.png']}"
     answer = ask(client, {"path": above, "meta": {"_type": "gradio.FileData"}})
     assert "red circle" not in answer.text
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5])
+def test_a_wrong_seed_is_said_on_the_page(client, seed):
+    """By the page, where Gradio would say no more than `Error`."""
+    config = client.get("/config").json()
+    (button,) = (
+        component["id"]
+        for component in config["components"]
+        if component["props"].get("elem_id") == "draw"
+    )
+    (event,) = (
+        event["id"]
+        for event in config["dependencies"]
+        if [button, "click"] in map(list, event["targets"])
+    )
+    nothing = {"text": "", "files": []}
+    data = [{"text": "red bar", "files": []}, nothing, "image", seed]
+    answer = client.post(
+        "/gradio_api/run/predict",
+        json={"data": data, "fn_index": event, "session_hash": "a"},
+    )
+    assert answer.status_code == 200
+    assert (
+        f"must be an integer from 0 to 2,147,483,642. Received: {seed}"
+        in (answer.json()["data"][0])
+    )
+
+
+@pytest.mark.parametrize(
+    ("objective", "one"),
+    [("mmvae", True), ("mmvae_plus", True), ("mvae", False)],
+)
+def test_the_page_says_what_follows_one_of_several(changed, objective, one):
+    changed._generator = make_vae(objective)
+    with open_page(changed) as client:
+        said = client.get("/config").text
+    line = "such as a picture and words, each drawing follows one alone"
+    assert (line in said) == one
 
 
 @pytest.mark.parametrize(

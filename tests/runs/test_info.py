@@ -58,6 +58,7 @@ def test_a_file_whose_classes_nobody_knows(tmp_path, capsys):
     ("name", "content", "match"),
     [
         ("model.keras", b"", "a readable `.keras` file"),
+        ("generator.keras", b"", "a readable `.keras` file"),
         ("report.json", b"{", "a readable report.json"),
         ("report.json", b'{"format": 9}', "of format 9"),
         ("items.json", b"7", "a readable items.json"),
@@ -68,6 +69,16 @@ def test_damaged_runs(folder, name, content, match, capsys):
     assert main(["info", str(folder)]) == 1
     error = capsys.readouterr().err
     assert match in error
+    assert len(error.splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["run", "run.training"])
+def test_a_training_that_is_not_at_its_end(tmp_path, name, capsys):
+    (tmp_path / "run.training").mkdir()
+    (tmp_path / "run.training" / "arguments.json").write_text("{}")
+    assert main(["info", str(tmp_path / name)]) == 1
+    error = capsys.readouterr().err
+    assert f"`keras-xmodal train --resume {tmp_path / 'run'}`" in error
     assert len(error.splitlines()) == 1
 
 

@@ -1,6 +1,7 @@
 import json
 import os
 import shutil
+import zipfile
 
 import numpy as np
 import pytest
@@ -235,7 +236,7 @@ def damage(folder, change):
         (("model.keras", None), FileNotFoundError, "without model.keras"),
         (("index.npz", None), FileNotFoundError, "without index.npz"),
         (("items.json", None), FileNotFoundError, "must hold items.json"),
-        (("model.keras", "cut"), ValueError, "readable model"),
+        (("model.keras", "cut"), ValueError, "readable model.*which is cut"),
         (("index.npz", "cut"), ValueError, "readable index"),
         (("items.json", "cut"), ValueError, "readable items.json"),
         (("report.json", "cut"), ValueError, "readable report.json"),
@@ -263,6 +264,20 @@ def test_damaged_folders_are_named(folder, change, error, match):
     damage(folder, change)
     with pytest.raises(error, match=match):
         Run.load(folder)
+
+
+def test_a_damaged_generator_is_named_when_it_is_asked_for(folder):
+    """Cut, and whole but not a model."""
+    path = folder / "generator.keras"
+    path.write_bytes((folder / "model.keras").read_bytes()[:-100])
+    run = Run.load(folder)
+    match = r"readable model, generator\.keras, or none: .*which is cut"
+    with pytest.raises(ValueError, match=match):
+        _ = run.generator
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", "{}")
+    with pytest.raises(ValueError, match=r"readable generator\.keras, or none"):
+        _ = run.generator
 
 
 @pytest.mark.parametrize("content", [b"", b"no pictures", "cut"])

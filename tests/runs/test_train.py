@@ -155,19 +155,59 @@ def check_generator(folder, report):
     told = info.run(str(folder))
     assert told["generation"] == report["generation"]
     assert "generator.keras" in told["bytes"]
-    assert "drawn:" in info.format_info(told)
+    text = info.format_info(told)
+    assert "generator: VAEModel, " in text
+    assert "MB, makes image or text of image or text, saved" in text
+    assert "drawn:" in text
     written = train.format_report({**report, "output": "run"})
     assert "generator: VAEModel" in written
     assert "validation   text to image" in written.split("real")[1]
 
 
+def add_a_row(folder):
+    with open(folder / "pairs.csv", "a") as file:
+        file.write("0.png,another caption,train,9\n")
+
+
+def change_a_picture(folder):
+    path = next(folder.rglob("3.png"))
+    Image.fromarray(np.zeros((16, 16, 3), "uint8")).save(path)
+
+
+def break_a_picture(folder):
+    next(folder.rglob("3.png")).write_bytes(b"no picture")
+
+
+def add_a_picture(folder):
+    path = next(folder.rglob("3.png"))
+    shutil.copy(path, path.with_name("another.png"))
+
+
+@pytest.mark.parametrize(
+    ("of_folder", "change"),
+    [
+        (False, add_a_row),
+        (False, change_a_picture),
+        (False, break_a_picture),
+        (True, change_a_picture),
+        (True, add_a_picture),
+    ],
+)
 def test_a_training_is_not_gone_on_with_on_other_data(
-    pairs, tmp_path, monkeypatch
+    pairs, tmp_path, monkeypatch, of_folder, change
 ):
-    monkeypatch.setattr(train, "fill", None)
-    with pytest.raises(TypeError):
-        run(pairs, tmp_path / "run", validation=0.3)
-    pairs.write_text(pairs.read_text() + "0.png,another caption,train,9\n")
+    def kill(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(kx.recipes, "embedding", kill)
+    data, modalities = pairs, MODALITIES
+    if of_folder:
+        data, modalities = copy_by_color(pairs, tmp_path / "classes"), {}
+    with pytest.raises(KeyboardInterrupt):
+        run(data, tmp_path / "run", modalities=modalities)
+    with pytest.raises(KeyboardInterrupt):  # It goes on.
+        train.run(resume=str(tmp_path / "run"), quiet=True)
+    change(data if of_folder else data.parent)
     with pytest.raises(ValueError, match="when the training began"):
         train.run(resume=str(tmp_path / "run"), quiet=True)
 
@@ -216,12 +256,16 @@ def test_resume_needs_a_training(tmp_path):
         train.run(resume=str(tmp_path / "run"))
 
 
-def test_a_folder_of_classes_is_taken(pairs, tmp_path):
+def copy_by_color(pairs, folder):
     for number in range(30):
         color = list(COLORS)[number % 3]
-        folder = tmp_path / "classes" / color
-        folder.mkdir(parents=True, exist_ok=True)
-        shutil.copy(pairs.parent / f"{number}.png", folder)
+        (folder / color).mkdir(parents=True, exist_ok=True)
+        shutil.copy(pairs.parent / f"{number}.png", folder / color)
+    return folder
+
+
+def test_a_folder_of_classes_is_taken(pairs, tmp_path):
+    copy_by_color(pairs, tmp_path / "classes")
     report = run(
         tmp_path / "classes", tmp_path / "run", modalities={}, validation=0.3
     )
