@@ -79,7 +79,7 @@ def test_the_model_takes_raw_data_and_is_saved_with_what_it_needs(
 def test_what_is_no_text_is_refused(recipe):
     if isinstance(recipe.model, kx.VAEModel):
         return  # whose layer of texts says it itself
-    with pytest.raises(TypeError, match="'text' must hold texts.*float32"):
+    with pytest.raises(TypeError, match=r"'text' must hold texts.*float32"):
         recipe.model.generate(np.array([1.0]), seed=0)
     with pytest.raises(ValueError, match=r"shape \(None,\).*\(1, 1\)"):
         recipe.model.generate(np.array([["red on the left"]]), seed=0)
