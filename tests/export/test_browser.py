@@ -230,7 +230,9 @@ def test_hits_to_texts_are_those_of_python(
         found = {text: ask(page, text=text) for text in TEXTS}
     for text, hits in found.items():
         embedding = search.embed(search.tokenize([text], "text"), "text")
-        check(hits, rounded(index), embedding, 2e-6)
+        # A tie of 8 bits is rounded to the one or the other step.
+        error = 5e-4 if quantization == "int8" else 2e-6
+        check(hits, rounded(index), embedding, error)
         embedding = model.encode([text], "text")
         check(hits, index, embedding, TOLERANCES[quantization])
 
