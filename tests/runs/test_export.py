@@ -130,11 +130,11 @@ def test_all_formats(run_folder, tmp_path, capsys):
         str(tmp_path / "out" / "serving" / "colors" / str(number))
         for number in (3, 4)
     ]
-    against = ["--model", str(run_folder), *data]
-    assert main(["verify", output, "--json", *against]) == 0
-    verified = told(capsys)["exports"]
-    assert set(versions) < set(verified)
-    assert len(verified) == 6
+    for arguments in ([], ["--model", str(run_folder), *data]):
+        assert main(["verify", output, "--json", *arguments]) == 0
+        verified = told(capsys)["exports"]
+        assert set(versions) < set(verified)
+        assert len(verified) == 6
 
 
 def test_model_file_without_an_index(run_folder, tmp_path, capsys):
