@@ -11,6 +11,7 @@ import re
 
 import numpy as np
 
+from benchmarks.catalogue import BENCHMARKS
 from benchmarks.settings import RESULTS, ROOT
 
 README = ROOT / "README.md"
@@ -55,6 +56,12 @@ def read(name):
     return json.loads((RESULTS / f"{name}.json").read_text("utf-8"))
 
 
+def facts_of(name):
+    """Date, commit and machine of results, or None where they do not say."""
+    path = RESULTS / f"{name}.json"
+    return read(name).get("run") if path.exists() else None
+
+
 def number(value, digits):
     """A number without the zero before its point."""
     return re.sub(r"^(-?)0\.", r"\1.", f"{value:,.{digits}f}")
@@ -65,6 +72,24 @@ def spread(mean, deviation, digits, short=True):
     if short:
         return f"{number(mean, digits)} ± {number(deviation, digits)}"
     return f"{mean:,.{digits}f} ± {deviation:,.{digits}f}"
+
+
+def runs():
+    """When the results were made, of which code and beside what."""
+    yield "results", "date", "commit", "machine", "load before", "minutes"
+    for benchmark in BENCHMARKS:
+        facts = facts_of(benchmark.name)
+        if facts is None:
+            yield f"`{benchmark.name}`", *["–"] * 5
+            continue
+        yield (
+            f"`{benchmark.name}`",
+            facts["date"],
+            facts["commit"],
+            f"{facts['cores']} cores, {facts['cpu']}",
+            f"{facts['load_before']:.1f}",
+            f"{facts['minutes']:,.1f}",
+        )
 
 
 # Speed.
@@ -78,11 +103,12 @@ def embedding_speed():
         "median",
         "max",
         "per CPU second, median",
+        "floor",
     )
     for row in read("embedding_speed")["table"]:
         ratios = [f"{value:,.2f}" for value in row["ratio"].values()]
         cpu = f"{row['cpu_ratio']['median']:,.2f}"
-        yield f"`{row['mode']}` ({row['runs']} runs)", *ratios, cpu
+        yield f"`{row['mode']}` ({row['runs']} runs)", *ratios, cpu, _floor(row)
 
 
 def query_speed():
@@ -289,6 +315,7 @@ def vae_speed_mlp():
         "`fit`, min / median / max",
         "`step`, median",
         "`fit`, per CPU second",
+        "floor",
         "samples/s",
         "MiB, ours / peer",
     )
@@ -309,6 +336,7 @@ def vae_speed_conv():
         "objective",
         "`fit`, ours / peer",
         "per CPU second",
+        "floor",
         "samples/s",
         "MiB, ours / peer",
     )
@@ -318,11 +346,17 @@ def vae_speed_conv():
 
 
 def _speed(row):
-    """Per CPU second, samples, and memory."""
+    """Per CPU second, share of the floor, samples, and memory."""
     yield f"{row['cpu_ratio']['median']:,.2f}"
+    yield _floor(row)
     yield f"{row['ours_samples_per_s']['median']:,.0f}"
     sides = [row[f"{side}_peak_rss_mib"] for side in ("ours", "peer")]
     yield " / ".join(f"{side['median']:,.0f}" for side in sides)
+
+
+def _floor(row):
+    """Share of our time that a step needs at least, if it was counted."""
+    return f"{row['floor']:,.2f}" if "floor" in row else "–"
 
 
 def gan_speed():
@@ -334,6 +368,7 @@ def gan_speed():
         "median",
         "max",
         "per CPU second",
+        "floor",
         "samples/s",
         "MiB, ours / peer",
     )

@@ -11,8 +11,9 @@ a run of ours to the run of the peer just before it.
 - `step`: the median of the bare train steps.
 
 `ratio` compares samples per second, `cpu_ratio` samples per second of CPU time,
-which is steadier where other processes run, and `peak_rss_mib` is of whole
-processes, with all that they import.
+which is steadier where other processes run, `floor` is the share of our time
+that a step needs at least on this machine (`speed/floor.py`), and
+`peak_rss_mib` is of whole processes, with all that they import.
 """
 
 import itertools
@@ -28,6 +29,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from benchmarks.settings import PEERS, this_command
+from benchmarks.speed import floor
 from benchmarks.speed.arguments import parse_arguments
 from benchmarks.speed.processes import machine_facts, run_quietly
 
@@ -118,6 +120,7 @@ def work(benchmark, configuration, arguments):
         **dict(zip(RATIOS.values(), rates, strict=True)),
         "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         // 1024,
+        "work": floor.work_of(model, benchmark.make_data(batch_size)),
     }
     print("\n" + json.dumps(result))
 
@@ -229,7 +232,7 @@ def spread(values):
     }
 
 
-def summarise(runs, names):
+def summarise(runs, names, machine):
     """One row a configuration, over its undisturbed runs if it has some."""
     groups = {}
     for record in runs:
@@ -254,6 +257,9 @@ def summarise(runs, names):
         if "peer" in sides:
             for name in RATIOS:
                 row[name] = spread([record[name] for record in used])
+        steps_per_s = row["ours_samples_per_s"]["median"] / row["batch_size"]
+        least = floor.seconds(used[0]["ours"]["work"], machine)
+        row["floor"] = round(steps_per_s * least, 3)
         table.append(row)
     return table
 
@@ -267,6 +273,7 @@ def print_table(table, names):
         "median",
         "max",
         "per CPU second",
+        "floor",
         "samples/s",
         "MiB, ours / peer",
     ]
@@ -283,6 +290,7 @@ def print_table(table, names):
             f"{row['parameters']:,}",
             *ratio.values(),
             cpu_ratio["median"],
+            row["floor"],
             f"{row['ours_samples_per_s']['median']:,.0f}",
             " / ".join(peaks),
         ]
@@ -314,18 +322,23 @@ def main(benchmark):
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     start = time.perf_counter()
+    command = [sys.executable, "-m", floor.__name__]
+    measured = run_quietly(command, arguments)
+    rates = {name: measured[name] for name in floor.RATES}
     runs = run_all(benchmark, arguments)
     names = [*benchmark.axes, "batch_size", "mode", "jit"]
     settings = ("steps", "epochs", "repetitions", "max_other_load")
     options = [name.replace("-", "_") for name in benchmark.options]
+    facts = take_facts(runs, arguments.threads)
+    facts["machine"] |= rates
     report = {
         "benchmark": benchmark.name,
-        **take_facts(runs, arguments.threads),
+        **facts,
         "settings": {
             name: getattr(arguments, name) for name in (*options, *settings)
         },
         "wall_s": round(time.perf_counter() - start),
-        "table": summarise(runs, names),
+        "table": summarise(runs, names, rates),
         "runs": runs,
     }
     print_table(report["table"], names)

@@ -20,6 +20,16 @@ def cpu_times():
     return (sum(values) - values[3] - values[4]) / tick, sum(values) / tick
 
 
+def load_of(seconds):
+    """Cores in use during some seconds, or None off Linux."""
+    before = cpu_times()
+    if before is None:
+        return None
+    time.sleep(seconds)
+    busy, total = (b - a for a, b in zip(before, cpu_times(), strict=True))
+    return round(os.cpu_count() * busy / total, 2)
+
+
 def wait_until_idle(limit, max_other_load):
     """Wait for a quiet second, at most `limit` seconds."""
     end = time.monotonic() + limit
