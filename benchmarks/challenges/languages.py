@@ -1,7 +1,13 @@
 """Speech in languages that training never heard: a cell of `challenges/`."""
 
 from benchmarks.challenges.search import recall_row
-from benchmarks.directions.speech import ask_prompts, train_prompts
+from benchmarks.directions.speech import (
+    BASELINE,
+    ask_baseline,
+    ask_prompts,
+    train_baseline,
+    train_prompts,
+)
 
 LANGUAGES = {"en": "English", "es": "Spanish", "fr": "French"}
 
@@ -14,16 +20,18 @@ def languages(seed, data_dir):
     rows = []
     for learned in LANGUAGES:
         recipe = train_prompts(seed, data_dir, learned)
+        ridge = train_baseline(data_dir, learned)
         for asked, name in LANGUAGES.items():
             reports = ask_prompts(recipe, data_dir, asked)
+            baseline = ask_baseline(ridge, data_dir, asked)
             data = f"learned {LANGUAGES[learned]}, asked in {name}"
             rows += [
                 recall_row(
                     direction.replace("_", " "),
                     data,
                     report,
-                    {"R@1": report["baseline_R@1"]},
-                    "ridge on log-mel, the same language",
+                    baseline[direction],
+                    f"{BASELINE}, the same language",
                 )
                 for direction, report in reports.items()
             ]
