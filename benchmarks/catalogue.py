@@ -133,6 +133,7 @@ BENCHMARKS = (
         )
         for batching in ("off", "on")
     ),
+    Benchmark("gpu", f"gpu {_CELLS}", 30, ("gpu",), timed=True),
     Benchmark("xla_gpu", "speed.gpu --out {out}", 5, ("gpu",), timed=True),
     Benchmark("own_data", f"own_data {_CELLS}", 25),
     Benchmark("emoji_retrieval_bundled", f"{_EMOJI} bundled", 8),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import benchmarks.__main__ as command
-from benchmarks import catalogue, needs, tables
+from benchmarks import catalogue, gpu, needs, tables
 from benchmarks.settings import RESULTS, ROOT
 from benchmarks.speed import floor
 
@@ -144,3 +144,17 @@ def test_floor_of_a_step_is_that_counted_by_hand():
     assert work["bytes"] == 4 * (moved + 4 + 8 * weights)
     machine = {"flops_per_s": 1e3, "bytes_per_s": 1e12}
     assert floor.seconds(work, machine) == work["flops"] / 1e3
+
+
+@pytest.mark.large
+def test_dry_run_of_the_gpu_benchmark(tmp_path):
+    out = tmp_path / "gpu.json"
+    gpu.main(["--dry-run", "--models", "EmbeddingModel", "--out", str(out)])
+    (run,) = json.loads(out.read_text("utf-8"))["runs"]
+    assert run["run"] == "EmbeddingModel, bfloat16"
+    assert [r["batch_size"] for r in run["results"]] == [4, 8]
+    for result in run["results"]:
+        rate = 1000 * result["batch_size"] / result["milliseconds"]
+        assert result["samples_per_s"] == pytest.approx(rate)
+        assert result["floor"] > 0
+    assert set(run["rates"]) == set(floor.RATES)

@@ -89,6 +89,12 @@ def parse_arguments():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
     parser.add_argument(
+        "--precision",
+        choices=["float32", "bfloat16"],
+        default="float32",
+        help="bfloat16 by autocast",
+    )
+    parser.add_argument(
         "--compile", action="store_true", help="torch.compile the towers"
     )
     parser.add_argument(
@@ -133,7 +139,10 @@ def measure(arguments):
             ]
         start = step * batch_size % num_examples
         rows = slice(start, start + batch_size)
-        return image_tower(images[rows]), text_tower(tokens[rows])
+        with torch.autocast(
+            device.type, torch.bfloat16, arguments.precision == "bfloat16"
+        ):
+            return image_tower(images[rows]), text_tower(tokens[rows])
 
     def synchronize():
         if device.type == "cuda":
@@ -153,7 +162,9 @@ def measure(arguments):
             start = time.perf_counter()
             optimizer.zero_grad(set_to_none=True)
             anchors, candidates = embeddings(step)
-        loss = criterion(anchors, candidates, log_scale.exp(), *extra)
+        loss = criterion(
+            anchors.float(), candidates.float(), log_scale.exp(), *extra
+        )
         loss.backward()
         if not arguments.loss_only:
             optimizer.step()
@@ -167,6 +178,8 @@ def measure(arguments):
 def main():
     arguments = parse_arguments()
     torch.set_num_threads(arguments.threads)
+    if arguments.device == "cuda":  # By TensorFloat-32, as TensorFlow.
+        torch.set_float32_matmul_precision("high")
     torch.manual_seed(0)
     times, wall, cpu, loss, parameters = measure(arguments)
     median = statistics.median(times)
@@ -196,6 +209,10 @@ def main():
             "max": round(1e3 * max(times), 2),
         },
         "peak_rss_mib": peak,
+        "peak_gpu_mib": torch.cuda.max_memory_allocated() / 2**20
+        if arguments.device == "cuda"
+        else None,
+        "precision": arguments.precision,
         "final_loss": loss,
     }
     print(json.dumps(result))

@@ -108,6 +108,10 @@ def generator_loss(arguments, discriminator, real, fake, condition):
 def make_step(arguments):
     generator, discriminator = Generator(), Discriminator()
     average = copy.deepcopy(generator).requires_grad_(False)
+    if arguments.compile:
+        generator, discriminator = map(
+            torch.compile, (generator, discriminator)
+        )
     optimizers = [
         torch.optim.Adam(network.parameters(), lr=2e-4, betas=(0.0, 0.99))
         for network in (generator, discriminator)
@@ -157,10 +161,15 @@ def main():
     add("--warmup", type=int, default=5)
     add("--threads", type=int, default=os.cpu_count())
     add("--device", default="cpu")
+    precisions = ["float32", "bfloat16"]
+    add("--precision", choices=precisions, default="float32")
+    add("--compile", action="store_true", help="torch.compile the networks")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(0)
     torch.set_default_device(arguments.device)
+    if arguments.device == "cuda":  # By TensorFloat-32, as TensorFlow.
+        torch.set_float32_matmul_precision("high")
     size = arguments.batch_size
     pictures = torch.rand(8 * size, 1, 28, 28) * 2 - 1
     labels = one_hot(torch.randint(CLASSES, (8 * size,)), CLASSES).float()
@@ -172,7 +181,13 @@ def main():
         start = number % 8 * size
         rows = slice(start, start + size)
         begin = time.perf_counter()
-        step(pictures[rows], labels[rows]).item()  # waits for a GPU
+        with torch.autocast(
+            torch.device(arguments.device).type,
+            torch.bfloat16,
+            arguments.precision == "bfloat16",
+        ):
+            loss = step(pictures[rows], labels[rows])
+        loss.item()  # Waits for a GPU.
         times.append(time.perf_counter() - begin)
     cpu = time.process_time() - cpu
     median = statistics.median(times[arguments.warmup :])
@@ -186,6 +201,10 @@ def main():
         "samples_per_cpu_s": round(size * arguments.steps / cpu, 1),
         "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         // 1024,
+        "peak_gpu_mib": torch.cuda.max_memory_allocated() / 2**20
+        if arguments.device == "cuda"
+        else None,
+        "precision": arguments.precision,
     }
     print(json.dumps(result))
 
