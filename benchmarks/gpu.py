@@ -28,7 +28,7 @@ import tempfile
 import time
 from typing import NamedTuple
 
-from benchmarks.settings import PEERS, this_command
+from benchmarks.settings import PEERS
 from benchmarks.speed import embedding, floor, gan, vae
 
 # Name: module with `make_data`, and arguments of its `build_model`.
@@ -201,9 +201,12 @@ def runs_of(models):
 
 def start(run, arguments, sizes):
     """Measure a run in a process of its own."""
-    command = [*this_command(), f"--worker={json.dumps(run)}"]
-    command += [f"--steps={arguments.steps}", "--batch-sizes", *map(str, sizes)]
-    return finish(command)
+    command = [sys.executable, "-m", __spec__.name]
+    command += [f"--worker={json.dumps(run)}", f"--steps={arguments.steps}"]
+    result = finish([*command, "--batch-sizes", *map(str, sizes)])
+    if "error" in result:
+        raise SystemExit(f"{run} failed: {result['error']}")
+    return result
 
 
 def ask_peer(python, model, precision, is_compiled, sizes):
