@@ -11,12 +11,13 @@ def write_archive(
     """Write a SavedModel, with `serve`, a function and its input, the first."""
     archive = keras.export.ExportArchive()
     # Variables are found in the endpoints, lookup tables are not. The archive
-    # would write the variables of a layer that it tracks itself a second time.
-    tables = tf.Module()
-    tables.layers = _layers(model)
+    # would trace all functions of a layer to find its tables, and write its
+    # variables a second time.
+    layers = _layers(model)
     if any(signature.raw for signature in signatures):
-        tables.layers = [model, *model.preprocessors.values()]
-    tables.resources = [s.resources for s in signatures]
+        layers = [model, *model.preprocessors.values()]
+    tables = tf.Module()
+    tables.resources = [_tables(layers), [s.resources for s in signatures]]
     archive.track(tables)
     if serve is not None:
         archive.add_endpoint("serve", serve[0], [serve[1]])
@@ -30,6 +31,17 @@ def write_archive(
             [inputs] if len(inputs) > 1 else signature.inputs,
         )
     archive.write_out(str(folder), verbose=verbose)
+
+
+def _tables(layers):
+    """Lookup tables, and what else is no variable, of some layers."""
+    found = {
+        id(part): part
+        for layer in layers
+        for part in tf.train.TrackableView(layer).descendants()
+        if isinstance(part, tf.saved_model.experimental.TrackableResource)
+    }
+    return [*found.values()]
 
 
 def _layers(model):
