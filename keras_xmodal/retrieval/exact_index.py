@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from keras_xmodal import checks, files
-from keras_xmodal.metrics.ids import concatenate_ids, match_ids
+from keras_xmodal.metrics.ids import concatenate_ids
 from keras_xmodal.models.endpoint import Endpoint
 from keras_xmodal.retrieval import endpoints, storage
 from keras_xmodal.retrieval.queries import unit_embeddings
@@ -73,13 +73,10 @@ class ExactIndex:
         """Whether any modality has a row of this id."""
         try:
             item = checks.ids("item_id", [item_id])
-            known = [
-                concatenate_ids([rows.ids, item])
-                for rows in self._rows.values()
-            ]
+            found = [rows.having(item)[1] for rows in self._rows.values()]
         except (TypeError, ValueError):  # Of another kind or size.
             return False
-        return any(bool(np.any(ids[:-1] == ids[-1])) for ids in known)
+        return any(there.all() for there in found)
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -104,8 +101,10 @@ class ExactIndex:
         Raises:
             ValueError: If the index has no rows of this modality.
         """
-        known = self._rows
-        rows = known[checks.one_of("modality", modality, known)]
+        with self._lock:
+            known = self._rows
+            rows = known[checks.one_of("modality", modality, known)].merged()
+            self._rows = {**known, modality: rows}
         return rows.ids, rows.embeddings
 
     def add(
@@ -196,20 +195,21 @@ class ExactIndex:
         found = np.zeros(len(ids), bool)
         removed = {}
         for name in names:
-            codes, wanted = match_ids(rows[name].ids, ids)
-            removed[name] = np.isin(codes, wanted)
-            found |= np.isin(wanted, codes)
+            removed[name], there = rows[name].having(ids)
+            found |= there
         if not found.all():
             raise ValueError(
                 f"`ids` must be in the index, in {list(names)}. Received: "
                 f"{int((~found).sum())} other ids, first {ids[~found][0]!r}"
             )
-        for name, gone in removed.items():
-            rows[name] = rows[name].kept(~gone)
-            if gone.all():
+        counts = {name: int(gone.sum()) for name, gone in removed.items()}
+        for name, count in counts.items():
+            if count == len(rows[name]):
                 del rows[name]
+            elif count:
+                rows[name] = rows[name].kept(~removed[name])
         self._rows = rows
-        return sum(int(gone.sum()) for gone in removed.values())
+        return sum(counts.values())
 
     def search(
         self,
@@ -266,10 +266,12 @@ class ExactIndex:
                 f"of dim {queries.shape[1]}, index of dim {rows.dim}"
             )
         if unique:
-            found, scores = top_k_items(queries, rows.embeddings, rows.codes, k)
+            found, scores = top_k_items(
+                queries, rows.all_blocks, rows.all_ids, k, rows.gone
+            )
         else:
-            found, scores = top_k(queries, rows.embeddings, k)
-        return rows.ids[found], scores
+            found, scores = top_k(queries, rows.all_blocks, k, rows.gone)
+        return rows.all_ids[found], scores
 
     def endpoints(self, model: Any, k: int = 10) -> list[Endpoint]:
         """What an exported model serves with the rows as they are now.
@@ -332,12 +334,27 @@ class ExactIndex:
         storage.write(path, rows, next_id, has_model=True)
 
     @classmethod
-    def load(cls, folder: str | os.PathLike, model: Any = None) -> "ExactIndex":
+    def load(
+        cls,
+        folder: str | os.PathLike,
+        model: Any = None,
+        mmap: bool = False,
+    ) -> "ExactIndex":
         """Read an index that `save` wrote, and its model.
+
+        With `mmap`, the embeddings stay in the file: loading takes the time of
+        reading the ids, searches read the file as they need it, and processes
+        share the memory. It is as it was when it was loaded: rows that are
+        added or removed change the index alone, and `save` to the same folder
+        puts a new file beside the old one, which stays until nobody uses it.
+        Only the first rows are checked then, and no checksum: use it for files
+        that you trust, and let no other program change them in place.
 
         Args:
             folder: Path of the folder.
             model: Model to use instead of the saved one.
+            mmap: Whether to map the file of the embeddings into memory instead
+                of reading it. One that an older release wrote is read.
 
         Returns:
             `ExactIndex`.
@@ -347,13 +364,14 @@ class ExactIndex:
             ValueError: If a file is damaged.
         """
         folder = checks.path("folder", folder)
+        mmap = checks.boolean("mmap", mmap)
         with files.snapshot(folder, (storage.INDEX, storage.MODEL)) as opened:
-            return cls._read(opened, folder, model)
+            return cls._read(opened, folder, model, mmap)
 
     @classmethod
-    def _read(cls, opened, folder, model=None):
+    def _read(cls, opened, folder, model=None, mmap=False):
         """Read open files of a folder."""
-        rows, next_id, model = storage.read(opened, folder, model)
+        rows, next_id, model = storage.read(opened, folder, model, mmap)
         index = cls(model)
         index._rows, index._next_id = rows, next_id
         return index
