@@ -265,6 +265,10 @@ class ExactIndex:
                 "`queries` must have the dim of the index. Received: queries "
                 f"of dim {queries.shape[1]}, index of dim {rows.dim}"
             )
+        return self._search(modality, rows, queries, k, unique)
+
+    def _search(self, modality, rows, queries, k, unique):
+        """Ids and scores of the best rows of unit vectors."""
         if unique:
             found, scores = top_k_items(
                 queries, rows.all_blocks, rows.all_ids, k, rows.gone
@@ -324,14 +328,23 @@ class ExactIndex:
                 `overwrite` is False.
         """
         with self._lock:
-            rows, next_id = self._rows, self._next_id
-        storage.save(folder, self.model, rows, next_id, overwrite)
+            rows, next_id, more = self._rows, self._next_id, self._more()
+        storage.save(folder, self.model, rows, next_id, overwrite, more)
 
     def _write(self, path):
         """Write the index alone, of a model that is saved beside it."""
         with self._lock:
             rows, next_id = self._rows, self._next_id
-        storage.write(path, rows, next_id, has_model=True)
+        storage.write(path, rows, next_id, has_model=True, more={})
+
+    def _more(self):
+        """Arrays to be saved, beside those of all indexes."""
+        return {}
+
+    @staticmethod
+    def _read_more(archive, rows):
+        """What of these arrays is needed, and the arguments of the index."""
+        return None, {}
 
     @classmethod
     def load(
@@ -371,10 +384,16 @@ class ExactIndex:
     @classmethod
     def _read(cls, opened, folder, model=None, mmap=False):
         """Read open files of a folder."""
-        rows, next_id, model = storage.read(opened, folder, model, mmap)
-        index = cls(model)
+        rows, next_id, model, (more, arguments) = storage.read(
+            opened, folder, model, mmap, cls._read_more
+        )
+        index = cls(model, **arguments)
         index._rows, index._next_id = rows, next_id
+        index._take_more(more)
         return index
+
+    def _take_more(self, more):
+        """Take what `_read_more` has read."""
 
 
 def _only(rows):

@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_xmodal.retrieval.products import most_error, products
+from keras_xmodal.retrieval.rows import is_in
 
 _SAMPLE = 4096  # rows whose best give a first bound
 _FEW_QUERIES = 8
@@ -47,7 +48,7 @@ def near_rows(queries, parts, gone, k, block_size):
             hits = _hits(scores, _bound(least, margin), by_query)
         places, columns, values = hits
         rows = columns + start
-        counts = ~_is_in(rows, gone)
+        counts = ~is_in(rows, gone)
         if not counts.any():
             continue
         new = places[counts], rows[counts], values[counts]
@@ -92,7 +93,7 @@ def _sampled(scores, gone, k):
     """The k-th largest score of some rows of each query, or minus infinity."""
     step = max(1, scores.shape[1] // max(_SAMPLE, 4 * k))
     columns = np.arange(0, scores.shape[1], step)
-    columns = columns[~_is_in(columns, gone)]
+    columns = columns[~is_in(columns, gone)]
     if len(columns) < k:
         return np.full(len(scores), -np.inf)
     last = len(columns) - k
@@ -114,11 +115,3 @@ def _pruned(near, least, margin, k):
         least = np.maximum(least, found)
     stay = scores >= _bound(least, margin)[places]
     return (places[stay], rows[stay], scores[stay]), least
-
-
-def _is_in(values, rising):
-    """Whether values are among rising ones."""
-    if not len(rising):
-        return np.zeros(values.shape, bool)
-    places = np.searchsorted(rising, values)
-    return rising[np.minimum(places, len(rising) - 1)] == values

@@ -68,6 +68,10 @@ class Reader:
         """Close the archive, not the file."""
         self._archive.close()
 
+    def __contains__(self, name):
+        """Whether there is an array of this name."""
+        return f"{name}.npy" in self._archive.namelist()
+
     def __getitem__(self, name):
         """An array, read."""
         with self._archive.open(f"{name}.npy") as part:

@@ -16,23 +16,25 @@ class Rows:
 
     `extended` writes new rows behind those of `self`, in the same memory,
     where `self` does not see them. Removed rows stay, masked, until they are
-    more than half.
+    more than half. A row has the same number for ever, counted from the first.
     """
 
-    def __init__(self, memory=None, gone=_NONE):
+    def __init__(self, memory=None, gone=_NONE, dropped=_NONE):
         self._memory = memory or _Memory()
         self._length = self._memory.length
         self._blocks = self._memory.blocks_of(self._length)
         self.all_ids = self._memory.ids[: self._length]
         self.gone = gone  # rising places
+        self._dropped = dropped  # rising numbers of rows without a place
 
     def __getstate__(self):
         """Copies and pickles hold the rows, no lock and no room."""
-        return {"blocks": (self.embeddings, self.ids) if len(self) else None}
+        blocks = (self.embeddings, self.ids) if len(self) else None
+        return {"blocks": blocks, "dropped": self.dropped}
 
     def __setstate__(self, state):
         """Take the rows."""
-        rows = Rows()
+        rows = Rows(dropped=state["dropped"])
         if state["blocks"]:
             rows = rows.extended(*state["blocks"])
         vars(self).update(vars(rows))
@@ -77,6 +79,35 @@ class Rows:
         """Integers from 0 of shape `(rows,)`, equal where the ids are."""
         return np.unique(self.ids, return_inverse=True)[1]
 
+    @property
+    def total(self):
+        """Number of rows that there ever were."""
+        return self._length + len(self._dropped)
+
+    @property
+    def dropped(self):
+        """Rising numbers of the rows that were removed."""
+        if not len(self.gone):
+            return self._dropped
+        numbers = np.delete(np.arange(self.total), self._dropped)
+        return np.union1d(self._dropped, numbers[self.gone])
+
+    def places(self, numbers):
+        """Places of rows by their numbers, -1 for those that are not there."""
+        places = numbers - np.searchsorted(self._dropped, numbers)
+        there = (numbers >= 0) & (places < self._length)
+        there &= ~is_in(numbers, self._dropped) & ~is_in(places, self.gone)
+        return np.where(there, places, -1)
+
+    def since(self, number):
+        """List of the embeddings from a number on, none of which is dropped."""
+        start, found = number - len(self._dropped), []
+        for block in self._blocks:
+            if start < len(block):
+                found.append(block[max(start, 0) :])
+            start -= len(block)
+        return found
+
     def blocks(self):
         """List of the embeddings in several arrays, without a copy."""
         found, start = [], 0
@@ -95,7 +126,12 @@ class Rows:
         """The same rows in one block."""
         if len(self._blocks) == 1 and not len(self.gone):
             return self
-        return Rows().extended(self.embeddings, self.ids)
+        rows = Rows(dropped=self.dropped)
+        return rows.extended(self.embeddings, self.ids)
+
+    def numbered(self, dropped=_NONE):
+        """The same rows with the numbers that are not dropped."""
+        return self.merged()._with(_dropped=dropped)
 
     def extended(self, embeddings, ids):
         """Rows with more rows after them."""
@@ -104,7 +140,7 @@ class Rows:
             if memory.length != self._length:  # Others have extended it.
                 memory = _Memory(self._blocks, self.all_ids)
             memory.append(embeddings, ids)
-            return Rows(memory, self.gone)
+            return Rows(memory, self.gone, self._dropped)
 
     def having(self, ids):
         """Which of all rows have one of these ids, and which of these do."""
@@ -126,9 +162,13 @@ class Rows:
         """Some of all rows."""
         gone = ~keep
         gone[self.gone] = True
-        rows = Rows.__new__(Rows)
-        vars(rows).update(vars(self), gone=np.flatnonzero(gone))
+        rows = self._with(gone=np.flatnonzero(gone))
         return rows.merged() if len(rows.gone) > len(rows) else rows
+
+    def _with(self, **changed):
+        rows = Rows.__new__(Rows)
+        vars(rows).update(vars(self), **changed)
+        return rows
 
 
 class _Memory:
@@ -174,6 +214,14 @@ class _Memory:
             block[: len(left)] = left
             self.blocks.append(block)
         self.length = end
+
+
+def is_in(values, rising):
+    """Whether values are among rising ones."""
+    if not len(rising):
+        return np.zeros(values.shape, bool)
+    places = np.searchsorted(rising, values)
+    return rising[np.minimum(places, len(rising) - 1)] == values
 
 
 def inside(places, start, size):

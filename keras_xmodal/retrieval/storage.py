@@ -27,19 +27,22 @@ _BLOCK = 16384  # rows that are checked at once
 _CHECKED = 256  # rows of a mapped file that are checked, the first ones
 
 
-def save(folder, model, rows, next_id, overwrite):
-    """Write an index beside its place and move it there when complete."""
+def save(folder, model, rows, next_id, overwrite, more):
+    """Write an index beside its place and move it there when complete.
+
+    `more` are arrays of an index of another kind, by their names.
+    """
     folder = checks.path("folder", folder).resolve()
     files.recover(folder)
     _check_free(folder, overwrite)
     has_model = isinstance(model, keras.Model)
     with files.new_folder(folder, replace=True) as beside:
-        write(beside / INDEX, rows, next_id, has_model)
+        write(beside / INDEX, rows, next_id, has_model, more)
         if has_model:
             model.save(beside / MODEL)
 
 
-def write(path, rows, next_id, has_model):
+def write(path, rows, next_id, has_model, more):
     """Write the index alone."""
     arrays = {
         "format": np.array(FORMAT),
@@ -50,25 +53,29 @@ def write(path, rows, next_id, has_model):
     for i, modality_rows in enumerate(rows.values()):
         arrays[f"embeddings_{i}"] = modality_rows.blocks()
         arrays[f"ids_{i}"] = modality_rows.ids
-    npz.write(path, arrays)
+    npz.write(path, {**arrays, **more})
 
 
-def read(opened, folder, model=None, mmap=False):
-    """Read open files of a folder: rows, the next id, and the model."""
+def read(opened, folder, model, mmap, read_more):
+    """Read open files of a folder: rows, the next id, the model, and more.
+
+    `read_more` takes the archive of the index, and its rows by modality.
+    """
     if INDEX not in opened:
         raise FileNotFoundError(
             f"`folder` must hold an index. Received: no file {folder / INDEX}"
         )
-    rows, next_id, has_model = _read_index(opened[INDEX], mmap)
+    rows, next_id, has_model, more = _read_index(opened[INDEX], mmap, read_more)
     if model is None and has_model:
         model = _read_model(opened.get(MODEL), folder / MODEL)
-    return rows, next_id, model
+    return rows, next_id, model, more
 
 
-def _read_index(file, mmap):
+def _read_index(file, mmap, read_more):
     try:
         with npz.Reader(file) as archive:
-            return _read_arrays(archive, mmap)
+            rows, *facts = _read_arrays(archive, mmap)
+            return rows, *facts, read_more(archive, rows)
     except _DAMAGED as error:
         raise ValueError(
             "`folder` must hold a readable index. "

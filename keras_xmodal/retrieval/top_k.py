@@ -21,14 +21,14 @@ def top_k_items(queries, rows, ids, k, gone=_NONE):
     all have k, or all items.
     """
     num_rows = len(ids) - len(gone)
-    k = _num_items(ids, gone, min(k, num_rows))
+    k = num_items(ids, gone, min(k, num_rows))
     best = np.empty((len(queries), k), "int64")
     best_scores = np.empty((len(queries), k), "float32")
     left, taken = np.arange(len(queries)), 4 * k
     while len(left):
         taken = min(taken, num_rows)
         found, scores = top_k(queries[left], rows, taken, gone)
-        first = _first_of_each(ids[found])
+        first = first_of_each(ids[found])
         done = first.sum(axis=1) >= k
         chosen = first & (first.cumsum(axis=1) <= k)
         best[left[done]] = found[done][chosen[done]].reshape(-1, k)
@@ -38,7 +38,7 @@ def top_k_items(queries, rows, ids, k, gone=_NONE):
     return best, best_scores
 
 
-def _num_items(ids, gone, most):
+def num_items(ids, gone, most):
     """Number of different ids, or `most` if there are more."""
     known, size = ids[:0], 4 * most
     for start in range(0, len(ids), size):
@@ -51,7 +51,7 @@ def _num_items(ids, gone, most):
     return len(known)
 
 
-def _first_of_each(ids):
+def first_of_each(ids):
     """Where an id comes for the first time in its row."""
     order = np.argsort(ids, axis=1, kind="stable")
     ordered = np.take_along_axis(ids, order, axis=1)
@@ -95,7 +95,7 @@ def _top_k(queries, parts, k, gone):
     places, found, near, crowded = near_rows(queries, parts, gone, k, size)
     if _PAIR_COST * len(places) > num_rows * len(queries):
         return _top_k_of_all(queries, parts, k, gone)
-    scores = _cosines(queries, places, parts, found)
+    scores = cosines(queries, places, parts, found)
     sizes = np.bincount(places, minlength=len(queries))
     alone = np.setdiff1d(np.arange(len(queries)), crowded)
     _check_cosines(scores, (sizes[alone] >= k).all())
@@ -124,7 +124,7 @@ def _check_cosines(scores, complete=True):
         )
 
 
-def _cosines(queries, places, parts, rows):
+def cosines(queries, places, parts, rows):
     """Products of pairs of a query and a row, in float64."""
     starts = np.cumsum([0, *map(len, parts)])
     scores = np.empty(len(rows))

@@ -647,6 +647,8 @@ CALLS = {
         "queries": {"text": B},
     },
     "retrieval.ExactIndex": {"model": EncodesTexts()},
+    "retrieval.FaissIndex": {"model": EncodesTexts()},
+    "retrieval.UsearchIndex": {"model": EncodesTexts()},
     "retrieval.ZeroShotClassifier": {
         "model": EncodesTexts(),
         "class_names": ["cat", "dog"],
