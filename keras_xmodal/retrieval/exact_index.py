@@ -10,7 +10,7 @@ import numpy as np
 from keras_xmodal import checks, files
 from keras_xmodal.metrics.ids import concatenate_ids
 from keras_xmodal.models.endpoint import Endpoint
-from keras_xmodal.retrieval import endpoints, storage
+from keras_xmodal.retrieval import endpoints, parquet, storage
 from keras_xmodal.retrieval.queries import unit_embeddings
 from keras_xmodal.retrieval.rows import Rows
 from keras_xmodal.retrieval.top_k import top_k, top_k_items
@@ -330,6 +330,30 @@ class ExactIndex:
         with self._lock:
             rows, next_id, more = self._rows, self._next_id, self._more()
         storage.save(folder, self.model, rows, next_id, overwrite, more)
+
+    def to_parquet(
+        self, path: str | os.PathLike, overwrite: bool = False
+    ) -> None:
+        """Write the rows to a file of Parquet, for a database.
+
+        Its columns are `id`, `modality` (a string) and `embedding` (a list of
+        `dim` float32 numbers, of length 1), as vector databases load them, and
+        its rows are in the order in which they were added, one modality after
+        the other. The file appears when all is written. This needs `pip
+        install 'keras-xmodal[parquet]'`.
+
+        Args:
+            path: Path of a file that does not exist yet, in a folder that does.
+            overwrite: Whether to replace a file that is there.
+
+        Raises:
+            FileExistsError: If the path exists and `overwrite` is False.
+            ImportError: If PyArrow is not installed.
+            TypeError: If Arrow does not have the dtype of the ids.
+            ValueError: If the index is empty.
+        """
+        overwrite = checks.boolean("overwrite", overwrite)
+        parquet.write(path, self._rows, overwrite)
 
     def _write(self, path):
         """Write the index alone, of a model that is saved beside it."""

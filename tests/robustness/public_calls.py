@@ -648,6 +648,11 @@ CALLS = {
     },
     "retrieval.ExactIndex": {"model": EncodesTexts()},
     "retrieval.FaissIndex": {"model": EncodesTexts()},
+    "retrieval.recall_report": {
+        "index": index(),
+        "queries": {"image": A},
+        "modality": "image",
+    },
     "retrieval.UsearchIndex": {"model": EncodesTexts()},
     "retrieval.ZeroShotClassifier": {
         "model": EncodesTexts(),
