@@ -41,7 +41,7 @@ def near_rows(queries, parts, gone, k, block_size):
         else:
             scores = products(block, queries).T
         hits = None
-        if np.isfinite(least).all():
+        if (least > -np.inf).all():
             hits = _hits(scores, _bound(least, margin), by_query)
         if hits is None or len(hits[0]) > len(queries) * (_SAMPLE + 16 * k):
             least = np.maximum(least, _sampled(scores, gone - start, k))

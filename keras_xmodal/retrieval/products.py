@@ -4,12 +4,27 @@ It multiplies a few queries by many rows two to four times faster than NumPy,
 and loses less beside other work.
 """
 
+import os
+
 import numpy as np
 import tensorflow as tf
 
 _ALIGNMENT = 64  # bytes; TensorFlow ends the process where it finds another
 _UNIT_ROUNDOFF = 2.0**-24
 LONGEST = 1.0011  # product of two lengths, of rows that an index takes
+
+
+_forked = False
+
+
+def _after_fork():
+    """TensorFlow's threads are not there in a process that was forked."""
+    global _forked
+    _forked = True
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def aligned_empty(shape):
@@ -32,6 +47,8 @@ def is_aligned(array):
 
 def products(x, y):
     """Float32 products of the rows of two arrays, for reading alone."""
+    if _forked:
+        return x @ y.T
     with tf.init_scope(), tf.device("CPU"):
         return np.asarray(tf.matmul(_lent(x), _lent(y), transpose_b=True))
 
