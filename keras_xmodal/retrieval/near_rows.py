@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_xmodal.retrieval.products import most_error, products
+from keras_xmodal.ops.products import most_error, products
 from keras_xmodal.retrieval.rows import is_in
 
 _SAMPLE = 4096  # rows whose best give a first bound

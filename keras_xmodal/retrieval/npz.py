@@ -10,7 +10,7 @@ import zipfile
 
 import numpy as np
 
-from keras_xmodal.retrieval.products import aligned_empty
+from keras_xmodal.ops.products import aligned_empty
 
 _ALIGNMENT = 64
 _EXTRA = 0xD935  # of padding, as Android's archives call it

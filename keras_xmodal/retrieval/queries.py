@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_xmodal import checks
-from keras_xmodal.retrieval.products import aligned_empty
+from keras_xmodal.ops.products import aligned_empty
 
 _BLOCK = 16384  # rows that are scaled at once
 

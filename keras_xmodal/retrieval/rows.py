@@ -5,7 +5,7 @@ import threading
 import numpy as np
 
 from keras_xmodal.metrics.ids import concatenate_ids
-from keras_xmodal.retrieval.products import aligned_empty, is_aligned
+from keras_xmodal.ops.products import aligned_empty, is_aligned
 
 _ROOM = 1024  # rows that new memory holds at least
 _NONE = np.empty(0, "int64")

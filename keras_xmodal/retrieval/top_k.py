@@ -2,13 +2,12 @@
 
 import numpy as np
 
+from keras_xmodal.ops.products import LONGEST, exact_products, most_error
 from keras_xmodal.retrieval.near_rows import blocks, near_rows
-from keras_xmodal.retrieval.products import LONGEST, most_error
 from keras_xmodal.retrieval.rows import inside
 
 _QUERY_BLOCK = 256
 _ROW_BLOCK = 16384
-_PAIRS = 8192  # whose products are in float64 at once
 _PAIR_COST = 32  # times that of a product among those of all rows
 _FEW_SCORES = 1024  # that are not worth a scan in float32
 _NONE = np.empty(0, "int64")
@@ -126,17 +125,14 @@ def _check_cosines(scores, complete=True):
 
 def cosines(queries, places, parts, rows):
     """Products of pairs of a query and a row, in float64."""
-    starts = np.cumsum([0, *map(len, parts)])
-    scores = np.empty(len(rows))
-    for first in range(0, len(rows), _PAIRS):
-        block = slice(first, first + _PAIRS)
-        taken = np.empty((len(rows[block]), queries.shape[1]))
-        owners = np.searchsorted(starts, rows[block], side="right") - 1
-        for owner in np.unique(owners):
-            here = owners == owner
-            taken[here] = parts[owner][rows[block][here] - starts[owner]]
-        asked = queries[places[block]].astype("float64")
-        scores[block] = np.einsum("ij,ij->i", taken, asked)
+    scores, start = np.empty(len(rows)), 0
+    for part in parts:
+        here = (rows >= start) & (rows < start + len(part))
+        if here.any():
+            scores[here] = exact_products(
+                queries, places[here], part, rows[here] - start
+            )
+        start += len(part)
     return scores
 
 

@@ -4,7 +4,7 @@ import pickle
 import numpy as np
 import pytest
 
-from keras_xmodal.retrieval.products import aligned_empty
+from keras_xmodal.ops.products import aligned_empty
 from keras_xmodal.retrieval.rows import Rows
 
 

@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
 
-from keras_xmodal.retrieval import near_rows
-from keras_xmodal.retrieval import top_k as module
-from keras_xmodal.retrieval.products import (
+from keras_xmodal.ops.products import (
     aligned_empty,
     is_aligned,
     most_error,
     products,
 )
+from keras_xmodal.retrieval import near_rows
+from keras_xmodal.retrieval import top_k as module
 from keras_xmodal.retrieval.top_k import top_k
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 _ALIGNMENT = 64  # bytes; TensorFlow ends the process where it finds another
+_PAIRS = 8192  # of rows that are in float64 at once
 _UNIT_ROUNDOFF = 2.0**-24
 LONGEST = 1.0011  # product of two lengths, of rows that an index takes
 
@@ -61,6 +62,18 @@ def most_error(dim):
     """
     error = dim * _UNIT_ROUNDOFF
     return LONGEST * error / (1 - error) + 1e-30
+
+
+def exact_products(x, x_rows, y, y_rows):
+    """Products of pairs of rows, summed in float64 whatever the others are."""
+    found = np.empty(len(x_rows))
+    for start in range(0, len(x_rows), _PAIRS):
+        block = slice(start, start + _PAIRS)
+        one, other = x[x_rows[block]], y[y_rows[block]]
+        found[block] = np.einsum(
+            "ij,ij->i", one.astype("float64"), other.astype("float64")
+        )
+    return found
 
 
 def _lent(array):
