@@ -23,7 +23,8 @@ class ExactIndex:
     they came; after further training of the model, build the index anew. An id
     may have any number of rows, such as the five captions of an image: `search`
     finds it once, by its nearest row, and `remove` removes them all. Each
-    search compares with every row; nothing is approximated.
+    search compares with every row, in float32, and in float64 with those that
+    may be among the nearest: nothing is approximated.
 
     `kx.export.saved_model(model, path, search=index)` serves it.
 
@@ -221,8 +222,9 @@ class ExactIndex:
         """Find the nearest ids in one modality for each query.
 
         Rows and queries are compared block by block: the full matrix of
-        scores is never held. Rows of equal score come in the order in which
-        they were added. An id of several rows is found by the nearest one.
+        scores is never held. Scores are those of float64, rounded. Rows of
+        equal score come in the order in which they were added. An id of
+        several rows is found by the nearest one.
 
         Args:
             queries: Dict `{modality: raw examples}` with one entry, encoded

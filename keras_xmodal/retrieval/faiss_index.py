@@ -13,8 +13,8 @@ class FaissIndex(ApproximateIndex):
     shortlist of Faiss. This needs `pip install 'keras-xmodal[faiss]'`.
 
     A structure that is trained, such as an inverted file, learns from the
-    first rows that are added to a modality: add many at first. Searches take
-    turns, each with all cores.
+    first rows that are added to a modality: add many at first. Searches and
+    additions take turns, each with all cores.
 
     Args:
         model: As for `ExactIndex`.
@@ -23,7 +23,7 @@ class FaissIndex(ApproximateIndex):
         parameters: String of parameters of a search, such as `"efSearch=64"`
             of a graph or `"nprobe=32"` of an inverted file.
         rescore: Positive integer, how many rows are on the shortlist for each
-            id to return.
+            id to return. More find more; `recall_report` says how many.
 
     Raises:
         ImportError: If Faiss is not installed.

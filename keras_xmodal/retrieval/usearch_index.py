@@ -13,7 +13,7 @@ class UsearchIndex(ApproximateIndex):
 
     It is used as `ExactIndex` is, and gives exact cosines, of the rows on a
     shortlist of USearch. This needs `pip install 'keras-xmodal[usearch]'`.
-    Searches take turns, each with all cores.
+    Searches and additions take turns, each with all cores.
 
     Args:
         model: As for `ExactIndex`.
@@ -25,7 +25,7 @@ class UsearchIndex(ApproximateIndex):
         expansion_search: Positive integer, rows that are looked at for each
             query. More find more, and take longer.
         rescore: Positive integer, how many rows are on the shortlist for each
-            id to return.
+            id to return. More find more; `recall_report` says how many.
 
     Raises:
         ImportError: If USearch is not installed.
