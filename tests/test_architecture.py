@@ -330,6 +330,7 @@ def test_importing_the_package_is_light():
         "ai_edge_litert",
         "ai_edge_quantizer",
         "av",
+        "faiss",
         "fastapi",
         "gradio",
         "keras_hub",
@@ -348,6 +349,7 @@ def test_importing_the_package_is_light():
         "tf2onnx",
         "tf_keras",
         "tqdm",
+        "usearch",
     }
     # Keras imports these itself, where they are installed, and with them SciPy.
     code = (

@@ -7,6 +7,7 @@ from keras import ops
 
 from keras_xmodal import checks
 from keras_xmodal.metrics.ids import match_ids
+from keras_xmodal.metrics.near_ranks import NearRanks
 from keras_xmodal.ops import ranks
 from keras_xmodal.reports import Report
 
@@ -98,7 +99,7 @@ def retrieval_report(
         candidates,
         query_ids[counted],
         candidate_ids,
-        chunk_size,
+        max(1, min(chunk_size, _MAX_SCORES // len(candidates))),
     )
     report = {f"R@{k}": float(np.mean(best <= k)) for k in ks}
     report["MedR"] = float(np.floor(np.median(best - 1)) + 1)
@@ -114,27 +115,34 @@ def retrieval_report(
     return Report(report)
 
 
-def _rank(queries, candidates, query_ids, candidate_ids, chunk_size):
+def _rank(queries, candidates, query_ids, candidate_ids, rows):
     """Best rank and average precision at 10 of each query, float64."""
-    # Float64 products, rounded to float32, are the same in every chunk, and
-    # equal candidates tie; float32 products differ with their place.
-    candidates = candidates.astype("float64").T
-    rows = max(1, min(chunk_size, _MAX_SCORES // candidates.shape[1]))
+    near = NearRanks(candidates, candidate_ids)
     best, precision = [], []
     for start in range(0, len(queries), rows):
         chunk = slice(start, start + rows)
-        scores = queries[chunk].astype("float64") @ candidates
-        scores = scores.astype("float32")  # (rows, candidates)
-        relevance = query_ids[chunk, None] == candidate_ids[None, :]
-        best.append(ops.convert_to_numpy(ranks.best_rank(relevance, scores)))
-        precision.append(
-            ops.convert_to_numpy(
-                ranks.average_precision(relevance, scores, k=10)
+        found = near.rank(queries[chunk], query_ids[chunk])
+        if found is None:
+            found = _rank_all(
+                *(queries[chunk], candidates, query_ids[chunk], candidate_ids)
             )
-        )
+        best.append(found[0])
+        precision.append(found[1])
     return (
         np.concatenate(best).astype("float64"),
         np.concatenate(precision).astype("float64"),
+    )
+
+
+def _rank_all(queries, candidates, query_ids, candidate_ids):
+    # Float64 products, rounded to float32, are the same in every chunk, and
+    # equal candidates tie; float32 products differ with their place.
+    scores = queries.astype("float64") @ candidates.astype("float64").T
+    scores = scores.astype("float32")  # (rows, candidates)
+    relevance = query_ids[:, None] == candidate_ids[None, :]
+    return (
+        ops.convert_to_numpy(ranks.best_rank(relevance, scores)),
+        ops.convert_to_numpy(ranks.average_precision(relevance, scores, k=10)),
     )
 
 

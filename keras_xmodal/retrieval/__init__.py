@@ -1,6 +1,15 @@
 """Search and classification over embeddings."""
 
 from keras_xmodal.retrieval.exact_index import ExactIndex
+from keras_xmodal.retrieval.faiss_index import FaissIndex
+from keras_xmodal.retrieval.recall_report import recall_report
+from keras_xmodal.retrieval.usearch_index import UsearchIndex
 from keras_xmodal.retrieval.zero_shot_classifier import ZeroShotClassifier
 
-__all__ = ["ExactIndex", "ZeroShotClassifier"]
+__all__ = [
+    "ExactIndex",
+    "FaissIndex",
+    "UsearchIndex",
+    "ZeroShotClassifier",
+    "recall_report",
+]

@@ -63,9 +63,10 @@ class _KnownRows:
     def __init__(self, rows):
         ids = served_ids(np.unique(rows.ids))
         self.codes = {item: code for code, item in enumerate(ids.tolist())}
-        self.order = np.argsort(rows.codes, kind="stable")
+        codes = rows.codes
+        self.order = np.argsort(codes, kind="stable")
         self.starts = np.searchsorted(
-            rows.codes[self.order], np.arange(len(ids) + 1)
+            codes[self.order], np.arange(len(ids) + 1)
         )
         self.embeddings = rows.embeddings
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from keras_xmodal import checks, files
-from keras_xmodal.metrics.ids import concatenate_ids, match_ids
+from keras_xmodal.metrics.ids import concatenate_ids
 from keras_xmodal.models.endpoint import Endpoint
-from keras_xmodal.retrieval import endpoints, storage
+from keras_xmodal.retrieval import endpoints, parquet, storage
 from keras_xmodal.retrieval.queries import unit_embeddings
 from keras_xmodal.retrieval.rows import Rows
 from keras_xmodal.retrieval.top_k import top_k, top_k_items
@@ -23,7 +23,8 @@ class ExactIndex:
     they came; after further training of the model, build the index anew. An id
     may have any number of rows, such as the five captions of an image: `search`
     finds it once, by its nearest row, and `remove` removes them all. Each
-    search compares with every row; nothing is approximated.
+    search compares with every row, in float32, and in float64 with those that
+    may be among the nearest: nothing is approximated.
 
     `kx.export.saved_model(model, path, search=index)` serves it.
 
@@ -73,13 +74,10 @@ class ExactIndex:
         """Whether any modality has a row of this id."""
         try:
             item = checks.ids("item_id", [item_id])
-            known = [
-                concatenate_ids([rows.ids, item])
-                for rows in self._rows.values()
-            ]
+            found = [rows.having(item)[1] for rows in self._rows.values()]
         except (TypeError, ValueError):  # Of another kind or size.
             return False
-        return any(bool(np.any(ids[:-1] == ids[-1])) for ids in known)
+        return any(there.all() for there in found)
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -104,8 +102,10 @@ class ExactIndex:
         Raises:
             ValueError: If the index has no rows of this modality.
         """
-        known = self._rows
-        rows = known[checks.one_of("modality", modality, known)]
+        with self._lock:
+            known = self._rows
+            rows = known[checks.one_of("modality", modality, known)].merged()
+            self._rows = {**known, modality: rows}
         return rows.ids, rows.embeddings
 
     def add(
@@ -196,20 +196,21 @@ class ExactIndex:
         found = np.zeros(len(ids), bool)
         removed = {}
         for name in names:
-            codes, wanted = match_ids(rows[name].ids, ids)
-            removed[name] = np.isin(codes, wanted)
-            found |= np.isin(wanted, codes)
+            removed[name], there = rows[name].having(ids)
+            found |= there
         if not found.all():
             raise ValueError(
                 f"`ids` must be in the index, in {list(names)}. Received: "
                 f"{int((~found).sum())} other ids, first {ids[~found][0]!r}"
             )
-        for name, gone in removed.items():
-            rows[name] = rows[name].kept(~gone)
-            if gone.all():
+        counts = {name: int(gone.sum()) for name, gone in removed.items()}
+        for name, count in counts.items():
+            if count == len(rows[name]):
                 del rows[name]
+            elif count:
+                rows[name] = rows[name].kept(~removed[name])
         self._rows = rows
-        return sum(int(gone.sum()) for gone in removed.values())
+        return sum(counts.values())
 
     def search(
         self,
@@ -221,8 +222,9 @@ class ExactIndex:
         """Find the nearest ids in one modality for each query.
 
         Rows and queries are compared block by block: the full matrix of
-        scores is never held. Rows of equal score come in the order in which
-        they were added. An id of several rows is found by the nearest one.
+        scores is never held. Scores are those of float64, rounded. Rows of
+        equal score come in the order in which they were added. An id of
+        several rows is found by the nearest one.
 
         Args:
             queries: Dict `{modality: raw examples}` with one entry, encoded
@@ -265,11 +267,17 @@ class ExactIndex:
                 "`queries` must have the dim of the index. Received: queries "
                 f"of dim {queries.shape[1]}, index of dim {rows.dim}"
             )
+        return self._search(modality, rows, queries, k, unique)
+
+    def _search(self, modality, rows, queries, k, unique):
+        """Ids and scores of the best rows of unit vectors."""
         if unique:
-            found, scores = top_k_items(queries, rows.embeddings, rows.codes, k)
+            found, scores = top_k_items(
+                queries, rows.all_blocks, rows.all_ids, k, rows.gone
+            )
         else:
-            found, scores = top_k(queries, rows.embeddings, k)
-        return rows.ids[found], scores
+            found, scores = top_k(queries, rows.all_blocks, k, rows.gone)
+        return rows.all_ids[found], scores
 
     def endpoints(self, model: Any, k: int = 10) -> list[Endpoint]:
         """What an exported model serves with the rows as they are now.
@@ -322,22 +330,70 @@ class ExactIndex:
                 `overwrite` is False.
         """
         with self._lock:
-            rows, next_id = self._rows, self._next_id
-        storage.save(folder, self.model, rows, next_id, overwrite)
+            rows, next_id, more = self._rows, self._next_id, self._more()
+        storage.save(folder, self.model, rows, next_id, overwrite, more)
+
+    def to_parquet(
+        self, path: str | os.PathLike, overwrite: bool = False
+    ) -> None:
+        """Write the rows to a file of Parquet, for a database.
+
+        Its columns are `id`, `modality` (a string) and `embedding` (a list of
+        `dim` float32 numbers, of length 1), as vector databases load them, and
+        its rows are in the order in which they were added, one modality after
+        the other. The file appears when all is written. This needs `pip
+        install 'keras-xmodal[parquet]'`.
+
+        Args:
+            path: Path of a file that does not exist yet, in a folder that does.
+            overwrite: Whether to replace a file that is there.
+
+        Raises:
+            FileExistsError: If the path exists and `overwrite` is False.
+            ImportError: If PyArrow is not installed.
+            TypeError: If Arrow does not have the dtype of the ids.
+            ValueError: If the index is empty.
+        """
+        overwrite = checks.boolean("overwrite", overwrite)
+        parquet.write(path, self._rows, overwrite)
 
     def _write(self, path):
         """Write the index alone, of a model that is saved beside it."""
         with self._lock:
             rows, next_id = self._rows, self._next_id
-        storage.write(path, rows, next_id, has_model=True)
+        storage.write(path, rows, next_id, has_model=True, more={})
+
+    def _more(self):
+        """Arrays to be saved, beside those of all indexes."""
+        return {}
+
+    @staticmethod
+    def _read_more(archive, rows):
+        """What of these arrays is needed, and the arguments of the index."""
+        return None, {}
 
     @classmethod
-    def load(cls, folder: str | os.PathLike, model: Any = None) -> "ExactIndex":
+    def load(
+        cls,
+        folder: str | os.PathLike,
+        model: Any = None,
+        mmap: bool = False,
+    ) -> "ExactIndex":
         """Read an index that `save` wrote, and its model.
+
+        With `mmap`, the embeddings stay in the file: loading takes the time of
+        reading the ids, searches read the file as they need it, and processes
+        share the memory. It is as it was when it was loaded: rows that are
+        added or removed change the index alone, and `save` to the same folder
+        puts a new file beside the old one, which stays until nobody uses it.
+        Only the first rows are checked then, and no checksum: use it for files
+        that you trust, and let no other program change them in place.
 
         Args:
             folder: Path of the folder.
             model: Model to use instead of the saved one.
+            mmap: Whether to map the file of the embeddings into memory instead
+                of reading it. One that an older release wrote is read.
 
         Returns:
             `ExactIndex`.
@@ -347,16 +403,23 @@ class ExactIndex:
             ValueError: If a file is damaged.
         """
         folder = checks.path("folder", folder)
+        mmap = checks.boolean("mmap", mmap)
         with files.snapshot(folder, (storage.INDEX, storage.MODEL)) as opened:
-            return cls._read(opened, folder, model)
+            return cls._read(opened, folder, model, mmap)
 
     @classmethod
-    def _read(cls, opened, folder, model=None):
+    def _read(cls, opened, folder, model=None, mmap=False):
         """Read open files of a folder."""
-        rows, next_id, model = storage.read(opened, folder, model)
-        index = cls(model)
+        rows, next_id, model, (more, arguments) = storage.read(
+            opened, folder, model, mmap, cls._read_more
+        )
+        index = cls(model, **arguments)
         index._rows, index._next_id = rows, next_id
+        index._take_more(more)
         return index
+
+    def _take_more(self, more):
+        """Take what `_read_more` has read."""
 
 
 def _only(rows):

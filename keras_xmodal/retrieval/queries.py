@@ -3,6 +3,9 @@
 import numpy as np
 
 from keras_xmodal import checks
+from keras_xmodal.ops.products import aligned_empty
+
+_BLOCK = 16384  # rows that are scaled at once
 
 
 def unit_embeddings(model, x, modality, argument) -> dict[str, np.ndarray]:
@@ -54,6 +57,14 @@ def _is_array(x):
 
 def _normalize(embeddings):
     """Scale rows to length 1; a row of zeros stays."""
+    unit = aligned_empty(embeddings.shape)
+    for start in range(0, len(embeddings), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        unit[block] = _scaled(embeddings[block])
+    return unit
+
+
+def _scaled(embeddings):
     # First by the largest entry: squares may leave the range of float32.
     largest = np.abs(embeddings).max(axis=1, keepdims=True)
     embeddings = embeddings / np.where(largest > 0, largest, 1)
@@ -61,4 +72,4 @@ def _normalize(embeddings):
     exact = np.result_type(embeddings, "float64")
     squares = np.einsum("ij,ij->i", embeddings, embeddings, dtype=exact)
     norm = np.sqrt(squares).astype(embeddings.dtype)[:, None]
-    return (embeddings / np.where(norm > 0, norm, 1)).astype("float32")
+    return embeddings / np.where(norm > 0, norm, 1)

@@ -2,6 +2,7 @@
 
 import pathlib
 import shutil
+import struct
 import tempfile
 import zipfile
 import zlib
@@ -11,31 +12,37 @@ import numpy as np
 
 from keras_xmodal import checks, files
 from keras_xmodal.metrics.ids import concatenate_ids
+from keras_xmodal.retrieval import npz
 from keras_xmodal.retrieval.rows import Rows
 
 INDEX, MODEL = "index.npz", "model.keras"
 FORMAT = 1
 _DAMAGED = (
     *(ValueError, TypeError, KeyError, OSError, EOFError),
-    *(IndexError, OverflowError, MemoryError, NotImplementedError),
-    *(zipfile.BadZipFile, zlib.error, SyntaxError),
+    *(IndexError, OverflowError, MemoryError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error, SyntaxError, struct.error),
 )
 _UNIT = 1e-3  # how far the length of a row may be from 1
+_BLOCK = 16384  # rows that are checked at once
+_CHECKED = 256  # rows of a mapped file that are checked, the first ones
 
 
-def save(folder, model, rows, next_id, overwrite):
-    """Write an index beside its place and move it there when complete."""
+def save(folder, model, rows, next_id, overwrite, more):
+    """Write an index beside its place and move it there when complete.
+
+    `more` are arrays of an index of another kind, by their names.
+    """
     folder = checks.path("folder", folder).resolve()
     files.recover(folder)
     _check_free(folder, overwrite)
     has_model = isinstance(model, keras.Model)
     with files.new_folder(folder, replace=True) as beside:
-        write(beside / INDEX, rows, next_id, has_model)
+        write(beside / INDEX, rows, next_id, has_model, more)
         if has_model:
             model.save(beside / MODEL)
 
 
-def write(path, rows, next_id, has_model):
+def write(path, rows, next_id, has_model, more):
     """Write the index alone."""
     arrays = {
         "format": np.array(FORMAT),
@@ -44,51 +51,31 @@ def write(path, rows, next_id, has_model):
         "has_model": np.array(has_model),
     }
     for i, modality_rows in enumerate(rows.values()):
-        arrays[f"embeddings_{i}"] = modality_rows.embeddings
+        arrays[f"embeddings_{i}"] = modality_rows.blocks()
         arrays[f"ids_{i}"] = modality_rows.ids
-    np.savez(path, **arrays)
+    npz.write(path, {**arrays, **more})
 
 
-def read(opened, folder, model=None):
-    """Read open files of a folder: rows, the next id, and the model."""
+def read(opened, folder, model, mmap, read_more):
+    """Read open files of a folder: rows, the next id, the model, and more.
+
+    `read_more` takes the archive of the index, and its rows by modality.
+    """
     if INDEX not in opened:
         raise FileNotFoundError(
             f"`folder` must hold an index. Received: no file {folder / INDEX}"
         )
-    rows, next_id, has_model = _read_index(opened[INDEX])
+    rows, next_id, has_model, more = _read_index(opened[INDEX], mmap, read_more)
     if model is None and has_model:
         model = _read_model(opened.get(MODEL), folder / MODEL)
-    return rows, next_id, model
+    return rows, next_id, model, more
 
 
-def _read_index(file):
+def _read_index(file, mmap, read_more):
     try:
-        if not zipfile.is_zipfile(file):
-            raise ValueError("it is not an npz file")
-        with zipfile.ZipFile(file) as archive:
-            if any(part.compress_type for part in archive.infolist()):
-                # It could be of any size once decompressed.
-                raise ValueError("it is compressed, as no index is")
-        with np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        if int(arrays["format"]) > FORMAT:
-            raise ValueError(
-                f"it has format {arrays['format']}, this release reads up to "
-                f"{FORMAT}"
-            )
-        names = arrays["modalities"].tolist()
-        names = checks.strings("modalities", names, empty=True)
-        if len(set(names)) < len(names):
-            raise ValueError(f"it has modalities {names}, one of them twice")
-        rows = {
-            name: _check_rows(arrays[f"embeddings_{i}"], arrays[f"ids_{i}"])
-            for i, name in enumerate(names)
-        }
-        if len({modality_rows.dim for modality_rows in rows.values()}) > 1:
-            raise ValueError("its modalities have embeddings of several dims")
-        if rows:
-            concatenate_ids([part.ids for part in rows.values()])
-        return rows, int(arrays["next_id"]), bool(arrays["has_model"])
+        with npz.Reader(file) as archive:
+            rows, *facts = _read_arrays(archive, mmap)
+            return rows, *facts, read_more(archive, rows)
     except _DAMAGED as error:
         raise ValueError(
             "`folder` must hold a readable index. "
@@ -96,17 +83,46 @@ def _read_index(file):
         ) from error
 
 
-def _check_rows(embeddings, ids):
-    if embeddings.dtype != np.float32:
-        raise ValueError(f"it has embeddings of dtype {embeddings.dtype}")
-    embeddings = checks.embeddings("embeddings", embeddings)
-    lengths = np.linalg.norm(embeddings, axis=1)
-    wrong = (np.abs(lengths - 1) > _UNIT) & (lengths > 0)
-    if wrong.any():
+def _read_arrays(archive, mmap):
+    version = int(archive["format"])
+    if version > FORMAT:
         raise ValueError(
-            f"it has rows that are not of length 1, first row {wrong.argmax()}"
+            f"it has format {version}, this release reads up to {FORMAT}"
         )
-    return Rows((embeddings, checks.ids("ids", ids, len(embeddings))))
+    names = archive["modalities"].tolist()
+    names = checks.strings("modalities", names, empty=True)
+    if len(set(names)) < len(names):
+        raise ValueError(f"it has modalities {names}, one of them twice")
+    rows = {}
+    for i, name in enumerate(names):
+        place = f"embeddings_{i}"
+        embeddings = archive.mapped_embeddings(place) if mmap else None
+        checked = _CHECKED
+        if embeddings is None:
+            embeddings = archive.embeddings(place)
+            checked = len(embeddings)
+        _check_embeddings(embeddings, checked)
+        ids = checks.ids("ids", archive[f"ids_{i}"], len(embeddings))
+        rows[name] = Rows().extended(embeddings, ids)
+    if len({modality_rows.dim for modality_rows in rows.values()}) > 1:
+        raise ValueError("its modalities have embeddings of several dims")
+    if rows:
+        concatenate_ids([part.ids for part in rows.values()])
+    return rows, int(archive["next_id"]), bool(archive["has_model"])
+
+
+def _check_embeddings(embeddings, num_rows):
+    """Check first rows."""
+    for start in range(0, max(num_rows, 1), _BLOCK):
+        block = embeddings[start : min(start + _BLOCK, num_rows)]
+        block = checks.embeddings("embeddings", block)
+        lengths = np.linalg.norm(block, axis=1)
+        wrong = (np.abs(lengths - 1) > _UNIT) & (lengths > 0)
+        if wrong.any():
+            raise ValueError(
+                "it has rows that are not of length 1, first row "
+                f"{start + wrong.argmax()}"
+            )
 
 
 def _read_model(file, path):

@@ -6,6 +6,8 @@ import pytest
 
 from keras_xmodal import metrics
 from keras_xmodal.metrics import retrieval_report
+from keras_xmodal.metrics.near_ranks import NearRanks
+from keras_xmodal.metrics.retrieval_report import _rank_all
 
 
 def unit(rows, dim=8, seed=0):
@@ -201,3 +203,46 @@ def test_bad_input(change, error, match):
     }
     with pytest.raises(error, match=match):
         retrieval_report(**{**arguments, **change})
+
+
+def near_each_other(rows, dim=40):
+    """Products that float32 does not tell apart."""
+    rng = np.random.default_rng(0)
+    return rng.normal(size=dim) + 1e-4 * rng.normal(size=(rows, dim))
+
+
+def random_rows(rows, dim=40, seed=0):
+    return np.random.default_rng(seed).normal(size=(rows, dim))
+
+
+@pytest.mark.parametrize(
+    ("queries", "candidates"),
+    [
+        (random_rows(60), random_rows(3000, seed=1)),
+        (random_rows(60), np.repeat(random_rows(1000, seed=1), 3, axis=0)),
+        (random_rows(60, 3) * 1e4, random_rows(3000, 3, seed=1) * 1e-9),
+        (random_rows(60), np.concatenate([near_each_other(20)] * 150)),
+        (near_each_other(60), random_rows(3000, seed=1)),
+    ],
+)
+@pytest.mark.parametrize("different", [1, 7, 900])
+def test_float32_decides_as_float64_does(queries, candidates, different):
+    queries, candidates = queries.astype("f4"), candidates.astype("f4")
+    rng = np.random.default_rng(2)
+    ids = rng.integers(different, size=len(candidates))
+    query_ids = rng.choice(ids, len(queries))
+    near = NearRanks(candidates, ids).rank(queries, query_ids)
+    exact = _rank_all(queries, candidates, query_ids, ids)
+    if near is None:  # Too many are too near to each other.
+        scores = queries @ candidates.T
+        assert len(np.unique(scores)) < scores.size / 20
+        return
+    np.testing.assert_array_equal(near[0], exact[0])
+    np.testing.assert_allclose(near[1], exact[1], rtol=1e-6)
+
+
+def test_products_that_float32_does_not_hold_are_left_to_float64():
+    x, ids = random_rows(400).astype("f4"), np.arange(400)
+    assert NearRanks(x, ids).rank(x, ids) is not None
+    x *= np.float32(1e25)
+    assert NearRanks(x, ids).rank(x, ids) is None

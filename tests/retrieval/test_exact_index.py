@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from keras_xmodal import EmbeddingModel
-from keras_xmodal.retrieval import ExactIndex
+from keras_xmodal.retrieval import ExactIndex, npz
 
 
 def unit(rows, dim=6, seed=0):
@@ -518,3 +518,144 @@ def test_an_index_is_not_compressed(tmp_path):
     np.savez_compressed(path, **arrays)
     with pytest.raises(ValueError, match=r"readable index.*is compressed"):
         ExactIndex.load(tmp_path / "index")
+
+
+def files_of_both_kinds(folder):
+    """An index as it is written now, and as `np.savez` wrote it."""
+    index = filled()
+    index.add(unit(2000, seed=3), modality="image")
+    index.save(folder / "new")
+    with np.load(folder / "new" / "index.npz") as archive:
+        arrays = dict(archive)  # which other programs read, too
+    (folder / "old").mkdir()
+    np.savez(folder / "old" / "index.npz", **arrays)
+    return index
+
+
+@pytest.mark.parametrize("mmap", [False, True])
+@pytest.mark.parametrize("kind", ["new", "old"])
+def test_files_of_all_releases_are_read_or_mapped(kind, mmap, tmp_path):
+    index = files_of_both_kinds(tmp_path)
+    loaded = ExactIndex.load(tmp_path / kind, mmap=mmap)
+    before = (tmp_path / kind / "index.npz").read_bytes()
+    (block,) = loaded._rows["image"].all_blocks
+    # Memory of NumPy's own is bytes, behind the alignment.
+    mapped = block.base.dtype != np.uint8
+    assert mapped == (mmap and kind == "new")
+    for modality in index.modalities:
+        for a, b in zip(
+            index.search(unit(20, seed=1), 7, modality),
+            loaded.search(unit(20, seed=1), 7, modality),
+            strict=True,
+        ):
+            np.testing.assert_array_equal(a, b)
+    loaded.add(unit(1, seed=9), ids=[-5], modality="image")
+    loaded.remove([10])
+    ids, _ = loaded.search(unit(1, seed=9), 1, "image")
+    assert ids.tolist() == [[-5]]
+    assert (tmp_path / kind / "index.npz").read_bytes() == before
+
+    # A new file takes the place of the one that is mapped, from its rows.
+    rows = loaded.rows("text")[1].copy()
+    loaded.save(tmp_path / kind, overwrite=True)
+    np.testing.assert_array_equal(loaded.rows("text")[1], rows)
+    again = ExactIndex.load(tmp_path / kind, mmap=mmap)
+    assert again.sizes == loaded.sizes == {"image": 2008, "text": 14}
+    np.testing.assert_array_equal(again.rows("text")[1], rows)
+
+
+def test_a_mapped_file_that_is_no_index_is_refused(tmp_path):
+    filled().save(tmp_path / "index")
+    path = tmp_path / "index" / "index.npz"
+    good = path.read_bytes()
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    path.write_bytes(good[: len(good) // 2])
+    with pytest.raises(ValueError, match="readable index"):
+        ExactIndex.load(tmp_path / "index", mmap=True)
+    for bad in (unit(8) * 2, unit(8) * np.nan, unit(8)[:, :0], unit(8)[0]):
+        npz.write(path, {**arrays, "embeddings_0": bad})
+        with pytest.raises(ValueError, match="readable index"):
+            ExactIndex.load(tmp_path / "index", mmap=True)
+    with pytest.raises(TypeError, match="`mmap` must be"):
+        ExactIndex.load(tmp_path / "index", mmap="r")
+
+
+def test_mapped_rows_that_are_damaged_behind_the_first_are_not_returned(
+    tmp_path,
+):
+    index = ExactIndex()
+    index.add(unit(3000), modality="image")
+    index.save(tmp_path / "index")
+    with np.load(tmp_path / "index" / "index.npz") as archive:
+        arrays = dict(archive)
+    for wrong in (np.nan, np.inf, 7.0):
+        embeddings = unit(3000)
+        embeddings[2000:] = wrong
+        npz.write(
+            tmp_path / "index" / "index.npz",
+            {**arrays, "embeddings_0": embeddings},
+        )
+        loaded = ExactIndex.load(tmp_path / "index", mmap=True)
+        for queries in (unit(1), unit(30)):
+            with pytest.raises(ValueError, match="must be finite, of length 1"):
+                loaded.search(queries, k=5)
+
+
+def test_a_search_sees_an_addition_whole_or_not_at_all():
+    index = ExactIndex()
+    rows = np.repeat(unit(40), 3, axis=0)  # each is added three times at once
+    index.add(rows[:3], ids=[0] * 3, modality="x")
+    errors, done = [], threading.Event()
+
+    def read():
+        try:
+            while not done.is_set():
+                ids, _ = index.search(rows[:1], 999, unique=False)
+                _, counts = np.unique(ids, return_counts=True)
+                assert set(counts) == {3}
+        except Exception as error:
+            errors.append(error)
+
+    reader = threading.Thread(target=read)
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        reader.start()
+        for i in range(300):
+            part = 3 * (i % 40)
+            index.add(rows[part : part + 3], ids=[i + 1] * 3, modality="x")
+            if i % 3 == 2:
+                index.remove([i - 1])
+    finally:
+        done.set()
+        reader.join()
+        sys.setswitchinterval(interval)
+    assert errors == []
+    assert len(index) == 3 * 201
+
+
+def test_rows_that_were_asked_for_stay_what_they_were():
+    index = filled()
+    ids, embeddings = index.rows("image")
+    before = embeddings.copy()
+    index.add(unit(3, seed=5), modality="image")
+    index.remove([11])
+    np.testing.assert_array_equal(ids, np.arange(8) + 10)
+    np.testing.assert_array_equal(embeddings, before)
+    ids, embeddings = index.rows("image")
+    assert ids.tolist() == [10, *range(12, 21)]
+    np.testing.assert_array_equal(embeddings[:1], before[:1])
+    np.testing.assert_array_equal(embeddings[1:7], before[2:])
+
+
+def test_fewer_items_than_k_among_many_rows():
+    index = ExactIndex()
+    index.add(unit(3000), ids=np.arange(3000) % 3, modality="image")
+    index.remove([1])
+    ids, scores = index.search(unit(4, seed=1), k=5)
+    assert sorted(map(sorted, ids.tolist())) == [[0, 2]] * 4
+    for place, query in enumerate(unit(4, seed=1)):
+        for item, score in zip(ids[place], scores[place], strict=True):
+            best = (unit(3000)[item::3] @ query).max()
+            np.testing.assert_allclose(score, best, atol=1e-6)

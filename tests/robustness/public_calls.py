@@ -647,6 +647,13 @@ CALLS = {
         "queries": {"text": B},
     },
     "retrieval.ExactIndex": {"model": EncodesTexts()},
+    "retrieval.FaissIndex": {"model": EncodesTexts()},
+    "retrieval.recall_report": {
+        "index": index(),
+        "queries": {"image": A},
+        "modality": "image",
+    },
+    "retrieval.UsearchIndex": {"model": EncodesTexts()},
     "retrieval.ZeroShotClassifier": {
         "model": EncodesTexts(),
         "class_names": ["cat", "dog"],

@@ -1,5 +1,6 @@
 """Eight threads and one index, whose model they share."""
 
+import multiprocessing
 import sys
 import threading
 
@@ -97,3 +98,29 @@ def test_default_ids_are_given_once():
 
     run_threads(work)
     assert sorted(index._rows["image"].ids) == list(range(1600))
+
+
+def search_and_put(index, queries, results):
+    results.put(index.search(queries, 5))
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning")
+def test_a_process_that_was_forked_searches_too():
+    """As servers do that load an index once and then start their workers."""
+    rows = np.random.default_rng(0).normal(size=(5000, 16))
+    index = kx.retrieval.ExactIndex()
+    index.add(rows, modality="image")
+    expected = index.search(rows[:20], 5)
+    context = multiprocessing.get_context("fork")
+    results = context.Queue()
+    child = context.Process(
+        target=search_and_put, args=(index, rows[:20], results)
+    )
+    child.start()
+    try:
+        found = results.get(timeout=60)
+    finally:
+        child.kill()
+        child.join()
+    for a, b in zip(expected, found, strict=True):
+        np.testing.assert_array_equal(a, b)
