@@ -162,9 +162,9 @@ class EmbeddingModel(MultimodalModel):
             checks.modalities(
                 "preprocessors", self.preprocessors, self.modalities
             )
+        self.micro_batch_size = None
         self.pairs = _check_pairs(pairs, self.modalities)
         self.learning_rate_multipliers = {}
-        self.micro_batch_size = None
 
         self._pair_names = _pair_names(self.pairs)
         self.projections = {}

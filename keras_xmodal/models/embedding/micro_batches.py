@@ -33,6 +33,7 @@ def train_in_micro_batches(model, x, y, sample_weight):
     embeddings, before, changed = {}, {}, {}
     for name, value in x.items():
         before[name] = {key: _read(state) for key, state in states.items()}
+        rows = _after(embeddings.values(), rows)
         embedded, changed[name] = _embed_all(model, name, value, rows, states)
         embeddings[name] = embedded[:num_rows]
     after = {key: _read(states[key]) for key in set().union(*changed.values())}
@@ -44,6 +45,10 @@ def train_in_micro_batches(model, x, y, sample_weight):
         loss = model.compute_loss(x, y, embeddings, sample_weight)
         loss = model.optimizer.scale_loss(loss)
     upstream, gradients = tape.gradient(loss, (embeddings, weights))
+    gradients = [
+        None if gradient is None else tf.convert_to_tensor(gradient)
+        for gradient in gradients
+    ]
 
     # Then the part of each tower that learns.
     for name, value in x.items():
@@ -51,6 +56,7 @@ def train_in_micro_batches(model, x, y, sample_weight):
             continue
         for key in changed[name]:
             states[key].assign(before[name][key])
+        rows = _after(gradients, rows)
         gradients = _add_gradients(
             model, name, value, rows, states, upstream[name], weights, gradients
         )
@@ -70,6 +76,12 @@ def _rows(num_rows, size):
     length = -(-num_rows // count)
     rows = tf.reshape(tf.range(count * length), (count, length))
     return rows % num_rows, rows < num_rows
+
+
+def _after(done, rows):
+    """The rows once this is done: towers side by side take more memory."""
+    with tf.control_dependencies([part for part in done if part is not None]):
+        return keras.tree.map_structure(tf.identity, rows)
 
 
 def _check_replicas(model):
@@ -115,9 +127,7 @@ def _add_gradients(model, name, x, rows, states, upstream, weights, gradients):
     """Add those of a tower to gradients, which are None where there is none."""
     there = [gradient is not None for gradient in gradients]
     totals = [
-        tf.zeros_like(weight)
-        if gradient is None
-        else ops.convert_to_tensor(gradient)
+        tf.zeros_like(weight) if gradient is None else gradient
         for weight, gradient in zip(weights, gradients, strict=True)
     ]
 
