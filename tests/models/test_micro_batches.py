@@ -1,5 +1,7 @@
 """A step by micro-batches is the step of the whole batch."""
 
+import contextlib
+
 import keras
 import numpy as np
 import pytest
@@ -22,6 +24,7 @@ WEIGHTS = {
     "text": np.array([1.0, 3, 1, 0, 1, 1, 2, 0, 1, 1, 1]),
 }
 TARGETS = {name: RNG.normal(size=(N, 6)).astype("float32") for name in PAIR}
+VECTORS = {"image": X["sound"][:, 0], "text": X["sound"][:, 1]}
 WITHOUT_TEXT = {name: X[name] for name in ("image", "sound")}
 CHAIN = [("image", "text"), ("text", "sound")]
 STUDENT = kx.losses.SimilarityDistillation(RNG.normal(size=(7, 6)))
@@ -322,6 +325,27 @@ def test_adapters():
     assert_equal(trained(), trained(micro_batch_size=4))
 
 
+def test_rematerialized_activations():
+    """Keras' own scope, as the page of large batches has it."""
+
+    def trained(scope, **options):
+        keras.utils.set_random_seed(0)
+        with scope:
+            towers = {
+                name: keras.Sequential(
+                    [keras.Input((8,)), layers.Dense(4, "gelu")]
+                )
+                for name in VECTORS
+            }
+        model = kx.EmbeddingModel(encoders=towers, embedding_dim=3)
+        return train(model, VECTORS, **options)
+
+    whole = trained(contextlib.nullcontext())
+    for options in ({}, {"micro_batch_size": 4, "run_eagerly": False}):
+        scope = keras.RematScope("activations")
+        assert_equal(whole, trained(scope, **options), 1e-6)
+
+
 def normalized(trainable):
     """A model with a normalization inside of what is inside of its tower."""
     keras.utils.set_random_seed(0)
@@ -336,16 +360,13 @@ def normalized(trainable):
         },
         embedding_dim=3,
     )
-    model(SMALL_VECTORS)
+    model(VECTORS)
     return model
 
 
-SMALL_VECTORS = {"image": X["sound"][:, 0], "text": X["sound"][:, 1]}
-
-
 def test_frozen_batch_normalization():
-    whole = train(normalized(False), SMALL_VECTORS)
-    parts = train(normalized(False), SMALL_VECTORS, micro_batch_size=4)
+    whole = train(normalized(False), VECTORS)
+    parts = train(normalized(False), VECTORS, micro_batch_size=4)
     assert_equal(whole, parts)
 
 
@@ -354,7 +375,7 @@ def add(*added):
     model = kx.EmbeddingModel(
         encoders={"image": tower, "text": layers.Dense(4)}, embedding_dim=3
     )
-    model(SMALL_VECTORS)
+    model(VECTORS)
     return model
 
 
@@ -379,7 +400,7 @@ def test_what_needs_the_whole_batch_is_refused(build, match, run_eagerly):
     before = [v.numpy() for v in model.variables]
     model.compile(sgd(), run_eagerly=run_eagerly, micro_batch_size=4)
     with pytest.raises(ValueError, match=match):
-        model.fit(SMALL_VECTORS, verbose=0)
+        model.fit(VECTORS, verbose=0)
     for a, b in zip(before, model.variables, strict=True):
         np.testing.assert_array_equal(a, b)
 
