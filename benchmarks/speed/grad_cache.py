@@ -6,7 +6,11 @@ A convolutional tower of 32 px and a tower of texts, each case in a process of
 its own: the peak of its memory above the start, once the model, the optimizer
 and the data are there, and the median seconds of a step of `fit`, the first
 aside. `cosine_similarity` is between embeddings and given vectors, so that what
-the towers need is seen alone; `info_nce` has the matrix of all pairs as well.
+the towers need is seen alone; `info_nce` has the similarities of all pairs too.
+The batch itself, 3 KiB an example and twice in the pipeline, counts in all
+cases; the table gives the MiB of embeddings. Losses after some steps differ a
+little: Keras' Adam squares the parts of a sparse gradient, of an `Embedding`,
+each on its own.
 """
 
 import argparse
