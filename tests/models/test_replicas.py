@@ -93,6 +93,30 @@ def regularized():
     return model
 
 compare(regularized, {**VECTORS, "sound": VECTORS["text"]}, IDS, batch_size=4)
+
+# Micro-batches of the rows of a replica, which may have none.
+compare(
+    embedding, VECTORS, IDS, batch_size=5, sample_weight=HALF,
+    prepare=lambda model: model.compile(
+        keras.optimizers.SGD(0.1), micro_batch_size=2, run_eagerly=False
+    ),
+)
+encoder = keras.Sequential(
+    [keras.Input((8,)), keras.layers.Reshape((2, 4)),
+     kx.layers.SpecAugment(1, 2, seed=1), keras.layers.Flatten()]
+)
+with strategy.scope():
+    model = kx.EmbeddingModel(
+        encoders={"image": encoder, "text": keras.layers.Dense(3)},
+        embedding_dim=3,
+    )
+    model.compile(micro_batch_size=2)
+    try:
+        model.fit(VECTORS, batch_size=6, verbose=0)
+    except ValueError as error:
+        assert "leave `micro_batch_size` out" in str(error)
+    else:
+        raise SystemExit("SpecAugment")
 """)
 
 

@@ -197,6 +197,7 @@ def uses():
                 "optimizer": "adam",
                 "loss": "info_nce",
                 "learning_rate_multipliers": {"text": 0.1},
+                "micro_batch_size": 4,
                 "run_eagerly": True,
             },
         ),

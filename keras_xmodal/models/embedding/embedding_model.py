@@ -20,6 +20,9 @@ from keras_xmodal.models.embedding.learning_rates import (
     multipliers_of_weights,
     scale_learning_rates,
 )
+from keras_xmodal.models.embedding.micro_batches import (
+    train_in_micro_batches,
+)
 from keras_xmodal.models.embedding.weight_decay import exclude_from_weight_decay
 from keras_xmodal.models.encoders import (
     check_input,
@@ -159,6 +162,7 @@ class EmbeddingModel(MultimodalModel):
             checks.modalities(
                 "preprocessors", self.preprocessors, self.modalities
             )
+        self.micro_batch_size = None
         self.pairs = _check_pairs(pairs, self.modalities)
         self.learning_rate_multipliers = {}
 
@@ -338,6 +342,7 @@ class EmbeddingModel(MultimodalModel):
         loss=None,
         *,
         learning_rate_multipliers=None,
+        micro_batch_size=None,
         **kwargs,
     ):
         """Configure the training.
@@ -358,6 +363,16 @@ class EmbeddingModel(MultimodalModel):
                 come before the tower's: `{"image": 0.01, "image_projection":
                 1}`, and `"image_text_logit_scale"` for temperature and bias.
                 A schedule or callback of the learning rate goes on working.
+            micro_batch_size: Positive integer, how many examples a tower
+                takes at once in training; None, the default, for all of a
+                batch. The step is that of the whole batch, with all its
+                negatives, and needs the activations of so few examples only:
+                towers that learn embed each batch twice (GradCache). Dropout
+                and noise inside towers are the same both times, and each
+                micro-batch has its own; what a preprocessor augments is done
+                before. Layers must treat each example on its own: train with
+                frozen `BatchNormalization`, and without losses that layers
+                add in their call.
             **kwargs: Further arguments of `keras.Model.compile`.
 
         Raises:
@@ -365,12 +380,36 @@ class EmbeddingModel(MultimodalModel):
             ValueError: If its name is unknown, `metrics` are given, which
                 within a batch would depend on the batch size, or
                 `loss_weights`; if a multiplier is of no tower or layer, or
-                negative, or the `optimizer` a `keras.optimizers.MultiOptimizer`.
-        """  # noqa: E501
+                negative, or the `optimizer` a
+                `keras.optimizers.MultiOptimizer`; if `micro_batch_size` is
+                not positive, or given for an integer `input_dim`.
+
+        Example:
+            ```python
+            import numpy as np
+            import keras_xmodal as kx
+
+            model = kx.EmbeddingModel({"image": 12, "text": 7}, 4)
+            model.compile("adam", micro_batch_size=64)
+            x = {"image": np.random.rand(512, 12),
+                 "text": np.random.rand(512, 7)}
+            model.fit(x, batch_size=512, verbose=0)  # 512 negatives
+            ```
+
+        Reference:
+            - Gao et al., 2021 (GradCache), https://arxiv.org/abs/2101.06983
+        """
         self.learning_rate_multipliers = check_multipliers(
             self, learning_rate_multipliers or {}
         )
+        self.micro_batch_size = checks.positive_integer(
+            "micro_batch_size", micro_batch_size, optional=True
+        )
         if not self.modalities:
+            checks.left_out(
+                "Only the loss of modalities compares examples of a batch",
+                micro_batch_size=micro_batch_size,
+            )
             super().compile(optimizer=optimizer, loss=loss, **kwargs)
             scale_learning_rates(self)
             return
@@ -412,6 +451,8 @@ class EmbeddingModel(MultimodalModel):
             config["learning_rate_multipliers"] = {
                 **self.learning_rate_multipliers
             }
+        if config and self.micro_batch_size is not None:
+            config["micro_batch_size"] = self.micro_batch_size
         return config
 
     @property
@@ -509,6 +550,12 @@ class EmbeddingModel(MultimodalModel):
             checks.modalities("y", y, x, complete=True)
         elif self.modalities and y is not None:
             checks.integer_ids("y", y)
+
+    def train_step(self, data):
+        if self.micro_batch_size is None or not self.trainable_weights:
+            return super().train_step(data)
+        batch = keras.utils.unpack_x_y_sample_weight(data)
+        return train_in_micro_batches(self, *batch)
 
     def predict_step(self, data):
         x, _, there = keras.utils.unpack_x_y_sample_weight(data)

@@ -10,7 +10,7 @@ from keras_xmodal import checks
 
 def check_multipliers(model, multipliers):
     """Check the multipliers of an `EmbeddingModel`; return them as floats."""
-    known = list(_layers_by_name(model))
+    known = list(layers_by_name(model))
     rule = f"a dict of numbers, not negative, with keys of {known}"
     name = "learning_rate_multipliers"
     checks.instance_of(name, multipliers, dict, rule)
@@ -36,7 +36,7 @@ def check_multipliers(model, multipliers):
 
 def multipliers_of_weights(model):
     """The multiplier of each weight that has one, by the id of the weight."""
-    layers = _layers_by_name(model)
+    layers = layers_by_name(model)
     return {
         id(weight): model.learning_rate_multipliers[key]
         for key in layers
@@ -46,7 +46,7 @@ def multipliers_of_weights(model):
     }
 
 
-def _layers_by_name(model):
+def layers_by_name(model):
     """Layers of each tower; after them, single ones by their names."""
     single = [*model.projections.values(), *model.logit_scales.values()]
     return {

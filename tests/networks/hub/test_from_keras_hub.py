@@ -10,6 +10,7 @@ import tensorflow as tf
 import keras_xmodal as kx
 from keras_xmodal.networks import from_keras_hub
 from tests.helpers import assert_close
+from tests.models import test_micro_batches as micro
 from tests.networks.check_network import check_litert
 
 pytestmark = pytest.mark.large
@@ -642,3 +643,27 @@ def test_adapters_of_a_backbone_train(name, tmp_path):
     ]
     assert len(after) == len(before)
     assert all(np.any(w) for w in after)
+
+
+def test_micro_batches():
+    """Dropout of a backbone is replayed, statistics of batches are refused."""
+    x = {"image": RNG.random((11, 32, 32, 3), "float32")}
+    x["text"] = TOKENS[np.arange(11) % 3]
+
+    def trained(kind, image_blocks, **options):
+        keras.utils.set_random_seed(0)
+        model = kind(
+            encoders={
+                "image": from_keras_hub(make_efficientnet(), image_blocks),
+                "text": from_keras_hub(make_bert(), "all"),
+            },
+            embedding_dim=4,
+        )
+        optimizer = keras.optimizers.SGD(0.01)  # of gradients up to 10
+        return micro.train(model, x, optimizer=optimizer, **options)
+
+    one = trained(micro.OneTape, None)
+    parts = trained(kx.EmbeddingModel, None, micro_batch_size=4)
+    micro.assert_equal(one, parts, 1e-6)
+    with pytest.raises(ValueError, match="freeze `BatchNormalization`"):
+        trained(kx.EmbeddingModel, "all", micro_batch_size=4)
