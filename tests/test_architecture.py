@@ -336,6 +336,7 @@ def test_importing_the_package_is_light():
         "matplotlib",
         "onnx",
         "onnxruntime",
+        "pyarrow",
         "scipy.linalg",
         "scipy.ndimage",
         "scipy.optimize",

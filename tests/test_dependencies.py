@@ -72,7 +72,7 @@ def optional_modules():
 def test_every_extra_is_known_by_its_modules():
     names = {"tensorflow_probability", "tf_keras", "keras_hub", "av", "sklearn"}
     names |= {"ai_edge_quantizer", "onnx", "onnxruntime", "tf2onnx"}
-    names |= {"tensorflow_serving", "gradio"}
+    names |= {"tensorflow_serving", "gradio", "pyarrow"}
     assert names <= set(optional_modules())
 
 

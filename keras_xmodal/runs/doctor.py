@@ -23,6 +23,7 @@ PURPOSES = {
     "video": "clips of MP4 and WebM files",
     "quantization": "exports in 8 bits",
     "onnx": "`export --format onnx`",
+    "parquet": "a corpus in files: `keras-xmodal embed`, `embed_corpus`",
     "hub": "pretrained towers of KerasHub",
     "serving": "`export --format serving`, and the client by gRPC",
     "kserve": "an exported model in KServe",

@@ -706,6 +706,8 @@ ELSEWHERE = {
     "networks.from_keras_hub",
     "networks.word_vectors",
     "play.serve",
+    "retrieval.embed_corpus",
+    "retrieval.read_corpus",
     "serving.kserve_model",
 }
 
