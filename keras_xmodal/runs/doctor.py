@@ -24,6 +24,8 @@ PURPOSES = {
     "quantization": "exports in 8 bits",
     "onnx": "`export --format onnx`",
     "parquet": "a corpus in files: `keras-xmodal embed`, `embed_corpus`",
+    "ray": "`kx.pipelines.embed_with_ray`",
+    "beam": "`kx.pipelines.embed_with_beam`, and models in Beam",
     "hub": "pretrained towers of KerasHub",
     "serving": "`export --format serving`, and the client by gRPC",
     "kserve": "an exported model in KServe",

@@ -126,6 +126,11 @@ class CorpusFolder:
             )
         return facts
 
+    def num_embedded(self, number):
+        """Rows of a shard that are not left out."""
+        facts = self.facts(number)
+        return facts["stop"] - facts["first"] - len(facts["left_out"])
+
     def write(self, number, embeddings, left_out, stop, digest):
         """Write a shard beside its place, and move it there.
 

@@ -1,0 +1,22 @@
+"""`python -m tests.pipelines.child ENGINE MODEL TABLE OUT`: embed a corpus."""
+
+import sys
+
+import keras_xmodal as kx
+
+OPTIONS = {"ids": "name", "shard_size": 50, "batch_size": 25}
+
+
+def embed(engine, model, table, out):
+    if engine == "own":
+        return kx.retrieval.embed_corpus(model, table, out, **OPTIONS)
+    if engine == "beam":
+        return kx.pipelines.embed_with_beam(model, table, out, **OPTIONS)
+    import ray
+
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    return kx.pipelines.embed_with_ray(model, table, out, **OPTIONS)
+
+
+if __name__ == "__main__":
+    embed(*sys.argv[1:])
