@@ -1,5 +1,7 @@
-"""`python -m tests.pipelines.child ENGINE MODEL TABLE OUT`: embed a corpus."""
+"""`python -m tests.pipelines.child ENGINE MODEL TABLE OUT [REPORT]`."""
 
+import json
+import pathlib
 import sys
 
 import keras_xmodal as kx
@@ -19,4 +21,6 @@ def embed(engine, model, table, out):
 
 
 if __name__ == "__main__":
-    embed(*sys.argv[1:])
+    report = embed(*sys.argv[1:5])
+    for path in sys.argv[5:]:
+        pathlib.Path(path).write_text(json.dumps(report))

@@ -53,7 +53,7 @@ def kill_at(shards, command, out, seed, watch=lambda process: None):
                 said = process.stderr.read()[-2000:].decode()
                 raise RuntimeError(f"it has ended, or hangs: {said}")
             watch(process)
-            time.sleep(0.001)
+            time.sleep(0.002)
         # At the end of a shard, or inside of the next one.
         time.sleep(np.random.default_rng(seed).uniform(0, 0.004))
     finally:
