@@ -28,7 +28,8 @@ def embed_with_beam(
     Args:
         model: Path of a `.keras` file or a SavedModel that all workers can
             read.
-        source: As for `embed_corpus`, but for batches.
+        source: As for `embed_corpus`, but for batches. Arrays are sent to all
+            workers: a table is better.
         out: Path of a folder that all workers can write to.
         pipeline_options: `apache_beam.options.pipeline_options.PipelineOptions`,
             which say where it runs. Defaults to this process.

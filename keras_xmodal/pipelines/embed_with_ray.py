@@ -30,7 +30,8 @@ def embed_with_ray(
 
     Args:
         model: Path of a `.keras` file or a SavedModel that all nodes can read.
-        source: As for `embed_corpus`, but for batches.
+        source: As for `embed_corpus`, but for batches. Arrays are sent to all
+            workers: a table is better.
         out: Path of a folder that all nodes can write to.
         num_actors: Positive integer, how many embed at the same time.
         num_cpus: CPUs of an actor.

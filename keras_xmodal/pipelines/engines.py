@@ -33,7 +33,7 @@ def embed_with(engine: Callable, model, source, out, arguments) -> Report:
                 f"Received: {name}={arguments[name]!r}"
             )
     work = make_work(str(checks.path("model", model)), source, out, **arguments)
-    if work.folder.num_shards is None:
+    if work.num_shards is None:
         raise TypeError(
             "`source` must be one that can be read from any row on, such as a "
             "table, for an engine; `kx.retrieval.embed_corpus` takes batches. "

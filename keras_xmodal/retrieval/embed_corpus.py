@@ -38,11 +38,11 @@ def embed_corpus(
     is at. On several machines, which share a disk but perhaps no locks, give
     each its `worker`, from 0 on, of `num_workers`.
 
-    The folder holds `corpus.json` (what it was made of, the number of rows,
+    The folder holds `_corpus.json` (what it was made of, the number of rows,
     and what was left out) and `shard-0000000.parquet` and so on, with the
     columns `id`, `modality` and `embedding`, a list of `embedding_dim` float32:
     a row for each modality that an item has. `kx.retrieval.read_corpus` reads
-    it back; pandas, Polars, DuckDB, Spark and most databases read the files.
+    it back, and so does what reads Parquet. More: docs/corpus.md.
 
     A source is
 
@@ -83,7 +83,7 @@ def embed_corpus(
         delimiter: What stands between two cells of a CSV file.
         root: Folder that all files must lie in, or None, as for `from_csv`.
         skip_broken: Whether rows are left out that cannot be read or embedded,
-            such as those of broken files; they are told in `corpus.json`. If
+            such as those of broken files; they are told in `_corpus.json`. If
             not, they end it with an error that names them.
         shard_size: Positive integer, rows of a shard: what is lost by a stop.
         batch_size: Positive integer, rows embedded at once.

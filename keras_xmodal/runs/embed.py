@@ -93,7 +93,7 @@ def format_result(result: dict) -> str:
         for e in left_out[:_NAMED]
     ]
     if len(left_out) > _NAMED:
-        lines.append(f"and {len(left_out) - _NAMED} more, see corpus.json")
+        lines.append(f"and {len(left_out) - _NAMED} more, see _corpus.json")
     return "\n".join(lines)
 
 

@@ -112,7 +112,7 @@ def test_all_sources_give_what_encode_gives_and_go_on(
         "left_out": [],
     }
     assert [p.name for p in sorted(out.glob("[!.]*"))] == [
-        "corpus.json",
+        "_corpus.json",
         *(folder_lib.shard_name(i) for i in range(4)),
     ]
     found = corpora.read(out)
@@ -218,6 +218,16 @@ def test_a_missing_modality_is_null(model, tmp_path):
     assert plain.column("modality").to_pylist() == ["text"] * 10 + ["size"] * 16
     assert plain.column("id").to_pylist() == rows[:10] + list(range(16))
     assert plain.schema.field("embedding").type == pa.list_(pa.float32(), 5)
+    whole = pyarrow.dataset.dataset(tmp_path / "out")  # what is no shard aside
+    assert whole.count_rows() == len(rows) + ROWS
+
+    data = kx.datasets.from_csv(table, wanted)
+    embed(model, data.batch(7), tmp_path / "data")
+    for name, (ids, embeddings) in corpora.read(tmp_path / "data").items():
+        assert ids.tolist() == found[name][0].tolist()
+        np.testing.assert_allclose(embeddings, found[name][1], atol=1e-6)
+    with pytest.raises(ValueError, match=r"must be a batch: `dataset.batch"):
+        embed(model, data, tmp_path / "rows")
 
     batches = [({"text": TEXTS[:4]}, None, np.array([1, 0, 1, 1]))]
     embed(model, batches, tmp_path / "weights", skip_broken=True)
@@ -246,7 +256,7 @@ def test_rows_that_are_broken(model, tmp_path):
     left_out = [5, 6, 7, 11, 39]
     assert [e["id"] for e in report["left_out"]] == [NAMES[i] for i in left_out]
     assert [e["row"] for e in report["left_out"]] == [i + 2 for i in left_out]
-    manifest = json.loads((out / "corpus.json").read_text())
+    manifest = json.loads((out / "_corpus.json").read_text())
     assert manifest["left_out"] == report["left_out"]
     kept = [i for i in range(40) if i not in left_out]
     ids, rows = corpora.read(out)["image"]
@@ -354,7 +364,15 @@ def test_other_batches_are_refused(model, tmp_path):
     other[4] = {**x, "text": ["blue sky", *x["text"][1:]]}, ids
     with pytest.raises(ValueError, match="what it held before"):
         embed(model, other, out)
+    with pytest.raises(ValueError, match="must hold the same modalities"):
+        embed(model, [*batches, ({"text": TEXTS}, NAMES)], out)
+    for some in (batches[:8], batches[:10], [*batches, batches[0]]):
+        with pytest.raises(ValueError, match="what it held before"):
+            embed(model, some, out)
     assert embed(model, iter(batches), out)["complete"]
+    for some in (batches[:10], [*batches, batches[0]]):
+        with pytest.raises(ValueError, match="what it held before"):
+            embed(model, some, out)
 
 
 @pytest.mark.parametrize(
@@ -473,14 +491,14 @@ def test_damaged_files(model, tmp_path):
         embed(model, {"text": TEXTS}, out)
     shard.write_bytes(content)
 
-    manifest = out / "corpus.json"
+    manifest = out / "_corpus.json"
     for damaged in (b"", b"{", b"[]", b'{"format": 1}', b'{"format": 9}'):
         manifest.write_bytes(damaged)
         with pytest.raises(ValueError, match="manifest of a corpus must be"):
             read_corpus(out)
         with pytest.raises(ValueError, match="manifest of a corpus must be"):
             embed(model, {"text": TEXTS}, out)
-    manifest.write_bytes(whole["corpus.json"])
+    manifest.write_bytes(whole["_corpus.json"])
     assert {p.name: p.read_bytes() for p in out.glob("[!.]*")} == whole
     with pytest.raises(FileNotFoundError, match="that of a corpus"):
         read_corpus(tmp_path)

@@ -12,17 +12,19 @@ from tests.retrieval import corpora
 from tests.runs import folders
 
 
-def test_all_kinds_of_a_table_as_the_run_finds_them(
-    everything, data, tmp_path, capsys
-):
+def test_a_table_as_the_run_finds_it(everything, data, tmp_path, capsys):
     out = tmp_path / "corpus"
     command = ["embed", str(everything), str(data), "--output", str(out)]
     command += ["--id-column", "photo", "--shard-size", "3"]
+    columns = {n: ",".join(c) for n, c in folders.COLUMNS.items()}
+    kinds = "text", "color"  # Files are below.
+    for name in kinds:
+        command += ["--modality", f"{name}={columns[name]}"]
     assert main([*command, "--quiet"]) == 0
     text = capsys.readouterr().out
     assert text.startswith("8 rows embedded in ")
     found = corpora.read(out)
-    assert set(found) == set(folders.KINDS)
+    assert set(found) == set(kinds)
     names = [name for name in folders.COLORS for _ in range(2)]
     index = kx.runs.Run.load(everything).index
     for modality, (ids, embeddings) in found.items():
@@ -66,6 +68,6 @@ def test_result_in_words():
         {**result, "complete": True, "left_out": left_out}
     )
     assert text.splitlines()[0] == ("8 rows embedded in 2 s, of 20, in corpus/")
-    assert text.endswith("and 2 more, see corpus.json")
+    assert text.endswith("and 2 more, see _corpus.json")
     text = embed.format_result({**result, "complete": False})
     assert text.endswith("another process is at the rest")

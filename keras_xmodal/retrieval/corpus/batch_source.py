@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_xmodal import checks
-from keras_xmodal.models.data import check_batched, unpack
+from keras_xmodal.models.data import SameParts, check_batched, unpack
 from keras_xmodal.retrieval.corpus.chunk import Chunk, Cursor
 from keras_xmodal.retrieval.corpus.columns import check_dense, row_ids
 
@@ -70,8 +70,9 @@ class BatchSource:
         batches, first = self._batches, 0
         if isinstance(batches, keras.utils.PyDataset):
             batches = map(batches.__getitem__, range(batches.num_batches))
+        same = SameParts()
         for batch in batches:
-            chunk = self._chunk(batch, first)
+            chunk = self._chunk(same(batch), first)
             yield chunk
             first = chunk.end
 

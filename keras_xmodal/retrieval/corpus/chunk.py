@@ -152,7 +152,7 @@ class Cursor:
         while start < stop:
             chunk = self._rest or next(self._chunks, None)
             if chunk is None:
-                return
+                break
             self._rest, self.end = None, chunk.end
             if chunk.end <= start:
                 continue

@@ -1,5 +1,6 @@
 """The folder of a corpus: a manifest, and shards of Parquet beside it."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -15,7 +16,8 @@ try:
 except ImportError:  # Not on Windows.
     fcntl = None  # type: ignore[assignment]
 
-MANIFEST, CLAIMS = "corpus.json", ".claims"
+# Readers of folders of Parquet take no notice of names that begin so.
+MANIFEST, CLAIMS = "_corpus.json", ".claims"
 FORMAT = 1
 ID, MODALITY, EMBEDDING = "id", "modality", "embedding"
 _KEY = b"keras_xmodal"
@@ -75,14 +77,6 @@ class CorpusFolder:
             return None
         return -(-self.num_rows // self.job["shard_size"])
 
-    def rows_of(self, number):
-        """The places of the first row of a shard and after its last one."""
-        size = self.job["shard_size"]
-        stop = (number + 1) * size
-        if self.num_rows is not None:
-            stop = min(stop, self.num_rows)
-        return number * size, stop
-
     def file(self, number):
         """Path of a shard."""
         return self.path / shard_name(number)
@@ -91,15 +85,22 @@ class CorpusFolder:
         """Whether a shard is there, whole."""
         try:
             self.facts(number)
-        except FileNotFoundError:
-            return False
-        except DamagedShardError:
-            return False  # It is made anew.
+        except (FileNotFoundError, DamagedShardError):
+            return False  # One that is damaged is made anew.
         return True
 
     def missing(self):
         """Numbers of the shards that are not there."""
         return [n for n in range(self.num_shards) if not self.is_done(n)]
+
+    def num_rows_done(self):
+        """Rows of all shards that are there."""
+        count = 0
+        for number in range(self.num_shards or 0):
+            with contextlib.suppress(FileNotFoundError, DamagedShardError):
+                facts = self.facts(number)
+                count += facts["stop"] - facts["first"]
+        return count
 
     def facts(self, number):
         """What a shard says of itself; it is one of this corpus."""
@@ -110,7 +111,7 @@ class CorpusFolder:
             metadata = pyarrow.parquet.read_metadata(file)
             facts = json.loads(metadata.metadata[_KEY])
             count = sum(facts["rows"].values())
-            first = self.rows_of(number)[0]
+            first = number * self.job["shard_size"]
             if (count, first) != (metadata.num_rows, facts["first"]):
                 raise ValueError("which has other rows")
         except FileNotFoundError:
@@ -147,7 +148,7 @@ class CorpusFolder:
 
         facts = {
             "job": self.job["fingerprint"],
-            "first": self.rows_of(number)[0],
+            "first": number * self.job["shard_size"],
             "stop": stop,
             "rows": {n: len(ids) for n, (ids, _) in embeddings.items()},
             "left_out": left_out,
@@ -325,10 +326,8 @@ class Claims:
     def release(self, number):
         """Let others see that a shard is done."""
         if self._file is not None:
-            try:
+            with contextlib.suppress(OSError):
                 fcntl.lockf(self._file, fcntl.LOCK_UN, 1, number)
-            except OSError:
-                return
 
 
 def rows_left_out(errors):

@@ -90,6 +90,12 @@ class Work:
         """Without the model, which is opened anew where it is used."""
         return {**vars(self), "_embedder": None}
 
+    @property
+    def num_shards(self) -> int | None:
+        """Number of shards, None where only the way to the end tells."""
+        follows = self._source.follows_order
+        return None if follows else self.folder.num_shards
+
     def open(self) -> None:
         """Load the model, where it is not yet."""
         if self._embedder is None:
@@ -146,8 +152,9 @@ class Work:
     def _load(self, numbers):
         """Batches of shards that are not there, whose files are read."""
         with concurrent.futures.ThreadPoolExecutor(_READERS) as readers:
+            size = self.folder.job["shard_size"]
             for number in numbers:
-                start, stop = self.folder.rows_of(number)
+                start, stop = number * size, (number + 1) * size
                 chunks = self._source.read(start, stop, self._batch_size)
                 if self.folder.is_done(number):
                     if self._source.follows_order:
@@ -155,16 +162,36 @@ class Work:
                     continue
                 waiting = None
                 for chunk in chunks:
+                    self._check_before_end(chunk.end)
                     for rows, errors in self._read_files(chunk, readers):
                         if waiting is not None:
                             yield waiting
                         waiting = Loaded(number, rows, errors, False)
-                ended = waiting is None or waiting.rows.end < stop
-                if ended and self.folder.num_rows is None:
-                    self.folder.end_at(self._source.end)
+                if waiting is None or waiting.rows.end < stop:
+                    self._check_end()
                 if waiting is None:
                     return
                 yield waiting._replace(is_last=True)
+
+    def _check_end(self):
+        """Tell where the rows end, or check that it is where they ended."""
+        if not self._source.follows_order:
+            return
+        end = self._source.end
+        if self.folder.num_rows is None:
+            self.folder.end_at(end)
+        elif end < self.folder.num_rows:
+            raise self._refusal(f"{end} rows after {self.folder.num_rows}")
+
+    def _check_before_end(self, end):
+        if self.folder.num_rows is not None and end > self.folder.num_rows:
+            raise self._refusal(f"more rows than {self.folder.num_rows}")
+
+    def _refusal(self, received):
+        return ValueError(
+            "`source` must hold what it held before, in the same order. "
+            f"Received: {received}"
+        )
 
     def _compare(self, number, chunks):
         """Check that rows are those that a shard was made of."""
@@ -172,10 +199,8 @@ class Work:
         for chunk in chunks:
             digest.update(chunk)
         if digest.hexdigest() != self.folder.facts(number)["digest"]:
-            raise ValueError(
-                "`source` must hold what it held before, in the same order. "
-                f"Received: other rows than those of {self.folder.file(number)}"
-            )
+            file = self.folder.file(number)
+            raise self._refusal(f"other rows than those of {file}")
 
     def _read_files(self, rows, readers):
         """A batch, in several where its files are large, and errors."""
@@ -341,16 +366,13 @@ def do_work(work, num_workers=1, worker=0, verbose=False) -> Report:
     """Do what is missing of a corpus in this process."""
     folder, embedded, start = work.folder, 0, time.perf_counter()
     numbers: Iterable[int] = itertools.count(worker, num_workers)
-    done = 0
-    if folder.num_shards is not None:
-        numbers = range(worker, folder.num_shards, num_workers)
-        there = set(numbers) - set(folder.missing())
-        done = sum(np.diff(folder.rows_of(n)).item() for n in there)
+    if work.num_shards is not None:
+        numbers = range(worker, work.num_shards, num_workers)
     with (
         folder.claim(numbers) as claims,
         progress.bar(
             total=folder.num_rows,
-            initial=done,
+            initial=folder.num_rows_done(),
             desc="embedding",
             unit=" rows",
             disable=not verbose,
