@@ -18,6 +18,7 @@ import tempfile
 # Of `keras_xmodal`, which the help must not import.
 EPOCHS = 40
 VALIDATION = 0.1
+SHARD_SIZE = 4096
 GENERATORS = ("vae", "gan")
 FORMATS = ("saved_model", "serving", "litert", "onnx", "web")
 QUANTIZATIONS = ("float16", "dynamic", "int8")
@@ -318,6 +319,43 @@ def _parser():
     command.set_defaults(run=_run_index, parser=command)
 
     command = commands.add_parser(
+        "embed",
+        help="embed a table of any size into files of Parquet",
+        description="Embed the rows of a CSV file or of Parquet files, or the "
+        "files of a folder, with the model of a run folder, into a folder of "
+        "Parquet files with ids and embeddings. Few rows are in memory at a "
+        "time. Who is interrupted goes on where it was by the same command; "
+        "several at the same time share the work. Needs the extra `parquet`.",
+        epilog="example: keras-xmodal embed RUN photos.csv --modality "
+        "image=file --id-column file --output corpus",
+    )
+    command.add_argument("folder", metavar="RUN", help="run folder")
+    command.add_argument(
+        "table",
+        metavar="TABLE",
+        help="CSV file, Parquet file or folder of such, or folder of pictures, "
+        "recordings or clips",
+    )
+    command.add_argument(
+        "--output",
+        default="keras-xmodal-corpus",
+        help="folder to write, or to go on with (default: %(default)s)",
+    )
+    _add_modality(command, "those that the run was trained on")
+    _add_columns(command, "the number of the row, of a folder the path")
+    command.add_argument(
+        "--shard-size",
+        type=_positive_int,
+        default=SHARD_SIZE,
+        metavar="ROWS",
+        help="rows of a file (default: %(default)s)",
+    )
+    _add_skip_broken(command)
+    _add_quiet(command)
+    _add_json(command)
+    command.set_defaults(run=_run_embed)
+
+    command = commands.add_parser(
         "evaluate",
         help="measure how well a run folder finds what a table says",
         description="Encode the items of a CSV file or folder with the model "
@@ -550,6 +588,23 @@ def _run_index(arguments):
     return _tell(arguments, result, index.format_result(result))
 
 
+def _run_embed(arguments):
+    from keras_xmodal.runs import embed
+
+    result = embed.run(
+        arguments.folder,
+        arguments.table,
+        arguments.output,
+        modalities=dict(arguments.modality),
+        ids=arguments.id_column,
+        delimiter=arguments.delimiter,
+        shard_size=arguments.shard_size,
+        skip_broken=arguments.skip_broken,
+        quiet=arguments.quiet or arguments.json,
+    )
+    return _tell(arguments, result, embed.format_result(result))
+
+
 def _run_evaluate(arguments):
     from keras_xmodal.runs import evaluate
 
@@ -663,12 +718,11 @@ def _add_modality(command, default="the column of its name"):
     )
 
 
-def _add_columns(command):
+def _add_columns(command, default="rows of a file are one item"):
     command.add_argument(
         "--id-column",
         metavar="COLUMN",
-        help="column that says which item a row shows (default: rows of a file "
-        "are one item)",
+        help=f"column that says which item a row shows (default: {default})",
     )
     command.add_argument(
         "--delimiter",

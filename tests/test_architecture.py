@@ -43,6 +43,7 @@ FLOORS = {
     "retrieval": 4,
     "callbacks": 4,
     "serving": 4,
+    "pipelines": 5,
     "recipes": 5,
     "runs": 6,
     "demo": 7,
@@ -270,6 +271,7 @@ LONG_EXAMPLES = (
     "export",
     "models",
     "objectives",
+    "pipelines",
     "play",
     "serving",
 )
@@ -329,6 +331,7 @@ def test_importing_the_package_is_light():
     heavy = {
         "ai_edge_litert",
         "ai_edge_quantizer",
+        "apache_beam",
         "av",
         "faiss",
         "fastapi",
@@ -337,6 +340,8 @@ def test_importing_the_package_is_light():
         "matplotlib",
         "onnx",
         "onnxruntime",
+        "pyarrow",
+        "ray",
         "scipy.linalg",
         "scipy.ndimage",
         "scipy.optimize",

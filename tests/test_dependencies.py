@@ -72,8 +72,8 @@ def optional_modules():
 def test_every_extra_is_known_by_its_modules():
     names = {"tensorflow_probability", "tf_keras", "keras_hub", "av", "sklearn"}
     names |= {"ai_edge_quantizer", "onnx", "onnxruntime", "tf2onnx"}
-    names |= {"tensorflow_serving", "gradio"}
-    names |= {"faiss", "pyarrow", "usearch"}
+    names |= {"tensorflow_serving", "gradio", "pyarrow"}
+    names |= {"faiss", "usearch", "ray", "apache_beam"}
     assert names <= set(optional_modules())
 
 

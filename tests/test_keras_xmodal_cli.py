@@ -13,7 +13,7 @@ from keras_xmodal_cli import EPOCHS, main
 from tests.runs import folders
 
 COMMANDS = (
-    *("demo", "train", "search", "index", "evaluate", "play"),
+    *("demo", "train", "search", "index", "embed", "evaluate", "play"),
     *("export", "verify", "info", "doctor"),
 )
 

@@ -62,13 +62,7 @@ def read_table(path, columns, delimiter):
     """Read a CSV file in UTF-8."""
     rows = _read(path, delimiter)
     header = rows[0][1] if rows else []
-    for column in columns:
-        if header.count(column) != 1:
-            raise ValueError(
-                f"`path` must have one column {column!r}. Received: "
-                f"{path} with the columns {header}, delimiter={delimiter!r}"
-                + _hint(header, columns, delimiter)
-            )
+    check_columns(path, header, columns, delimiter)
     del rows[:1]
     if not rows:
         raise ValueError(
@@ -91,6 +85,27 @@ def read_table(path, columns, delimiter):
             name, [cell if cell.strip() else "" for cell in column]
         )
     return Table(path, table, [number for number, _ in rows])
+
+
+def check_delimiter(delimiter):
+    """Check what stands between two cells."""
+    delimiter = checks.string("delimiter", delimiter)
+    if len(delimiter) != 1 or delimiter in '"\r\n\0':
+        raise ValueError(
+            "`delimiter` must be a single character, no quote or end "
+            f"of a line. Received: delimiter={delimiter!r}"
+        )
+
+
+def check_columns(path, header, columns, delimiter, argument="path"):
+    """Check that a table has each of these columns once."""
+    for column in columns:
+        if header.count(column) != 1:
+            raise ValueError(
+                f"`{argument}` must have one column {column!r}. Received: "
+                f"{path} with the columns {header}, delimiter={delimiter!r}"
+                + _hint(header, columns, delimiter)
+            )
 
 
 def check_size(path):

@@ -22,14 +22,7 @@ def read_folder(path):
     Returns:
         Tuple of the table, and whether its texts are names of classes.
     """
-    root = pathlib.Path(path)
-    if not root.is_dir():
-        raise FileNotFoundError(
-            f"`path` must be a folder. Received: path={str(path)!r}, "
-            f"{'a file' if root.exists() else 'which is missing'}"
-        )
-    found = sorted(_files(root))
-    kinds = _kinds(root, found)
+    root, found, kinds = _look(path)
     by_name = collections.defaultdict(list)
     for file in kinds:
         by_name[file.with_suffix("")].append(file)
@@ -38,6 +31,42 @@ def read_folder(path):
         for file in found
         if file.suffix.lower() == ".txt"
     }
+    if set(texts) & set(by_name):
+        return _with_texts(root, kinds, by_name, texts), False
+    return _by_class(root, kinds), True
+
+
+def list_files(path):
+    """The files of a folder as a table: `read_folder` without texts.
+
+    Each file is a row, wherever it lies.
+    """
+    root, _, kinds = _look(path)
+    return _table(
+        root,
+        kinds,
+        [
+            {
+                kind: file.as_posix(),
+                "name": file.as_posix(),
+                "folder": file.parts[:-1][:1],
+            }
+            for file, kind in kinds.items()
+        ],
+        texts=False,
+    )
+
+
+def _look(path):
+    """A folder, its files, and the kinds of those that have one."""
+    root = pathlib.Path(path)
+    if not root.is_dir():
+        raise FileNotFoundError(
+            f"`path` must be a folder. Received: path={str(path)!r}, "
+            f"{'a file' if root.exists() else 'which is missing'}"
+        )
+    found = sorted(_files(root))
+    kinds = _kinds(root, found)
     if not kinds:
         names = sorted({file.suffix for file in found} - {""})
         raise ValueError(
@@ -45,9 +74,7 @@ def read_folder(path):
             f"Received: {path} with {len(found)} files"
             + (f" of {', '.join(names)}" if names else "")
         )
-    if set(texts) & set(by_name):
-        return _with_texts(root, kinds, by_name, texts), False
-    return _by_class(root, kinds), True
+    return root, found, kinds
 
 
 def _files(root):
@@ -122,12 +149,12 @@ def _by_class(root, kinds):
     return _table(root, kinds, rows)
 
 
-def _table(root, kinds, rows):
+def _table(root, kinds, rows, texts=True):
     known = "image", "speech", "video"
     names = [kind for kind in known if kind in kinds.values()]
     columns = {
         name: [row.get(name, "") for row in rows]
-        for name in (*names, TEXT, "name")
+        for name in (*names, *([TEXT] if texts else []), "name")
     }
     columns["folder"] = ["".join(row["folder"]) or "." for row in rows]
     return Table(str(root), columns, list(range(1, len(rows) + 1)))

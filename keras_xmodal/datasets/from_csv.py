@@ -133,18 +133,9 @@ def from_csv(
     ```
     """
     path = str(checks.path("path", path))
-    _check_delimiter(delimiter)
+    csv_rows.check_delimiter(delimiter)
     arguments = PairArguments(
         modalities, ids, files, group, root, skip_broken, split, seed
     )
     table = csv_rows.read_table(path, arguments.columns, delimiter)
     return read_pairs(table.without(skip), arguments)
-
-
-def _check_delimiter(delimiter):
-    delimiter = checks.string("delimiter", delimiter)
-    if len(delimiter) != 1 or delimiter in '"\r\n\0':
-        raise ValueError(
-            "`delimiter` must be a single character, no quote or end "
-            f"of a line. Received: delimiter={delimiter!r}"
-        )

@@ -69,7 +69,7 @@ def read_table(
     elif is_folder:
         columns = {n: [kind] for n, kind in run.kinds.items() if kind in header}
     else:
-        columns = _known_columns(run, header)
+        columns = known_columns(run, header)
     if len(columns) < least:
         known = ", ".join(run.kinds)
         raise ValueError(
@@ -108,7 +108,8 @@ def read_table(
     return Table(dataset, columns, ids)
 
 
-def _known_columns(run, header):
+def known_columns(run, header):
+    """Columns of a table that hold modalities of a run, as far as it tells."""
     columns = {}
     told = run.report.get("modalities", {})
     for name in run.kinds:

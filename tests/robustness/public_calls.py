@@ -713,7 +713,13 @@ ELSEWHERE = {
     "networks.KerasHubTextPreprocessor",
     "networks.from_keras_hub",
     "networks.word_vectors",
+    "pipelines.BatchEmbedder",
+    "pipelines.beam_model_handler",
+    "pipelines.embed_with_beam",
+    "pipelines.embed_with_ray",
     "play.serve",
+    "retrieval.embed_corpus",
+    "retrieval.read_corpus",
     "serving.kserve_model",
 }
 
