@@ -6,6 +6,7 @@ import numpy as np
 
 from keras_xmodal import checks, files
 from keras_xmodal.metrics.ids import concatenate_ids
+from keras_xmodal.retrieval.corpus.arrow import load_pyarrow
 
 _GROUP = 16384  # rows that are written at once
 # Units that Arrow lacks, and the next one that it has.
@@ -17,7 +18,7 @@ _UNITS = {
 
 def write(path, rows, overwrite):
     """Write the rows of all modalities, beside their place at first."""
-    pyarrow = _import_pyarrow()
+    pyarrow = load_pyarrow()
     path = checks.path("path", path).resolve()
     if path.is_dir() or (path.exists() and not overwrite):
         raise FileExistsError(
@@ -77,14 +78,3 @@ def _arrow_ids(pyarrow, ids):
             "`ids` of an index in Parquet must be of a dtype that Arrow has. "
             f"Received: ids of dtype {ids.dtype}"
         ) from error
-
-
-def _import_pyarrow():
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError as missing:
-        raise ImportError(
-            "`to_parquet` needs PyArrow: pip install 'keras-xmodal[parquet]'"
-        ) from missing
-    return pyarrow
