@@ -32,7 +32,7 @@ class ContrastiveLoss(keras.losses.Loss):
         chunk_size: Positive integer, of how many anchors `from_embeddings`, and
             with it `EmbeddingModel`, has logits in memory at once; the values
             are the same. None: of all. `"auto"`: of all in a batch of up to
-            1,024, where it is fast; else as many as fit into 16 MiB.
+            1,024, where it is fast; else as many as fit into 12 MiB.
 
     Call arguments:
         y_true: Integer ids of shape `(batch,)`, where equal ids mark positives

@@ -7,7 +7,7 @@ static, which XLA needs, and nothing is padded.
 import tensorflow as tf
 
 # Entries of a block in memory, and of a matrix that is no larger than it pays.
-_BLOCK = 2**22
+_BLOCK = 3 * 2**20
 _WHOLE = 2**20
 
 

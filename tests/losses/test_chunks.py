@@ -105,11 +105,19 @@ def chunked_and_whole(name, **kwargs):
     return [ALL[name](chunk_size=size, **kwargs) for size in (CHUNK, None)]
 
 
-@each_loss
-@pytest.mark.parametrize("mode", ["eager", "graph", "jit"])
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [
+        pair
+        for pair in itertools.product(ALL, ("eager", "graph", "jit"))
+        if pair not in [("one_direction", "graph"), ("one_direction", "jit")]
+    ],
+)
 def test_chunks_are_the_whole(name, mode):
     chunked, whole = chunked_and_whole(name)
     cases = CASES if mode == "eager" else CASES[:6]
+    if mode == "jit" and name != "info_nce":  # All others have one loop.
+        cases = CASES[1:4]
     function = functools.partial(all_cases, chunked, cases)
     if mode == "graph":  # Of any batch size.
         rows, scalar = tf.TensorSpec((None, DIM)), tf.TensorSpec(())
