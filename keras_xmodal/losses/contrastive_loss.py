@@ -160,7 +160,9 @@ class ContrastiveLoss(keras.losses.Loss):
         if self._makes_whole(anchors, candidates, max_batch_size):
             logits = dot_similarity(anchors, candidates) * scale + bias
             if self._has_own_call():
-                return self(y_true, logits, pairs.weights_of())
+                if _are_of_both_sides(sample_weight):
+                    sample_weight = pairs.weights_of()
+                return self(y_true, logits, sample_weight)
             return self._whole(pairs, logits)
         return self._chunked(pairs, anchors, candidates, scale, bias)
 
@@ -283,7 +285,9 @@ class ContrastiveLoss(keras.losses.Loss):
             sizes = [chunks.size(y_pred), chunks.size(candidates)]
         targets = self._positives(y_true, shape)
         weights = {}
-        if sample_weight is not None:
+        if candidates is not None and _are_of_both_sides(sample_weight):
+            weights = self._weights_of_both_sides(sample_weight, shape)
+        elif sample_weight is not None:
             weights = self._weights(sample_weight, shape)
         return Pairs(*sizes, **targets, **weights)
 
@@ -296,12 +300,13 @@ class ContrastiveLoss(keras.losses.Loss):
         self._check_shape("y_true", tuple(y_true.shape), shape)
         return {"positives": y_true}
 
+    def _weights_of_both_sides(self, sample_weight, shape):
+        left, right = map(_check_weights, sample_weight)
+        sizes = (left.shape[0], right.shape[0])
+        self._check_shape("sample_weight", sizes, shape)
+        return {"factors": (left[:, None], right[:, None])}
+
     def _weights(self, sample_weight, shape):
-        if _are_of_both_sides(sample_weight):
-            left, right = map(_check_weights, sample_weight)
-            sizes = (left.shape[0], right.shape[0])
-            self._check_shape("sample_weight", sizes, shape)
-            return {"factors": (left[:, None], right[:, None])}
         weights = _check_weights(sample_weight)
         if len(weights.shape) == 1:
             self._check_shape("sample_weight", (weights.shape[0],) * 2, shape)

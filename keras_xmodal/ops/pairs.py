@@ -134,6 +134,8 @@ class Pairs:
 
 def equal_ids(ids):
     """A number from 0 for each id, equal where ids are equal; `(batch,)`."""
+    if ids.dtype == tf.bool:  # Which has no order.
+        ids = tf.cast(ids, "int32")
     order = tf.argsort(ids)
     ids = tf.gather(ids, order)
     is_new = tf.cast(ids[1:] != ids[:-1], "int32")

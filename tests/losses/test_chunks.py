@@ -101,8 +101,8 @@ def all_cases(loss, cases, *inputs):
     }
 
 
-def chunked_and_whole(name, **kwargs):
-    return [ALL[name](chunk_size=size, **kwargs) for size in (CHUNK, None)]
+def chunked_and_whole(name, chunk_size=CHUNK, **kwargs):
+    return [ALL[name](chunk_size=size, **kwargs) for size in (chunk_size, None)]
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_hard_batches(name, batch, weights):
     ids, given = HARD[batch]
     found, expected = (
         with_gradient(loss, ids, WEIGHTS[weights], *given)
-        for loss in chunked_and_whole(name)
+        for loss in chunked_and_whole(name, 7)
     )
     assert np.isfinite(np.concatenate([np.ravel(x) for x in found])).all()
     assert_same(found, expected, atol=3e-5)
@@ -230,7 +230,7 @@ def test_half_precision_is_cast_first(name, dtype):
 
 
 @each_loss
-@pytest.mark.parametrize("candidates", [3, 9, 30])
+@pytest.mark.parametrize("candidates", [3, 30])
 def test_other_candidates_than_anchors(name, candidates):
     positives = RNG.random((BATCH, candidates)) < 0.3
     pairs = RNG.random((BATCH, candidates)).astype("float32")
@@ -240,13 +240,13 @@ def test_other_candidates_than_anchors(name, candidates):
     for weights in (None, pairs, sides):
         found, expected = (
             with_gradient(loss, positives, weights, *given)
-            for loss in chunked_and_whole(name)
+            for loss in chunked_and_whole(name, 7)
         )
         assert_same(found, expected)
 
 
 @each_loss
-@pytest.mark.parametrize("chunk_size", [1, 13, 100])
+@pytest.mark.parametrize("chunk_size", [1, 100])
 def test_any_size_of_chunks(name, chunk_size):
     found, expected = (
         with_gradient(ALL[name](chunk_size=size), IDS, EXAMPLES, *inputs())
@@ -260,7 +260,7 @@ def test_any_size_of_chunks(name, chunk_size):
 def test_every_reduction(name, reduction):
     found, expected = (
         with_gradient(loss, IDS, PAIRS, *inputs())
-        for loss in chunked_and_whole(name, reduction=reduction)
+        for loss in chunked_and_whole(name, 7, reduction=reduction)
     )
     assert found[0].shape == expected[0].shape
     assert_same(found, expected)
@@ -345,13 +345,28 @@ def test_a_call_of_its_own_sees_all_logits():
             assert y_pred.shape == (BATCH, BATCH)
             return 1 + super().__call__(y_true, y_pred, sample_weight)
 
-    shifted, plain = (
-        cls(chunk_size=CHUNK).from_embeddings(
-            IDS, *inputs(), sample_weight=(EXAMPLES, OTHERS)
+    for weights in (None, EXAMPLES, (EXAMPLES, OTHERS)):
+        shifted, plain = (
+            cls(chunk_size=CHUNK).from_embeddings(
+                IDS, *inputs(), sample_weight=weights
+            )
+            for cls in (Shifted, losses.InfoNCE)
         )
-        for cls in (Shifted, losses.InfoNCE)
+        np.testing.assert_allclose(shifted, 1 + plain, rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "uint8", "uint64", "float32"])
+def test_ids_of_every_dtype(dtype):
+    ids = np.array([0, 1, 1, 0] * 3 + [1]).astype(dtype)
+    if dtype == "uint64":
+        ids += np.uint64(2**63)
+    found, expected = (
+        loss.from_embeddings(given, *inputs())
+        for loss, given in zip(
+            chunked_and_whole("info_nce"), (ids, ids != ids[0]), strict=True
+        )
     )
-    np.testing.assert_allclose(shifted, 1 + plain, rtol=1e-5)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
 @each_loss

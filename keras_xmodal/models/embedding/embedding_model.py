@@ -488,7 +488,7 @@ class EmbeddingModel(MultimodalModel):
     def _expect_rows(self, rows):
         if rows is None:  # As many as an integer says.
             rows = np.iinfo("int32").max
-        self._most_rows = max(rows, self._most_rows or 0)
+        self._most_rows = max(rows, self._most_rows or 1)
 
     def make_train_function(self, force=False):
         super().make_train_function(force or self._has_outgrown("train"))
