@@ -112,9 +112,14 @@ class LogitScale(keras.layers.Layer):
             self.log_scale.assign(-math.log(self.temperature))
             self.logit_bias.assign(self.bias)
 
+    @property
+    def scale(self):
+        """What similarities are multiplied by: `1 / temperature`."""
+        return ops.exp(self.log_scale)
+
     def call(self, similarities):
         similarities = ops.cast(similarities, "float32")
-        return similarities * ops.exp(self.log_scale) + self.logit_bias
+        return similarities * self.scale + self.logit_bias
 
     def compute_output_spec(self, similarities):
         return keras.KerasTensor(similarities.shape, "float32")

@@ -5,6 +5,7 @@ import keras
 from keras_xmodal import saving
 from keras_xmodal.losses.contrastive_loss import ContrastiveLoss
 from keras_xmodal.ops import contrastive
+from keras_xmodal.ops.chunked_info_nce import chunked_info_nce
 
 
 @saving.register
@@ -51,10 +52,26 @@ class InfoNCE(ContrastiveLoss):
         reduction: str = "mean_with_sample_weight",
         name: str = "info_nce",
         dtype: str | keras.DTypePolicy | None = None,
+        chunk_size: int | str | None = "auto",
     ):
         super().__init__(
-            symmetric=symmetric, reduction=reduction, name=name, dtype=dtype
+            symmetric=symmetric,
+            reduction=reduction,
+            name=name,
+            dtype=dtype,
+            chunk_size=chunk_size,
         )
 
     def anchor_loss(self, positives, logits, mask):
         return contrastive.info_nce(positives, logits, mask)
+
+    def _losses_of_anchors(self, pairs, anchors, candidates, scale, bias):
+        if type(self).anchor_loss is not InfoNCE.anchor_loss:
+            return super()._losses_of_anchors(
+                pairs, anchors, candidates, scale, bias
+            )
+        losses = chunked_info_nce(
+            anchors, candidates, scale, pairs[0], self.symmetric
+        )
+        # A softmax does not see the bias; its gradient is 0, not missing.
+        return [value + 0.0 * bias for value in losses]

@@ -1,7 +1,6 @@
 """The sigmoid contrastive loss of SigLIP."""
 
 import keras
-import numpy as np
 from keras import ops
 
 from keras_xmodal import saving
@@ -48,33 +47,38 @@ class SigmoidContrastive(ContrastiveLoss):
         reduction: str = "mean_with_sample_weight",
         name: str = "sigmoid_contrastive",
         dtype: str | keras.DTypePolicy | None = None,
+        chunk_size: int | str | None = "auto",
     ):
         super().__init__(
-            symmetric=False, reduction=reduction, name=name, dtype=dtype
+            symmetric=False,
+            reduction=reduction,
+            name=name,
+            dtype=dtype,
+            chunk_size=chunk_size,
         )
 
     def anchor_loss(self, positives, logits, mask):
         return contrastive.sigmoid_contrastive(positives, logits, mask)
 
-    def _direction(self, positives, logits, weights, own):
-        y_true = {"positives": positives}
-        if weights is not None:
-            y_true["mask"] = weights
-        loss = keras.losses.Loss.__call__(self, y_true, logits)
+    def _mask(self, weights):
+        return weights
+
+    def _reduced(self, pairs, y_true, y_pred):
+        loss = keras.losses.Loss.__call__(self, y_true, y_pred)
         if self.reduction != "mean_with_sample_weight":
             return loss
         # So far it is a mean over rows.
-        anchors = ops.sum(self._row_weights(positives, weights, own))
-        if own and weights is not None:
-            candidates = self._row_weights(
-                ops.transpose(positives), ops.transpose(weights), own
-            )
+        anchors = ops.sum(pairs.anchor_weights())
+        if pairs.ids is not None and pairs.are_weighted:
+            candidates = pairs.swap(pairs.chunks).anchor_weights()
             anchors = 0.5 * (anchors + ops.sum(candidates))
-        rows = ops.cast(ops.shape(logits)[0], "float32")
+        rows = ops.cast(ops.shape(y_pred)[0], "float32")
         return ops.divide_no_nan(loss * rows, anchors)
 
-    def _pair_weights(self, sample_weight, logits):
-        weights = super()._pair_weights(sample_weight, logits)
-        if len(np.shape(sample_weight)) == 1:  # As anchor of either side.
-            weights = 0.5 * (weights + ops.transpose(weights))
-        return weights
+    def _factors(self, weights):
+        """As anchor of either side."""
+        present = ops.cast(weights > 0, "float32")
+        return (
+            ops.stack([0.5 * weights, 0.5 * present], axis=1),
+            ops.stack([present, weights], axis=1),
+        )

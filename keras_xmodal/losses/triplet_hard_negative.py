@@ -48,6 +48,7 @@ class TripletHardNegative(TripletLoss):
         reduction: str = "mean_with_sample_weight",
         name: str = "triplet_hard_negative",
         dtype: str | keras.DTypePolicy | None = None,
+        chunk_size: int | str | None = "auto",
     ):
         super().__init__(
             margin=margin,
@@ -55,6 +56,7 @@ class TripletHardNegative(TripletLoss):
             reduction=reduction,
             name=name,
             dtype=dtype,
+            chunk_size=chunk_size,
         )
 
     def anchor_loss(self, positives, logits, mask):

@@ -23,8 +23,13 @@ class TripletLoss(ContrastiveLoss):
         reduction="mean_with_sample_weight",
         name=None,
         dtype=None,
+        chunk_size="auto",
     ):
         super().__init__(
-            symmetric=symmetric, reduction=reduction, name=name, dtype=dtype
+            symmetric=symmetric,
+            reduction=reduction,
+            name=name,
+            dtype=dtype,
+            chunk_size=chunk_size,
         )
         self.margin = checks.positive("margin", margin)

@@ -270,6 +270,16 @@ def has_rows(x):
     return keras.ops.cast(sum_over_replicas(rows) > 0, "float32")
 
 
+def most_rows(dataset):
+    """The most rows of a batch of a dataset, as far as can be seen, or None."""
+    while dataset is not None:
+        size = getattr(dataset, "_batch_size", None)
+        if size is not None:
+            return int(size)
+        dataset = getattr(dataset, "_input_dataset", None)
+    return None
+
+
 def batch_shape(value):
     """Shape of a batch of any size."""
     return (None, *value.shape[1:])

@@ -31,10 +31,10 @@ def positives_from_ids(
     Returns:
         Boolean tensor of shape `(batch, candidates)`.
     """
-    anchor_ids = _ids("anchor_ids", anchor_ids)
+    anchor_ids = as_ids("anchor_ids", anchor_ids)
     if candidate_ids is None:
         candidate_ids = anchor_ids
-    candidate_ids = _ids("candidate_ids", candidate_ids)
+    candidate_ids = as_ids("candidate_ids", candidate_ids)
     return ops.equal(
         ops.expand_dims(anchor_ids, 1), ops.expand_dims(candidate_ids, 0)
     )
@@ -57,7 +57,8 @@ def anchor_weights(positives: TensorLike, weights: TensorLike) -> Tensor:
     return ops.max(ops.where(positives, weights, 0.0), axis=-1)
 
 
-def _ids(argument, value):
+def as_ids(argument, value):
+    """Ids as a tensor of shape `(batch,)` that can be compared."""
     if not ops.is_tensor(value):
         value = checks.integer_ids(argument, value)
     checks.shape(argument, value.shape, ("batch",))

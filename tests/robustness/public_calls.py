@@ -352,6 +352,18 @@ def uses():
             loss_of(loss()),
             {"y_true": IDS, "y_pred": scores, "sample_weight": None},
         )
+        found[f"losses.{name}.from_embeddings"] = (
+            loss(chunk_size=5).from_embeddings,
+            {
+                "y_true": IDS,
+                "anchors": A,
+                "candidates": A[::-1],
+                "scale": 2.0,
+                "bias": -1.0,
+                "sample_weight": None,
+                "max_batch_size": None,
+            },
+        )
     for name in kx.adversarial.__all__:
         cls = getattr(kx.adversarial, name)
         if issubclass(cls, kx.adversarial.AdversarialLoss):

@@ -3,6 +3,8 @@
 import itertools
 
 import keras
+import numpy as np
+import tensorflow as tf
 from keras import ops
 
 from keras_xmodal import checks, losses, saving
@@ -12,6 +14,7 @@ from keras_xmodal.models.data import (
     as_vectors,
     check_target,
     is_array_data,
+    most_rows,
     of_modality,
 )
 from keras_xmodal.models.embedding.from_preset import from_preset
@@ -32,6 +35,7 @@ from keras_xmodal.models.encoders import (
 )
 from keras_xmodal.models.endpoint import Endpoint, named
 from keras_xmodal.models.rows import apply_to_rows
+from keras_xmodal.ops.chunks import is_small
 from keras_xmodal.ops.replicas import gather_rows, num_replicas
 from keras_xmodal.ops.similarity import dot_similarity, l2_normalize
 
@@ -165,6 +169,8 @@ class EmbeddingModel(MultimodalModel):
         self.micro_batch_size = None
         self.pairs = _check_pairs(pairs, self.modalities)
         self.learning_rate_multipliers = {}
+        self._most_rows = None
+        self._rows_when_traced = {}
 
         self._pair_names = _pair_names(self.pairs)
         self.projections = {}
@@ -505,6 +511,40 @@ class EmbeddingModel(MultimodalModel):
         """
         return super().fit(x, y, batch_size, epochs, *args, **kwargs)
 
+    # How many rows a batch has, which graphs do not know: small ones have
+    # logits as a matrix.
+
+    def _gate(self, x, y=None, sample_weight=None, *, inputs=False, **options):
+        source = super()._gate(x, y, sample_weight, inputs=inputs, **options)
+        if isinstance(source, tf.data.Dataset) and not inputs:
+            self._expect_rows(most_rows(source))
+        return source
+
+    def _prepare_checked(self, batch, training=False, inputs=False):
+        batch = super()._prepare_checked(batch, training, inputs)
+        if not inputs and self.modalities:
+            self._expect_rows(keras.tree.flatten(batch)[0].shape[0])
+        return batch
+
+    def _expect_rows(self, rows):
+        if rows is None:  # As many as an integer says.
+            rows = np.iinfo("int32").max
+        self._most_rows = max(rows, self._most_rows or 1)
+
+    def make_train_function(self, force=False):
+        super().make_train_function(force or self._has_outgrown("train"))
+
+    def make_test_function(self, force=False):
+        super().make_test_function(force or self._has_outgrown("test"))
+
+    def _has_outgrown(self, name):
+        """Whether a traced function is for smaller batches."""
+        before = self._rows_when_traced.get(name)
+        self._rows_when_traced[name] = self._most_rows
+        return is_small(before, before) and not is_small(
+            self._most_rows, self._most_rows
+        )
+
     def _check_structure(self, x, y=None, sample_weight=None, inputs=False):
         super()._check_structure(x, y, sample_weight, inputs)
         if not self._compares_vectors or y is None:
@@ -652,21 +692,26 @@ class EmbeddingModel(MultimodalModel):
     def _pair_loss(self, pair, ids, embeddings, sample_weight):
         """Loss of a pair, and how much it weighs among batches."""
         anchors, candidates = (embeddings[name] for name in pair)
-        logits = dot_similarity(anchors, candidates)
+        scale, bias = 1.0, 0.0
         if self.loss.initial_temperature is not None:
-            logits = self.logit_scales[self._pair_names[pair]](logits)
+            layer = self.logit_scales[self._pair_names[pair]]
+            scale, bias = layer.scale, layer.logit_bias
         weights = sample_weight
         if isinstance(sample_weight, dict):
             checks.modalities("sample_weight", sample_weight, self.modalities)
             one = ops.ones(ops.shape(ids)[0])
-            rows, columns = (
-                ops.cast(sample_weight.get(name, one), "float32")
-                for name in pair
-            )
-            weights = ops.expand_dims(rows, 1) * ops.expand_dims(columns, 0)
+            weights = tuple(sample_weight.get(name, one) for name in pair)
         return (
-            self.loss(ids, logits, sample_weight=weights),
-            self.loss.total_weight(ids, logits, sample_weight=weights),
+            self.loss.from_embeddings(
+                ids,
+                anchors,
+                candidates,
+                scale,
+                bias,
+                weights,
+                self._most_rows,
+            ),
+            self.loss.total_weight(ids, None, weights, self._most_rows),
         )
 
     # Use.
