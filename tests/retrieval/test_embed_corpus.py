@@ -13,6 +13,7 @@ import pytest
 import tensorflow as tf
 
 import keras_xmodal as kx
+from keras_xmodal import files
 from keras_xmodal.retrieval import embed_corpus, read_corpus
 from keras_xmodal.retrieval.corpus import folder as folder_lib
 from keras_xmodal.retrieval.corpus.embedders import open_embedder
@@ -522,6 +523,22 @@ def test_work_can_be_sent_to_another_process(make, model, expected, tmp_path):
     np.testing.assert_array_equal(
         corpora.read(tmp_path / "out")["text"][1], expected["text"]
     )
+
+
+def test_what_a_kill_leaves_beside_a_shard_that_is_there_goes(
+    model, tmp_path, monkeypatch
+):
+    def die(path):
+        """As if the process ended between the rename and the clearing up."""
+
+    source, out = {"text": TEXTS}, tmp_path / "out"
+    with monkeypatch.context() as killed:
+        killed.setattr(files, "_remove", die)
+        embed(model, source, out)
+    left = [p.name for p in out.glob(".shard-*")]
+    assert len(left) == -(-ROWS // 16)
+    embed(model, source, out)
+    assert [p.name for p in out.glob(".shard-*")] == []
 
 
 def test_an_index_of_a_corpus(model, tmp_path):

@@ -212,6 +212,8 @@ class CorpusFolder:
     def finish(self):
         """Tell in the manifest what was left out, where all shards are there.
 
+        What processes left that were killed beside shards is removed.
+
         Returns:
             List of dicts of the rows that were, or None where shards are
             missing.
@@ -224,6 +226,8 @@ class CorpusFolder:
                 left_out += self.facts(number)["left_out"]
             except (FileNotFoundError, DamagedShardError):
                 return None
+        for number in range(self.num_shards):
+            files.recover(self.file(number))
         self._write_manifest(left_out=left_out)
         return left_out
 
