@@ -26,6 +26,13 @@ import time
 from benchmarks.speed.processes import machine_facts, run_quietly
 
 DIM = 128
+LOSSES = (
+    "InfoNCE",
+    "SigmoidContrastive",
+    "TripletAllNegatives",
+    "TripletHardNegative",
+    "TripletSemiHardNegative",
+)
 LARGEST_WHOLE = 16_384  # Above, a matrix and its gradients take 30 GiB.
 PEER = r"""
 import json, re, statistics, sys, time
@@ -184,7 +191,7 @@ def main():
         default=[1024, 2048, 4096, 8192, 16_384, 32_768],
     )
     add("--scales", type=float, nargs="+", default=[1 / 0.07, 100.0])
-    add("--losses", nargs="+", default=["InfoNCE"])
+    add("--losses", nargs="+", choices=LOSSES, default=["InfoNCE"])
     ways = ["chunked", "whole"]
     add("--ways", nargs="+", choices=ways, default=ways)
     add("--steps", type=int, default=5)
