@@ -26,6 +26,8 @@ from benchmarks.settings import RESULTS, ROOT
 from benchmarks.speed.processes import load_of, machine_facts
 
 MAX_LOAD = 0.3  # cores in use by others
+# What a run itself changes.
+OF_RESULTS = (":!benchmarks/results", ":!benchmarks/README.md", ":!README.md")
 ENVIRONMENT = {"TF_ENABLE_ONEDNN_OPTS": "1", "TF_CPP_MIN_LOG_LEVEL": "2"}
 
 
@@ -133,10 +135,16 @@ def quiet_load(wait):
 
 
 def commit():
-    """The commit of the code, and whether it has changes."""
-    command = ["git", "-C", ROOT, "describe", "--always", "--dirty"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    return done.stdout.strip() or None
+    """The commit of the code, and whether it has changes, results aside."""
+    git = ["git", "-C", ROOT.parent]
+    changes = [*git, "diff", "--quiet", "HEAD", "--", ".", *OF_RESULTS]
+    done = subprocess.run(
+        [*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True
+    )
+    if done.returncode:
+        return None  # It is no clone.
+    is_changed = subprocess.run(changes).returncode
+    return done.stdout.strip() + ", changed" * bool(is_changed)
 
 
 def listing(chosen):
