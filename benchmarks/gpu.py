@@ -30,6 +30,7 @@ from typing import NamedTuple
 
 from benchmarks.settings import PEERS
 from benchmarks.speed import embedding, floor, gan, vae
+from benchmarks.speed.gpu import make_batches
 
 # Name: module with `make_data`, and arguments of its `build_model`.
 MODELS = {
@@ -98,7 +99,7 @@ def measure(run, batch_size, steps, rates):
             jit_compile=run.jit,
             micro_batch_size=min(MICRO_BATCH_SIZE, batch_size),
         )
-    batches = make_batches(module, batch_size)
+    batches = make_batches(module, batch_size, BATCHES)
     step = tf.function(model.train_step, jit_compile=run.jit)
     device = (tf.config.list_logical_devices("GPU") or [None])[0]
 
@@ -126,20 +127,6 @@ def measure(run, batch_size, steps, rates):
         memory = tf.config.experimental.get_memory_info(device.name[-5:])
         result["peak_mib"] = memory["peak"] / 2**20
     return result | kernels(lambda: train(PROFILED))
-
-
-def make_batches(module, batch_size):
-    """Batches as `train_step` takes them, on the device."""
-    import tensorflow as tf
-
-    data = module.make_data(BATCHES * batch_size)
-    return [
-        tf.nest.map_structure(
-            lambda x, start=start: tf.constant(x[start : start + batch_size]),
-            data,
-        )
-        for start in range(0, BATCHES * batch_size, batch_size)
-    ]
 
 
 def kernels(train):

@@ -35,17 +35,17 @@ RUNS = {
 COMPARED_STEPS, TIMED_STEPS, BATCHES = 20, 100, 8
 
 
-def make_batches(module, batch_size):
+def make_batches(module, batch_size, count=BATCHES):
     """Batches as `train_step` takes them, on the current device."""
     import tensorflow as tf
 
-    data = module.make_data(BATCHES * batch_size)
+    data = module.make_data(count * batch_size)
     return [
         tf.nest.map_structure(
             lambda x, start=start: tf.constant(x[start : start + batch_size]),
             data,
         )
-        for start in range(0, BATCHES * batch_size, batch_size)
+        for start in range(0, count * batch_size, batch_size)
     ]
 
 
