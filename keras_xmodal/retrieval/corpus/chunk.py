@@ -133,6 +133,10 @@ class Cursor:
         self._place = math.inf
         self.end = 0  # of the rows that were seen
 
+    def __reduce__(self):
+        """Without what is open: it is opened anew where it is read."""
+        return Cursor, (self._open_at, self._skips)
+
     def read(self, start: int, stop: int, size: int) -> Iterator[Chunk]:
         """Chunks of at most `size` rows, to the end of the rows."""
         if start < self._place or (start > self._place and not self._skips):

@@ -56,14 +56,6 @@ class ParquetSource:
         self.fingerprint = f"parquet {digest} {self._columns} {self._ids}"
         self._cursor = Cursor(self._open)
 
-    def __getstate__(self):
-        """Without what is open."""
-        return {k: v for k, v in vars(self).items() if k != "_cursor"}
-
-    def __setstate__(self, state):
-        """Open anew when it is read."""
-        vars(self).update(state, _cursor=Cursor(self._open))
-
     def read(self, start, stop, size):
         """Chunks of rows."""
         return self._cursor.read(start, stop, size)

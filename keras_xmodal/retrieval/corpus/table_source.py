@@ -110,14 +110,6 @@ class CsvSource:
         self.fingerprint = f"table {digest} {self._columns} {self._ids}"
         self._cursor = Cursor(self._open)
 
-    def __getstate__(self):
-        """Without what is open."""
-        return {k: v for k, v in vars(self).items() if k != "_cursor"}
-
-    def __setstate__(self, state):
-        """Open anew when it is read."""
-        vars(self).update(state, _cursor=Cursor(self._open))
-
     def read(self, start, stop, size):
         """Chunks of rows."""
         return self._cursor.read(start, stop, size)
