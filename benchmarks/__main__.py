@@ -1,4 +1,4 @@
-"""Runs all benchmarks, or the named ones, and writes README.md's tables.
+"""Runs all benchmarks, or the named ones, and writes the READMEs' tables.
 
     python -m benchmarks --list
     python -m benchmarks --work bench
@@ -20,10 +20,12 @@ import subprocess
 import sys
 import time
 
-from benchmarks import needs, tables
+from benchmarks import needs
 from benchmarks.catalogue import BENCHMARKS
 from benchmarks.settings import RESULTS, ROOT
 from benchmarks.speed.processes import load_of, machine_facts
+from benchmarks.tables import readmes
+from benchmarks.tables.results import facts_of
 
 MAX_LOAD = 0.3  # cores in use by others
 # What a run itself changes.
@@ -72,7 +74,7 @@ def main(arguments=None):
         except (needs.MissingError, RuntimeError) as error:
             left[benchmark.name] = error
             print(f"{benchmark.name}: {error}", file=sys.stderr, flush=True)
-    tables.main()
+    readmes.write()
     for name, error in left.items():
         print(f"left: {name}: {error}")
     return len(left)
@@ -151,7 +153,7 @@ def listing(chosen):
     """A line for each: what it needs, when it was run last."""
     lines = []
     for benchmark in chosen:
-        facts = tables.facts_of(benchmark.name)
+        facts = facts_of(benchmark.name)
         last = f"{facts['date']} at {facts['commit']}" if facts else "unknown"
         kind = "speed" if benchmark.timed else "quality"
         lines.append(

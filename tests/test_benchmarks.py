@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 import benchmarks.__main__ as command
-from benchmarks import catalogue, gpu, needs, tables
+from benchmarks import catalogue, gpu, needs
 from benchmarks.settings import RESULTS, ROOT
 from benchmarks.speed import floor
+from benchmarks.tables import readmes, results
 
 WRITES = """
 import json, pathlib, sys
@@ -18,11 +19,22 @@ pathlib.Path(sys.argv[-1]).write_text(json.dumps({"value": 7}))
 """
 
 
-def test_tables_are_those_of_the_results():
-    text = tables.README.read_text("utf-8")
+@pytest.mark.parametrize("path", readmes.READMES, ids=lambda p: p.parent.name)
+def test_tables_are_those_of_the_results(path):
+    text = path.read_text("utf-8")
     # If this fails: python -m benchmarks.tables
-    assert tables.written(text) == text
+    assert readmes.written(text) == text
+
+
+def test_all_figures_of_the_benchmarks_are_of_results():
+    text = readmes.READMES[-1].read_text("utf-8")
     assert text.count("<!-- table: ") == text.count("\n|---")
+
+
+def test_a_table_without_results_says_so(monkeypatch, tmp_path):
+    monkeypatch.setattr(results, "RESULTS", tmp_path)
+    written = readmes.written("<!-- table: query_speed -->\n| old |\n")
+    assert written.splitlines()[1:] == [*readmes.UNMEASURED]
 
 
 def test_all_results_and_their_sections_have_a_command():
@@ -31,7 +43,7 @@ def test_all_results_and_their_sections_have_a_command():
     assert {path.stem for path in RESULTS.glob("*.json")} <= {*names}
     commands = re.findall(
         r"^    python -m benchmarks --work bench (.+)$",
-        tables.README.read_text("utf-8").replace("\\\n", ""),
+        readmes.READMES[-1].read_text("utf-8").replace("\\\n", ""),
         re.MULTILINE,
     )
     assert sorted(" ".join(commands[1:]).split()) == sorted(names)
@@ -50,10 +62,10 @@ def run(monkeypatch, tmp_path):
     """Run the command with a single benchmark, a line of Python."""
     machine = {"load": 0.1, "code": WRITES}
     one = catalogue.Benchmark("one", "none", 1, timed=True)
-    for module in (command, tables):
+    for module in (command, results):
         monkeypatch.setattr(module, "RESULTS", tmp_path)
     monkeypatch.setattr(command, "BENCHMARKS", (one,))
-    monkeypatch.setattr(command.tables, "main", lambda: None)
+    monkeypatch.setattr(readmes, "write", lambda: None)
     monkeypatch.setattr(command, "load_of", lambda _: machine["load"])
     monkeypatch.setattr(
         catalogue.Benchmark,

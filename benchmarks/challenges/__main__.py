@@ -25,8 +25,9 @@ import argparse
 import importlib
 import time
 
-from benchmarks import tables
 from benchmarks.directions import runner
+from benchmarks.tables.results import markdown
+from benchmarks.tables.retrieval import challenge
 
 # Cell, a function of the same name: the family of its models, and its module.
 CELLS = {
@@ -43,7 +44,7 @@ def table(rows):
     """Write rows of one cell as a table of Markdown: value / baseline."""
     baselines = dict.fromkeys(row["baseline_name"] for row in rows)
     names = "; ".join(name for name in baselines if name)
-    lines = tables.markdown(tables.challenge(rows))
+    lines = markdown(challenge(rows))
     return "\n".join([*lines, "", f"Each value / baseline: {names}."])
 
 
