@@ -129,7 +129,10 @@ def of_embeddings(name, targets, anchors, candidates, scale, bias, weights):
     else:
         pairs = [weights, weights.T]
     directions = []
-    for logits, p, w in zip((z, z.T), (positives, positives.T), pairs):
+    for logits, p, w in (
+        (z, positives, pairs[0]),
+        (z.T, positives.T, pairs[1]),
+    ):
         totals = anchor_weights(p, w, has_ids)
         if are_of_examples and has_ids:
             totals = weights
