@@ -188,17 +188,13 @@ def test_hard_batches(name, batch, weights):
 
 
 def each_cell():
-    """Losses, modes, targets and weights; a few of them in the quick lane."""
+    """Losses, modes, targets and weights; in the quick lane what has code."""
+    ids, matrices = ("ids", "examples"), ("positives", "pairs")
+    quick = {"info_nce": CASES, "sigmoid": (ids, matrices), "own": (matrices,)}
     for name, mode, case in itertools.product(ALL, ("graph", "jit"), CASES):
-        is_quick = case == ("ids", "examples") or (
-            mode == "graph" and case == ("positives", "pairs")
-        )
-        if mode == "graph" and name in ("info_nce", "sigmoid"):
-            is_quick = True  # Each has code of its own.
-        if name == "one_direction" or (
-            mode == "jit" and name not in ("info_nce", "hard")
-        ):
-            is_quick = False
+        is_quick = case in quick.get(name, (ids,)) and name != "one_direction"
+        if mode == "jit":
+            is_quick = (name, case) == ("info_nce", ids)
         if case != ("ids", "nothing"):  # Another value of the same graph.
             marks = () if is_quick else pytest.mark.large
             yield pytest.param(name, mode, *case, marks=marks)

@@ -1,6 +1,7 @@
 """Losses of a batch among rows of earlier batches are their definition."""
 
 import functools
+import itertools
 
 import numpy as np
 import pytest
@@ -37,6 +38,7 @@ WEIGHTS = {
     "examples": EXAMPLES,
     "both_sides": (EXAMPLES, OTHERS),
 }
+LARGE = pytest.mark.large
 each_weights = pytest.mark.parametrize("weights", WEIGHTS)
 
 
@@ -88,30 +90,24 @@ def test_is_the_definition(name, weights, scale):
         )
 
 
-@pytest.mark.parametrize(
-    ("name", "mode"),
-    [
-        pytest.param(
-            name,
-            mode,
-            marks=()
-            if (name, mode) in [("info_nce", "graph"), ("sigmoid", "jit")]
-            else pytest.mark.large,
-        )
-        for name in ALL
-        for mode in ("graph", "jit")
-    ],
-)
-def test_graphs_are_the_definition(name, mode):
-    """A cell's one graph, for any batch size or under XLA."""
+def each_graph():
+    for name, mode in itertools.product(ALL, ("graph", "jit")):
+        for weights in WEIGHTS if mode == "graph" else ("both_sides",):
+            cell = name, mode, weights
+            is_quick = cell == ("info_nce", "graph", "both_sides")
+            yield pytest.param(*cell, marks=() if is_quick else LARGE)
+
+
+@pytest.mark.parametrize(("name", "mode", "weights"), [*each_graph()])
+def test_graphs_are_the_definition(name, mode, weights):
+    """For any batch size or under XLA."""
     chunked, _ = chunked_and_whole(name)
-    cases = WEIGHTS if mode == "graph" else ("both_sides",)
+    weights = WEIGHTS[weights]
     function = functools.partial(with_gradient, chunked)
-    for weights in map(WEIGHTS.get, cases):
-        given = (weights, MEMORY, *inputs())
-        expected = with_gradient(chunked, weights, tensors(), *inputs())
-        assert_same(graph_of(function, mode, *given)(*given), expected)
-        assert_same(expected[:1], [definition(name, weights, inputs())])
+    given = (weights, MEMORY, *inputs())
+    expected = with_gradient(chunked, weights, tensors(), *inputs())
+    assert_same(graph_of(function, mode, *given)(*given), expected)
+    assert_same(expected[:1], [definition(name, weights, inputs())])
 
 
 @each_loss

@@ -106,8 +106,8 @@ for options in ({}, {"micro_batch_size": 2}):
             ),
         ))
     for model in models:
-        assert int(model.memory.seen) == 12
-        np.testing.assert_array_equal(model.memory.ids, IDS[-5:])
+        assert model.memory.seen.numpy() == 12
+        np.testing.assert_array_equal(model.memory.ids.numpy(), IDS[-5:])
 
 # Micro-batches of the rows of a replica, which may have none.
 compare(
