@@ -174,6 +174,7 @@ BENCHMARKS = (
         15,
         (_EMOJI_LARGE, "towers"),
     ),
+    Benchmark("emoji_memory", "emoji.memory --out {out}", 10),
     Benchmark(
         "directions",
         f"directions {_CELLS}",

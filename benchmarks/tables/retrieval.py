@@ -159,6 +159,23 @@ def interpolation():
         ]
 
 
+def emoji_memory():
+    """What a memory gives, beside larger batches, the baseline and chance."""
+    results = read("emoji_memory")
+    questions = ("test_style", "test_concept")
+    yield "batch", "memory", "unseen style", "unseen concepts"
+    for row in results["summary"]:
+        memory = f"{row['memory_size']:,}" if row["memory_size"] else "none"
+        yield (
+            row["batch_size"],
+            memory,
+            *(spread(*row[question], 3) for question in questions),
+        )
+    for name, row in (("ridge", "baseline"), ("chance", "chance")):
+        figures = (number(results[q][row], 3) for q in questions)
+        yield name, "", *figures
+
+
 def _recalls(row):
     yield row["direction"].replace("_", " ")
     for side in ("mean", "baseline"):

@@ -1,5 +1,6 @@
 """What the contrastive losses share: targets, weights, both directions."""
 
+import dataclasses
 import functools
 
 import keras
@@ -32,7 +33,8 @@ class ContrastiveLoss(keras.losses.Loss):
         chunk_size: Positive integer, of how many anchors `from_embeddings`, and
             with it `EmbeddingModel`, has logits in memory at once; the values
             are the same. None: of all. `"auto"`: of all in a batch of up to
-            1,024, where it is fast; else as many as fit into 12 MiB.
+            1,024, where it is fast; else as many as fit into 4 MiB, of
+            `InfoNCE` 12.
 
     Call arguments:
         y_true: Integer ids of shape `(batch,)`, where equal ids mark positives
@@ -55,6 +57,8 @@ class ContrastiveLoss(keras.losses.Loss):
     # `similarity / temperature + bias`. None: the loss takes the similarity.
     initial_temperature: float | None = None
     initial_bias = 0.0
+    # 4 MiB of logits each in a chunk, of which a gradient has some ten copies.
+    _blocks = 1
 
     def __init__(
         self,
@@ -102,6 +106,7 @@ class ContrastiveLoss(keras.losses.Loss):
         bias=0.0,
         sample_weight=None,
         max_batch_size=None,
+        memory=None,
     ):
         """Loss of the logits `scale * anchors @ candidates.T + bias`.
 
@@ -122,13 +127,23 @@ class ContrastiveLoss(keras.losses.Loss):
             max_batch_size: Positive integer, the most rows of both where a
                 graph does not know them, so that `"auto"` knows that they are
                 few. None: they may be many.
+            memory: Optional tuple `(ids, anchors, candidates, anchor_weights,
+                candidate_weights)` of rows of earlier batches, of shapes
+                `(rows,)`, `(rows, dim)` twice and `(rows,)` twice; weight 0
+                removes one. Anchors are compared with its candidates, too, and
+                candidates with its anchors: negatives, and positives by equal
+                ids, without a gradient and never anchors themselves. The loss
+                is the mean of both directions, also where the sum over all
+                pairs is one (`SigmoidContrastive`). Needs ids, and weights of
+                examples or of both sides.
 
         Returns:
             What the call returns.
 
         Raises:
-            ValueError: If the shapes of embeddings, targets or weights do not
-                fit.
+            ValueError: If the shapes of embeddings, targets, weights or memory
+                do not fit; or if there is a memory, and no ids, or weights of
+                pairs, or a subclass that says more than `anchor_loss`.
 
         Example:
             ```python
@@ -156,6 +171,11 @@ class ContrastiveLoss(keras.losses.Loss):
         scale = checks.tensor("scale", scale, ())
         bias = checks.tensor("bias", bias, ())
         pairs = self._pairs(y_true, sample_weight, anchors, candidates)
+        if memory is not None:
+            memory = _check_memory(memory)
+            return self._with_memory(
+                pairs, anchors, candidates, scale, bias, max_batch_size, memory
+            )
 
         if self._makes_whole(anchors, candidates, max_batch_size):
             logits = dot_similarity(anchors, candidates) * scale + bias
@@ -167,7 +187,12 @@ class ContrastiveLoss(keras.losses.Loss):
         return self._chunked(pairs, anchors, candidates, scale, bias)
 
     def total_weight(
-        self, y_true, y_pred=None, sample_weight=None, max_batch_size=None
+        self,
+        y_true,
+        y_pred=None,
+        sample_weight=None,
+        max_batch_size=None,
+        memory=None,
     ):
         """Weight of a batch among others: the sum of those of its anchors.
 
@@ -176,6 +201,7 @@ class ContrastiveLoss(keras.losses.Loss):
             y_pred: As for the call. Not needed where `y_true` are ids.
             sample_weight: As for the call, or for `from_embeddings`.
             max_batch_size: As for `from_embeddings`.
+            memory: As for `from_embeddings`.
 
         Returns:
             Scalar, the mean of both directions; without weights the number of
@@ -191,21 +217,25 @@ class ContrastiveLoss(keras.losses.Loss):
         else:
             y_pred = checks.tensor("y_pred", y_pred, dtype=None)
             pairs = self._pairs(y_true, sample_weight, y_pred)
-        return 0.5 * (
-            ops.sum(pairs.anchor_weights())
-            + ops.sum(pairs.swap(pairs.chunks).anchor_weights())
-        )
+        directions = (pairs, pairs.swap(pairs.chunks))
+        if memory is not None:
+            directions = self._pairs_with_memory(pairs, _check_memory(memory))
+        return 0.5 * sum(ops.sum(part.anchor_weights()) for part in directions)
 
     def call(self, y_true, y_pred):
         if "losses" in y_true:  # Of anchors, computed in chunks.
             return y_pred
         return self.anchor_loss(y_true["positives"], y_pred, y_true.get("mask"))
 
-    def _makes_whole(self, anchors, candidates, max_batch_size):
+    def _makes_whole(self, anchors, candidates, max_batch_size, more=0):
+        """Whether to take a matrix, of these and more candidates."""
         if self.chunk_size is None or self._has_own_call():
             return True
-        sizes = (x.shape[0] or max_batch_size for x in (anchors, candidates))
-        return self.chunk_size == "auto" and chunks.is_small(*sizes)
+        rows, columns = (
+            x.shape[0] or max_batch_size for x in (anchors, candidates)
+        )
+        columns = None if None in (columns, more) else columns + more
+        return self.chunk_size == "auto" and chunks.is_small(rows, columns)
 
     def _has_own_call(self):
         """Whether a subclass says more than `anchor_loss`."""
@@ -216,29 +246,109 @@ class ContrastiveLoss(keras.losses.Loss):
 
     def _whole(self, pairs, logits):
         """Loss of a matrix of logits."""
-        loss = self._reduced(pairs, self._targets(pairs), logits)
+        swapped = pairs.swap()
+        loss = self._reduced((pairs, swapped), self._targets(pairs), logits)
         if not self.symmetric:
             return loss
-        pairs = pairs.swap()
         logits = ops.transpose(logits)
-        return 0.5 * (loss + self._reduced(pairs, self._targets(pairs), logits))
+        return 0.5 * (
+            loss
+            + self._reduced((swapped, pairs), self._targets(swapped), logits)
+        )
 
     def _chunked(self, pairs, anchors, candidates, scale, bias):
         """The same, without a matrix."""
         rows, columns = pairs.rows, pairs.columns
-        pairs = pairs.in_chunks(chunks.Chunks(rows, columns, self.chunk_size))
-        swapped = pairs.swap(chunks.Chunks(columns, rows, self.chunk_size))
+        pairs = pairs.in_chunks(self._chunks(rows, columns))
+        swapped = pairs.swap(self._chunks(columns, rows))
+        directions = ((pairs, swapped), (swapped, pairs))[: 1 + self.symmetric]
         losses = self._losses_of_anchors(
-            (pairs, swapped), anchors, candidates, scale, bias
+            [each[0] for each in directions], anchors, candidates, scale, bias
         )
         found = [
-            self._reduced(part, {"losses": values}, values)
-            for part, values in zip((pairs, swapped), losses, strict=False)
+            self._reduced(each, {"losses": values}, values)
+            for each, values in zip(directions, losses, strict=True)
         ]
-        return 0.5 * (found[0] + found[1]) if self.symmetric else found[0]
+        return sum(found) / len(found)
+
+    def _with_memory(
+        self, pairs, anchors, candidates, scale, bias, max_batch_size, memory
+    ):
+        """Loss of rows among those of the batch and of a memory."""
+        if self._has_own_call():
+            raise ValueError(
+                "With a memory, a loss must say no more than `anchor_loss`. "
+                f"Received: {type(self).__name__}, with a `call` of its own"
+            )
+        directions = self._pairs_with_memory(pairs, memory)
+        turns = (
+            (anchors, candidates, memory[2], directions),
+            (candidates, anchors, memory[1], directions[::-1]),
+        )
+        found = []
+        for rows, others, more, each in turns[: 1 + self._sees_both]:
+            part = each[0]
+            checks.same_dim(anchors=rows.shape, memory=more.shape)
+            all_others = ops.concatenate([others, ops.stop_gradient(more)])
+            if self._makes_whole(rows, others, max_batch_size, more.shape[0]):
+                y_true = self._targets(part)
+                y_pred = dot_similarity(rows, all_others) * scale + bias
+            else:
+                part = part.in_chunks(self._chunks(part.rows, part.columns))
+                (y_pred,) = self._losses_of_anchors(
+                    (part,), rows, all_others, scale, bias
+                )
+                y_true = {"losses": y_pred}
+            found.append(self._reduced(each, y_true, y_pred))
+        return sum(found) / len(found)
+
+    def _pairs_with_memory(self, pairs, memory):
+        """Of anchors and of candidates, each with what it is compared with."""
+        ids, _, _, *more = memory
+        if pairs.ids is None or pairs.weights is not None:
+            raise ValueError(
+                "With a memory, `y_true` must hold ids of shape (batch,), and "
+                "`sample_weight` weights of examples or of both sides. "
+                "Received: positives or weights of pairs, as a matrix"
+            )
+        if pairs.factors is None:
+            factors = self._factors(ops.ones((pairs.rows,)))
+            pairs = dataclasses.replace(
+                pairs, factors=factors, of_examples=True
+            )
+
+        def right(weights):
+            if pairs.of_examples:
+                return self._factors(weights)[1]
+            return weights[:, None]
+
+        return tuple(
+            dataclasses.replace(
+                part,
+                columns=part.columns + chunks.size(ids),
+                ids=ops.concatenate(
+                    [ops.cast(x, "int64") for x in (part.ids, ids)]
+                ),
+                factors=(
+                    part.factors[0],
+                    ops.concatenate([part.factors[1], right(weights)]),
+                ),
+            )
+            for part, weights in zip(
+                (pairs, pairs.swap()), more[::-1], strict=True
+            )
+        )
+
+    def _chunks(self, rows, columns):
+        return chunks.Chunks(rows, columns, self.chunk_size, self._blocks)
+
+    @property
+    def _sees_both(self):
+        """Whether candidates are compared with a memory, too."""
+        return self.symmetric
 
     def _losses_of_anchors(self, pairs, anchors, candidates, scale, bias):
-        """Losses of rows and, of a symmetric loss, of columns."""
+        """Losses of rows and, where there are pairs for them, of columns."""
         return [
             chunks.anchor_losses(
                 functools.partial(self._losses_of_chunk, part),
@@ -248,7 +358,7 @@ class ContrastiveLoss(keras.losses.Loss):
                 part.chunks,
             )
             for part, embeddings in zip(
-                pairs[: 1 + self.symmetric],
+                pairs,
                 ((anchors, candidates), (candidates, anchors)),
                 strict=False,
             )
@@ -271,9 +381,9 @@ class ContrastiveLoss(keras.losses.Loss):
     def _mask(self, weights):
         return weights > 0
 
-    def _reduced(self, pairs, y_true, y_pred):
-        """Loss of one direction."""
-        return super().__call__(y_true, y_pred, pairs.anchor_weights())
+    def _reduced(self, directions, y_true, y_pred):
+        """Loss of the first of two directions."""
+        return super().__call__(y_true, y_pred, directions[0].anchor_weights())
 
     def _pairs(self, y_true, sample_weight, y_pred, candidates=None):
         """Check targets and weights of logits, or of two tensors of rows."""
@@ -341,8 +451,28 @@ def _are_of_both_sides(sample_weight):
     )
 
 
-def _check_weights(sample_weight):
-    weights = checks.tensor("sample_weight", sample_weight)
+def _check_memory(memory):
+    if not isinstance(memory, tuple) or len(memory) != 5:
+        raise ValueError(
+            "`memory` must be a tuple (ids, anchors, candidates, "
+            "anchor_weights, candidate_weights). "
+            f"Received: memory={memory}"
+        )
+    ids, anchors, candidates, *weights = memory
+    ids = as_ids("memory", ids)
+    rows = ids.shape[0]
+    return (
+        ids,
+        *(
+            checks.tensor("memory", x, (rows, None))
+            for x in (anchors, candidates)
+        ),
+        *(_check_weights(x, (rows,)) for x in weights),
+    )
+
+
+def _check_weights(sample_weight, *shape):
+    weights = checks.tensor("sample_weight", sample_weight, *shape)
     if not tf.is_symbolic_tensor(weights):
         most = np.finfo("float32").max
         checks.values("sample_weight", weights, 0, most, "finite, from 0")

@@ -63,15 +63,20 @@ class SigmoidContrastive(ContrastiveLoss):
     def _mask(self, weights):
         return weights
 
-    def _reduced(self, pairs, y_true, y_pred):
+    @property
+    def _sees_both(self):
+        return True
+
+    def _reduced(self, directions, y_true, y_pred):
         loss = keras.losses.Loss.__call__(self, y_true, y_pred)
         if self.reduction != "mean_with_sample_weight":
             return loss
         # So far it is a mean over rows.
+        pairs, opposite = directions
         anchors = ops.sum(pairs.anchor_weights())
         if pairs.ids is not None and pairs.are_weighted:
-            candidates = pairs.swap(pairs.chunks).anchor_weights()
-            anchors = 0.5 * (anchors + ops.sum(candidates))
+            candidates = ops.sum(opposite.anchor_weights())
+            anchors = 0.5 * (anchors + candidates)
         rows = ops.cast(ops.shape(y_pred)[0], "float32")
         return ops.divide_no_nan(loss * rows, anchors)
 

@@ -717,11 +717,11 @@ class MultimodalModel(keras.Model):
 
     def _parts(self):
         """The layers right below the model, by their attributes and keys."""
-        parts = {}
+        parts, untracked = {}, ("preprocessors", "memory")
         for name, value in vars(self).items():
             values = value if isinstance(value, dict) else {None: value}
             for key, layer in values.items():
-                if isinstance(layer, keras.Layer) and name != "preprocessors":
+                if isinstance(layer, keras.Layer) and name not in untracked:
                     parts[name if key is None else f"{name}/{key}"] = layer
         return parts
 

@@ -52,21 +52,26 @@ def chunked_info_nce(anchors, candidates, scale, pairs, both):
 
 def _positives_by_ids(anchors, candidates, scale, ids, there):
     """As of `_Sums`, from sums of what has equal ids."""
-    items = equal_ids(ids)
+    of_candidates = equal_ids(ids)
+    of_anchors = of_candidates[: size(anchors)]
 
-    def of_item(values):
+    def of_item(values, items, others):
         sums = tf.math.unsorted_segment_sum(values, items, size(ids))
-        return tf.gather(sums, items)
+        return tf.gather(sums, others)
 
-    counts = [of_item(there[1]), of_item(there[0])]
+    turns = (of_candidates, of_anchors), (of_anchors, of_candidates)
+    counts = [
+        of_item(values, *turn)
+        for values, turn in zip(there[::-1], turns, strict=True)
+    ]
     means = [
         scale
         * tf.math.divide_no_nan(
-            tf.reduce_sum(one * of_item(other), axis=1), count
+            tf.reduce_sum(one * of_item(other, *turn), axis=1), count
         )
-        for one, other, count in (
-            (anchors, candidates, counts[0]),
-            (candidates, anchors, counts[1]),
+        for one, other, turn, count in (
+            (anchors, candidates, turns[0], counts[0]),
+            (candidates, anchors, turns[1], counts[1]),
         )
     ]
     return [*means, counts[0] * there[0], counts[1] * there[1]]

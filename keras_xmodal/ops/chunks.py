@@ -7,7 +7,7 @@ static, which XLA needs, and nothing is padded.
 import tensorflow as tf
 
 # Entries of a block in memory, and of a matrix that is no larger than it pays.
-_BLOCK = 3 * 2**20
+_BLOCK = 2**20
 _WHOLE = 2**20
 
 
@@ -45,13 +45,14 @@ class Chunks:
         num_rows: Integer or tensor.
         num_columns: Integer or tensor, for which `size="auto"` is chosen.
         size: Positive integer or `"auto"`.
+        blocks: Integer, how many blocks a chunk may have if that is chosen.
     """
 
-    def __init__(self, num_rows, num_columns, size="auto"):
+    def __init__(self, num_rows, num_columns, size="auto", blocks=1):
         static = isinstance(num_rows, int) and isinstance(num_columns, int)
         least, most = (min, max) if static else (tf.minimum, tf.maximum)
         if size == "auto":
-            size = most(_BLOCK // most(num_columns, 1), 1)
+            size = most(blocks * _BLOCK // most(num_columns, 1), 1)
         self.num_rows = num_rows
         self.size = least(size, num_rows)
         self.count = -(-num_rows // most(self.size, 1))

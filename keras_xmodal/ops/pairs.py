@@ -16,8 +16,8 @@ class Pairs:
     Args:
         rows: Number of anchors, an integer or a tensor.
         columns: Number of candidates.
-        ids: Of anchors and of candidates, in the same order, `(batch,)`: then
-            the pair of an anchor is in its row.
+        ids: Of candidates, of which the first are the anchors' own, in the
+            same order: then the pair of an anchor is in its row.
         positives: Or a matrix, nonzero at positives.
         factors: Weights of pairs as a product `left @ right.T` of tensors of
             shape `(batch, k)` and `(candidates, k)`, all from 0 on.
@@ -64,9 +64,10 @@ class Pairs:
         if self.ids is None:
             return ops.cast(self._block(self.positives, start), "bool")
         if start is None:
-            positives = positives_from_ids(self.ids)
-            return ops.transpose(positives) if self.swapped else positives
-        rows = blocks.slice_rows(self.ids, start, self.chunks.size)
+            start, count = 0, self.rows
+        else:
+            count = self.chunks.size
+        rows = blocks.slice_rows(self.ids, start, count)
         return positives_from_ids(rows, self.ids)
 
     def weights_of(self, start=None):
@@ -113,12 +114,13 @@ class Pairs:
         if self.factors is None:
             return tf.ones([self.rows], "float32")
         left, right = self.factors
-        own = ops.sum(left * right, axis=-1)
+        own = ops.sum(left * right[: self.rows], axis=-1)
         if self.of_examples:  # What is missing has no other pair.
             return own
         items = equal_ids(self.ids)
         heaviest = tf.gather(
-            tf.math.unsorted_segment_max(right, items, self.rows), items
+            tf.math.unsorted_segment_max(right, items, self.columns),
+            items[: self.rows],
         )
         heaviest = ops.sum(left * heaviest, axis=-1)  # k is 1
         return ops.where(own > 0, own, heaviest)

@@ -12,6 +12,7 @@ from keras import ops
 import keras_xmodal as kx
 from keras_xmodal import losses
 from keras_xmodal.ops import chunks
+from tests.losses import reference
 
 RNG = np.random.default_rng(3)
 BATCH, DIM, CHUNK = 13, 5, 4  # The last chunk holds one new row.
@@ -83,7 +84,8 @@ def with_gradient(loss, targets, weights, *inputs):
 
 
 def inputs(scale=10.0, bias=-3.0, anchors=ANCHORS, candidates=CANDIDATES):
-    return tuple(map(tf.constant, (anchors, candidates, scale, bias)))
+    given = (anchors, candidates, scale, bias)
+    return tuple(tf.constant(x, "float32") for x in given)
 
 
 def assert_same(found, expected, rtol=1e-5, atol=1e-5, **kwargs):
@@ -92,43 +94,26 @@ def assert_same(found, expected, rtol=1e-5, atol=1e-5, **kwargs):
         np.testing.assert_allclose(a, b, rtol=rtol, atol=atol * scale, **kwargs)
 
 
-def all_cases(loss, cases, *inputs):
-    return {
-        f"{target}, {weight}": with_gradient(
-            loss, TARGETS[target], WEIGHTS[weight], *inputs
-        )
-        for target, weight in cases
-    }
-
-
 def chunked_and_whole(name, chunk_size=CHUNK, **kwargs):
     return [ALL[name](chunk_size=size, **kwargs) for size in (chunk_size, None)]
 
 
-@pytest.mark.parametrize(
-    ("name", "mode"),
-    [
-        pair
-        for pair in itertools.product(ALL, ("eager", "graph", "jit"))
-        if pair not in [("one_direction", "graph"), ("one_direction", "jit")]
-    ],
-)
-def test_chunks_are_the_whole(name, mode):
+@each_loss
+def test_chunks_are_the_whole(name):
+    """And both are the definition."""
     chunked, whole = chunked_and_whole(name)
-    cases = CASES if mode == "eager" else CASES[:6]
-    if mode == "jit" and name != "info_nce":  # All others have one loop.
-        cases = CASES[1:4]
-    function = functools.partial(all_cases, chunked, cases)
-    if mode == "graph":  # Of any batch size.
-        rows, scalar = tf.TensorSpec((None, DIM)), tf.TensorSpec(())
-        function = tf.function(
-            function, [rows, rows, scalar, scalar], autograph=False
+    for target, weight in CASES:
+        case = TARGETS[target], WEIGHTS[weight]
+        found, expected = (
+            with_gradient(loss, *case, *inputs()) for loss in (chunked, whole)
         )
-    elif mode == "jit":
-        function = tf.function(function, jit_compile=True, autograph=False)
-    found, expected = function(*inputs()), all_cases(whole, cases, *inputs())
-    for case, values in expected.items():
-        assert_same(found[case], values, err_msg=case)
+        assert_same(found, expected, err_msg=f"{target}, {weight}")
+        assert_same(found[:1], [definition(name, case, inputs())])
+
+
+def definition(name, case, given):
+    given = [np.asarray(x, "float64") for x in given]
+    return reference.of_embeddings(name, case[0], *given, case[1])
 
 
 @each_loss
@@ -200,6 +185,89 @@ def test_hard_batches(name, batch, weights):
     )
     assert np.isfinite(np.concatenate([np.ravel(x) for x in found])).all()
     assert_same(found, expected, atol=3e-5)
+
+
+def each_cell():
+    """Losses, modes, targets and weights; in the quick lane what has code."""
+    ids, matrices = ("ids", "examples"), ("positives", "pairs")
+    quick = {"info_nce": CASES, "sigmoid": (ids, matrices), "own": (matrices,)}
+    for name, mode, case in itertools.product(ALL, ("graph", "jit"), CASES):
+        is_quick = case in quick.get(name, (ids,)) and name != "one_direction"
+        if mode == "jit":
+            is_quick = (name, case) == ("info_nce", ids)
+        if case != ("ids", "nothing"):  # Another value of the same graph.
+            marks = () if is_quick else pytest.mark.large
+            yield pytest.param(name, mode, *case, marks=marks)
+
+
+@pytest.mark.parametrize(("name", "mode", "target", "weight"), [*each_cell()])
+def test_graphs_are_the_whole(name, mode, target, weight):
+    """One graph of a cell, for any batch size or under XLA; hard batches."""
+    chunked, whole = chunked_and_whole(name)
+    weights = WEIGHTS[weight]
+    cases = [(TARGETS[target], weights, inputs())]
+    for ids, given in HARD.values():
+        if target == "positives":
+            ids = ids[:, None] == ids
+        cases.append((ids, weights, given))
+    if weight == "examples":
+        cases.append((TARGETS[target], WEIGHTS["nothing"], inputs()))
+
+    function = functools.partial(with_gradient, chunked)
+    graph = graph_of(function, mode, *cases[0][:2], *inputs())
+    for targets, weights, given in cases:
+        expected = with_gradient(whole, targets, weights, *given)
+        assert_same(graph(targets, weights, *given), expected, atol=3e-5)
+
+
+def graph_of(function, mode, *arguments):
+    """A graph for any number of rows, or under XLA, that takes arrays."""
+
+    def spec(x):
+        shape = np.shape(x)
+        if mode == "graph":
+            shape = [None if n == BATCH else n for n in shape]
+        return tf.TensorSpec(shape, tensor(x).dtype)
+
+    def tensor(x):
+        return tf.convert_to_tensor(x)
+
+    def each(function, arguments):
+        return keras.tree.map_structure(
+            lambda x: None if x is None else function(x), arguments
+        )
+
+    graph = tf.function(function, autograph=False, jit_compile=mode == "jit")
+    graph = graph.get_concrete_function(*each(spec, arguments))
+    return lambda *arguments: graph(*each(tensor, arguments))
+
+
+@each_loss
+@pytest.mark.parametrize("case", CASES[:7], ids="-".join)
+@pytest.mark.parametrize("spread", [1.0, 0.01])
+def test_finite_differences_at_scale_100(name, case, spread):
+    """Of the definition in float64, also of a batch that nearly collapsed."""
+    rng = np.random.default_rng(5)
+    targets, weights = TARGETS[case[0]], WEIGHTS[case[1]]
+    rows = [SAME + spread * rng.normal(size=SAME.shape) for _ in range(2)]
+    rows = [x / np.linalg.norm(x, axis=1, keepdims=True) for x in rows]
+    given = [x.astype("float32") for x in rows] + [np.float32(100), 0]
+    directions = [rng.normal(size=np.shape(x)) for x in given]
+    _, *gradient = with_gradient(
+        ALL[name](chunk_size=CHUNK),
+        targets,
+        weights,
+        *(tf.constant(x, "float32") for x in given),
+    )
+    slopes = [np.sum(a * b) for a, b in zip(gradient, directions, strict=True)]
+    for i, slope in enumerate(slopes):
+        ends = []
+        for step in (-1e-7, 1e-7):
+            moved = list(given)
+            moved[i] = moved[i] + step * directions[i]
+            ends.append(definition(name, (targets, weights), moved))
+        expected = (ends[1] - ends[0]) / 2e-7
+        np.testing.assert_allclose(slope, expected, 1e-3, 1e-4)
 
 
 @pytest.mark.parametrize("scale", [14.0, 100.0])

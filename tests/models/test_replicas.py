@@ -94,6 +94,21 @@ def regularized():
 
 compare(regularized, {**VECTORS, "sound": VECTORS["text"]}, IDS, batch_size=4)
 
+# All replicas remember the rows of all.
+for options in ({}, {"micro_batch_size": 2}):
+    models = []
+    for batch_size in (4, 5):
+        models.append(compare(
+            embedding, VECTORS, IDS, batch_size=batch_size, sample_weight=HALF,
+            prepare=lambda model: model.compile(
+                keras.optimizers.SGD(0.1), memory_size=5, memory_warm_up=4,
+                run_eagerly=False, **options,
+            ),
+        ))
+    for model in models:
+        assert model.memory.seen.numpy() == 12
+        np.testing.assert_array_equal(model.memory.ids.numpy(), IDS[-5:])
+
 # Micro-batches of the rows of a replica, which may have none.
 compare(
     embedding, VECTORS, IDS, batch_size=5, sample_weight=HALF,

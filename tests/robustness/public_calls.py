@@ -198,6 +198,8 @@ def uses():
                 "loss": "info_nce",
                 "learning_rate_multipliers": {"text": 0.1},
                 "micro_batch_size": 4,
+                "memory_size": 5,
+                "memory_warm_up": 3,
                 "run_eagerly": True,
             },
         ),
@@ -362,6 +364,7 @@ def uses():
                 "bias": -1.0,
                 "sample_weight": None,
                 "max_batch_size": None,
+                "memory": (IDS, A, A, np.ones(len(A)), np.ones(len(A))),
             },
         )
     for name in kx.adversarial.__all__:

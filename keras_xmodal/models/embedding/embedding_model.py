@@ -16,6 +16,7 @@ from keras_xmodal.models.data import (
     is_array_data,
     most_rows,
     of_modality,
+    unpack,
 )
 from keras_xmodal.models.embedding.from_preset import from_preset
 from keras_xmodal.models.embedding.learning_rates import (
@@ -23,6 +24,7 @@ from keras_xmodal.models.embedding.learning_rates import (
     multipliers_of_weights,
     scale_learning_rates,
 )
+from keras_xmodal.models.embedding.memory import Memory
 from keras_xmodal.models.embedding.micro_batches import (
     train_in_micro_batches,
 )
@@ -167,6 +169,9 @@ class EmbeddingModel(MultimodalModel):
                 "preprocessors", self.preprocessors, self.modalities
             )
         self.micro_batch_size = None
+        self.memory_size = None
+        self.memory_warm_up = None
+        self.memory = None
         self.pairs = _check_pairs(pairs, self.modalities)
         self.learning_rate_multipliers = {}
         self._most_rows = None
@@ -349,6 +354,8 @@ class EmbeddingModel(MultimodalModel):
         *,
         learning_rate_multipliers=None,
         micro_batch_size=None,
+        memory_size=None,
+        memory_warm_up=None,
         **kwargs,
     ):
         """Configure the training.
@@ -379,6 +386,17 @@ class EmbeddingModel(MultimodalModel):
                 before. Layers must treat each example on its own: train with
                 frozen `BatchNormalization`, and without losses that layers
                 add in their call.
+            memory_size: Integer from 0, how many examples of earlier batches
+                a batch is compared with as well, by the embeddings that they
+                had in training (cross-batch memory): more negatives, and
+                positives by equal ids, for nearly nothing. They have no
+                gradient, and are older than the weights. None or 0, the
+                default, for none. Training data must then hold ids. The memory
+                starts empty, is saved with the model, and `evaluate` leaves it
+                alone.
+            memory_warm_up: Integer from 0, how many examples are trained on
+                before the memory is used; it fills from the first on. Defaults
+                to `memory_size`: until it is full.
             **kwargs: Further arguments of `keras.Model.compile`.
 
         Raises:
@@ -388,7 +406,10 @@ class EmbeddingModel(MultimodalModel):
                 `loss_weights`; if a multiplier is of no tower or layer, or
                 negative, or the `optimizer` a
                 `keras.optimizers.MultiOptimizer`; if `micro_batch_size` is
-                not positive, or given for an integer `input_dim`.
+                not positive, or given for an integer `input_dim`; if a
+                `memory_size` is negative, or given for a loss that is not
+                contrastive or encoders whose output has no known size; or if
+                a `memory_warm_up` is negative, or alone.
 
         Example:
             ```python
@@ -404,6 +425,7 @@ class EmbeddingModel(MultimodalModel):
 
         Reference:
             - Gao et al., 2021 (GradCache), https://arxiv.org/abs/2101.06983
+            - Wang et al., 2020 (XBM), https://arxiv.org/abs/1912.06798
         """
         self.learning_rate_multipliers = check_multipliers(
             self, learning_rate_multipliers or {}
@@ -411,10 +433,23 @@ class EmbeddingModel(MultimodalModel):
         self.micro_batch_size = checks.positive_integer(
             "micro_batch_size", micro_batch_size, optional=True
         )
+        self.memory_size = checks.integer(
+            "memory_size", memory_size, 0, optional=True
+        )
+        self.memory_warm_up = checks.integer(
+            "memory_warm_up", memory_warm_up, 0, optional=True
+        )
+        self._set_memory(None)
+        if not memory_size:
+            checks.left_out(
+                "Without a `memory_size` there is nothing to warm up",
+                memory_warm_up=memory_warm_up,
+            )
         if not self.modalities:
             checks.left_out(
                 "Only the loss of modalities compares examples of a batch",
                 micro_batch_size=micro_batch_size,
+                memory_size=memory_size,
             )
             super().compile(optimizer=optimizer, loss=loss, **kwargs)
             scale_learning_rates(self)
@@ -433,6 +468,7 @@ class EmbeddingModel(MultimodalModel):
         if not _is_of_vectors(loss):
             also = ", or a loss of Keras between vectors"
             loss = saving.resolve("loss", loss, losses.ContrastiveLoss, also)
+        memory = self._make_memory(loss)
         before = 1.0 if self.loss is None else _initial_temperature(self.loss)
         for scale in self.logit_scales.values():
             if _initial_temperature(loss) is None:
@@ -450,6 +486,34 @@ class EmbeddingModel(MultimodalModel):
             [w for scale in self.logit_scales.values() for w in scale.weights],
         )
         scale_learning_rates(self)
+        self._set_memory(memory)
+
+    def _make_memory(self, loss):
+        if not self.memory_size:
+            return None
+        if not isinstance(loss, losses.ContrastiveLoss):
+            raise ValueError(
+                "`memory_size` needs a contrastive loss, which compares "
+                f"examples. Received: memory_size={self.memory_size} and "
+                f"loss={loss}"
+            )
+        names = list(dict.fromkeys(itertools.chain(*self.pairs)))
+        dim = next(filter(None, map(self._size, names)), None)
+        if dim is None:
+            raise ValueError(
+                "`memory_size` needs embeddings of known size: give "
+                "`embedding_dim`, or encoders with a `keras.Input`. "
+                f"Received: memory_size={self.memory_size}"
+            )
+        warm_up = self.memory_warm_up
+        if warm_up is None:
+            warm_up = self.memory_size
+        with self.distribute_strategy.scope():
+            return Memory(self.memory_size, warm_up, dim, names)
+
+    def _set_memory(self, memory):
+        # Keras saves it as it does an optimizer; it is no part of the network.
+        object.__setattr__(self, "memory", memory)
 
     def get_compile_config(self):
         config = super().get_compile_config()
@@ -459,6 +523,9 @@ class EmbeddingModel(MultimodalModel):
             }
         if config and self.micro_batch_size is not None:
             config["micro_batch_size"] = self.micro_batch_size
+        if config and self.memory_size:
+            config["memory_size"] = self.memory_size
+            config["memory_warm_up"] = self.memory_warm_up
         return config
 
     @property
@@ -514,13 +581,37 @@ class EmbeddingModel(MultimodalModel):
     # How many rows a batch has, which graphs do not know: small ones have
     # logits as a matrix.
 
-    def _gate(self, x, y=None, sample_weight=None, *, inputs=False, **options):
-        source = super()._gate(x, y, sample_weight, inputs=inputs, **options)
+    def _gate(
+        self,
+        x,
+        y=None,
+        sample_weight=None,
+        *,
+        training=False,
+        inputs=False,
+        **options,
+    ):
+        if training and is_array_data(x):
+            self._check_has_ids(y)
+        elif training and isinstance(x, tf.data.Dataset):
+            self._check_has_ids(unpack(x.element_spec)[1])
+        options.update(training=training, inputs=inputs)
+        source = super()._gate(x, y, sample_weight, **options)
         if isinstance(source, tf.data.Dataset) and not inputs:
             self._expect_rows(most_rows(source))
         return source
 
+    def _check_has_ids(self, y):
+        if self.memory is not None and y is None:
+            raise ValueError(
+                "With `memory_size`, training data must hold ids, such as "
+                "`y=np.arange(len(x))`, for an example may come again while it "
+                "is in the memory. Received: no ids"
+            )
+
     def _prepare_checked(self, batch, training=False, inputs=False):
+        if training:
+            self._check_has_ids(unpack(batch)[1])
         batch = super()._prepare_checked(batch, training, inputs)
         if not inputs and self.modalities:
             self._expect_rows(keras.tree.flatten(batch)[0].shape[0])
@@ -540,9 +631,10 @@ class EmbeddingModel(MultimodalModel):
     def _has_outgrown(self, name):
         """Whether a traced function is for smaller batches."""
         before = self._rows_when_traced.get(name)
-        self._rows_when_traced[name] = self._most_rows
-        return is_small(before, before) and not is_small(
-            self._most_rows, self._most_rows
+        now = self._rows_when_traced[name] = self._most_rows
+        more = self.memory_size or 0 if name == "train" else 0
+        return is_small(before, before and before + more) and not is_small(
+            now, now and now + more
         )
 
     def _check_structure(self, x, y=None, sample_weight=None, inputs=False):
@@ -628,7 +720,7 @@ class EmbeddingModel(MultimodalModel):
             y_pred: Dict `{modality: embedding}` as `call` returns it.
             sample_weight: None, a tensor of shape `(batch,)` or a dict of
                 them by modality.
-            training: Not used.
+            training: Boolean, whether a memory takes part and learns the batch.
 
         Returns:
             Scalar.
@@ -654,8 +746,11 @@ class EmbeddingModel(MultimodalModel):
         # Keras divides losses by the number of replicas, whose gradients add.
         replicas = num_replicas()
         values, weights = [], []
+        memory = self.memory if training else None
         for pair in pairs:
-            value, weight = self._pair_loss(pair, y, y_pred, sample_weight)
+            value, weight = self._pair_loss(
+                pair, y, y_pred, sample_weight, memory
+            )
             weight = weight / replicas
             if self._pair_trackers:
                 tracker = self._pair_trackers[self._pair_names[pair]]
@@ -670,6 +765,8 @@ class EmbeddingModel(MultimodalModel):
             for value, some in zip(values, there, strict=True)
         )
         self._mean_loss.update_state(loss * replicas, sum(weights) / count)
+        if memory is not None:
+            memory.write(y, y_pred, sample_weight)
         return loss
 
     @property
@@ -689,7 +786,7 @@ class EmbeddingModel(MultimodalModel):
         )
         return loss
 
-    def _pair_loss(self, pair, ids, embeddings, sample_weight):
+    def _pair_loss(self, pair, ids, embeddings, sample_weight, memory):
         """Loss of a pair, and how much it weighs among batches."""
         anchors, candidates = (embeddings[name] for name in pair)
         scale, bias = 1.0, 0.0
@@ -701,17 +798,18 @@ class EmbeddingModel(MultimodalModel):
             checks.modalities("sample_weight", sample_weight, self.modalities)
             one = ops.ones(ops.shape(ids)[0])
             weights = tuple(sample_weight.get(name, one) for name in pair)
+        if memory is not None:
+            memory = memory.read(pair)
+        options = {
+            "sample_weight": weights,
+            "max_batch_size": self._most_rows,
+            "memory": memory,
+        }
         return (
             self.loss.from_embeddings(
-                ids,
-                anchors,
-                candidates,
-                scale,
-                bias,
-                weights,
-                self._most_rows,
+                ids, anchors, candidates, scale, bias, **options
             ),
-            self.loss.total_weight(ids, None, weights, self._most_rows),
+            self.loss.total_weight(ids, **options),
         )
 
     # Use.
