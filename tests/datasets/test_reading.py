@@ -1,5 +1,11 @@
 """Files that Python has checked are read by the graph, with no other result."""
 
+import pathlib
+import re
+import subprocess
+import sys
+
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -201,3 +207,69 @@ def test_the_data_service_shows_each_row_once(folder):
         for item, image in found:
             np.testing.assert_array_equal(image, local[item])
     del workers
+
+
+def test_a_cache_on_disk(folder, tmp_path):
+    """Of contents, and of what a model makes of them."""
+    model = kx.EmbeddingModel(
+        encoders={
+            "image": keras.layers.Flatten(),
+            "text": keras.layers.Dense(4),
+        },
+        preprocessors={
+            "image": kx.networks.ImagePreprocessor((6, 5)),
+            "text": kx.networks.TextPreprocessor(vocabulary=["a", "b"]),
+        },
+    )
+    raw = load(folder)
+    ready = model.preprocess(raw.batch(4))
+    paths = str(tmp_path / "raw"), str(tmp_path / "ready")
+    expected = contents(raw), [x["image"].numpy() for x, *_ in ready]
+    for _ in range(2):
+        assert contents(raw.cache(paths[0])) == expected[0]
+        cached = list(ready.cache(paths[1]))
+        assert type(cached[0][0]) is kx.models.Preprocessed
+        for (x, *_), image in zip(cached, expected[1], strict=True):
+            np.testing.assert_array_equal(x["image"], image)
+        for file in folder.glob("*.png"):
+            file.unlink()
+
+
+KILLED = """
+import os, sys, keras_xmodal as kx
+folder, path = sys.argv[1:]
+data = kx.datasets.from_csv(
+    f"{folder}/pairs.csv", {"image": "file", "text": "caption"}, files=["image"]
+)
+for number, _ in enumerate(data.cache(path)):
+    if number == 3:
+        os._exit(9)
+"""
+
+
+@pytest.mark.large
+def test_a_cache_that_was_killed_begins_again(folder, tmp_path):
+    """As docs/fast-input.md says."""
+    path = tmp_path / "cache"
+    arguments = [sys.executable, "-c", KILLED, str(folder), str(path)]
+    assert subprocess.run(arguments).returncode == 9
+    data = load(folder)
+    with pytest.raises(tf.errors.AlreadyExistsError, match="lockfile"):
+        contents(data.cache(str(path)))
+    for file in tmp_path.glob("cache*"):
+        file.unlink()
+    for _ in range(2):
+        assert contents(data.cache(str(path))) == contents(data)
+
+
+@pytest.mark.large
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")
+def test_the_page_runs_as_printed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    page = pathlib.Path(__file__).parents[2] / "docs" / "fast-input.md"
+    blocks = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+    names = {}
+    for block in blocks:
+        exec(block, names)
+    assert len(names["history"].history["input_wait"]) == 3
+    assert (tmp_path / "cache.index").exists()
