@@ -109,6 +109,7 @@ BENCHMARKS = (
         timed=True,
     ),
     Benchmark("corpus", "corpus --out {out}", 15, ("engines",), timed=True),
+    Benchmark("input_speed", "speed.input --out {out}", 5, timed=True),
     Benchmark("query_speed", "speed.query --out {out}", 2, timed=True),
     Benchmark(
         "search_stdin",

@@ -6,6 +6,7 @@ from keras_xmodal.callbacks.conditional_sample_grid import (
 )
 from keras_xmodal.callbacks.for_optimizer import ForOptimizer
 from keras_xmodal.callbacks.generation_evaluation import GenerationEvaluation
+from keras_xmodal.callbacks.input_wait import InputWait
 from keras_xmodal.callbacks.kl_warm_up import KLWarmUp
 from keras_xmodal.callbacks.latent_evaluation import LatentEvaluation
 from keras_xmodal.callbacks.latent_plot import LatentPlot
@@ -22,6 +23,7 @@ __all__ = [
     "ConditionalSampleGrid",
     "ForOptimizer",
     "GenerationEvaluation",
+    "InputWait",
     "KLWarmUp",
     "LatentEvaluation",
     "LatentPlot",

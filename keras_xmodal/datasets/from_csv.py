@@ -22,6 +22,7 @@ def from_csv(
     group: str | None = None,
     skip: Iterable[int] = (),
     seed: int = 0,
+    check_files: bool = True,
 ) -> Any:
     """Read pairs, or more modalities, from a CSV file.
 
@@ -54,12 +55,13 @@ def from_csv(
     its `number` in the file, its `cells`, a dict of all columns, and its
     `files`, a dict of the paths by modality. Keep it before `batch`.
 
-    The table is read and checked at once, the files one after the other when
-    they are needed. Shuffling before batching keeps that many contents of
-    files in memory. The first time that a file is read it is checked, by its
-    suffix: pictures (JPEG, PNG, GIF, BMP, WebP without animation) are decoded
-    once, WAV files must be complete, and others must not be empty. An animated
-    PNG file is a picture; as a clip, only `read_video` reads it.
+    The table is read and checked at once, the files some at a time when they
+    are needed. Shuffling before batching keeps that many contents of files in
+    memory. The first time that a file is read it is checked, by its suffix:
+    pictures (JPEG, PNG, GIF, BMP, WebP without animation) are decoded once, WAV
+    files must be complete, and others must not be empty. So is one that has
+    changed since. An animated PNG file is a picture; as a clip, only
+    `read_video` reads it. How to read them fast: `docs/fast-input.md`.
 
     A CSV file names any files that its reader may read, by absolute paths, `~`
     and `..` too, and their contents become data: give `root` for one that you
@@ -91,6 +93,10 @@ def from_csv(
             the end of each epoch that the input ran out of data, though it
             goes on. If not, such a file ends the iteration with an error that
             names it. A file that is missing from the start is always an error.
+        check_files: Whether files are checked. If not, nothing of Python is in
+            the data set, so that the tf.data service can run it elsewhere; a
+            file that is missing by then ends the iteration with TensorFlow's
+            own error, and a broken one is left to what decodes it.
 
     Returns:
         A `tf.data.Dataset`, not batched, in the order of the rows; with shares
@@ -103,9 +109,10 @@ def from_csv(
             rows, is not UTF-8, or has rows of different lengths; if a cell is
             no number where it has to be, or a row or a column empty; if two
             rows are equal; if a file lies outside of `root`, a part of `split`
-            is empty, or an item or a group in two.
-        tf.errors.InvalidArgumentError: In the iteration, if a file is broken,
-            or with `skip_broken`, if all of a modality are.
+            is empty, or an item or a group in two; if `skip_broken` is to find
+            files that are not checked.
+        tf.errors.InvalidArgumentError: In the iteration, if a file is broken
+            or missing, or with `skip_broken`, if all of a modality are.
 
     Example:
 
@@ -135,7 +142,15 @@ def from_csv(
     path = str(checks.path("path", path))
     csv_rows.check_delimiter(delimiter)
     arguments = PairArguments(
-        modalities, ids, files, group, root, skip_broken, split, seed
+        modalities,
+        ids,
+        files,
+        group,
+        root,
+        skip_broken,
+        split,
+        seed,
+        check_files,
     )
     table = csv_rows.read_table(path, arguments.columns, delimiter)
     return read_pairs(table.without(skip), arguments)

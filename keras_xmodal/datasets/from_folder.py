@@ -23,6 +23,7 @@ def from_folder(
     skip: Iterable[int] = (),
     skip_broken: bool = False,
     seed: int = 0,
+    check_files: bool = True,
 ) -> Any:
     """Read pairs from a folder of pictures, recordings or clips.
 
@@ -72,6 +73,8 @@ def from_folder(
         skip_broken: Whether a row is left out whose file cannot be decoded or
             read, as `from_csv` says.
         seed: Integer, what is drawn for a part.
+        check_files: Whether files are checked when they are first read, as
+            `from_csv` says.
 
     Returns:
         A `tf.data.Dataset` of examples `({modality: value}, id)`, not batched,
@@ -122,6 +125,7 @@ def from_folder(
         skip_broken,
         split,
         seed,
+        check_files,
     )
     table = table.without(skip)
     # Several captions, where the texts are left out.

@@ -29,7 +29,7 @@ _FORMATS = (
 )
 _HEAD = 32
 _EXTENDED = 5  # its position in the table
-_MAY_NEED_WALK = r"\C*(?:Exif|eXIf|EXIF|tRNS|acTL)\C*"
+MAY_NEED_WALK = r"\C*(?:Exif|eXIf|EXIF|tRNS|acTL)\C*"
 _MAX_PARTS = 10_000  # of a file, before its pixels
 _MAX_TAGS = 200
 _ORIENTATION = 0x112
@@ -134,7 +134,7 @@ def _read(content):
     # Only few files of the others need a walk through their parts.
     orientation, has_key, moves = tf.unstack(
         tf.cond(
-            tf.strings.regex_full_match(content, _MAY_NEED_WALK),
+            tf.strings.regex_full_match(content, MAY_NEED_WALK),
             lambda: _traced_walk()(content, kind),
             lambda: tf.constant([1, 0, 0], tf.int64),
         ),

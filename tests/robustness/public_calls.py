@@ -485,6 +485,7 @@ CALLS = {
         "data": PICTURES,
         "extractor": extractor(),
     },
+    "callbacks.InputWait": {},
     "callbacks.KLWarmUp": {"num_steps": 5},
     "callbacks.LatentEvaluation": {"data": X, "labels": LABELS},
     "callbacks.LatentPlot": {"data": X, "folder": "pictures"},

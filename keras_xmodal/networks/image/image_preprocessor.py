@@ -9,6 +9,7 @@ from keras import ops
 from keras_xmodal import checks
 from keras_xmodal.media.decode_each import decode_each
 from keras_xmodal.media.image import MAX_PIXELS, decode_image
+from keras_xmodal.media.plain_images import are_plain, decode_plain
 from keras_xmodal.networks.image.resize import (
     over_white,
     resize,
@@ -140,7 +141,33 @@ class ImagePreprocessor(keras.layers.Layer):
 
     def _decode(self, contents):
         shape = (*self.image_size, 3)
-        return decode_each(contents, self.decode_one, shape)
+        contents = checks.string_array("contents", contents)
+        contents = tf.convert_to_tensor(contents, tf.string)
+
+        def decode(contents):
+            return decode_each(contents, self.decode_one, shape)
+
+        if tf.executing_eagerly() or contents.shape.rank != 1:
+            return decode(contents)
+        # One operation, else all of its own would be skipped one by one.
+        decode = tf.function(
+            decode,
+            autograph=False,
+            experimental_attributes={"_noinline": True},
+        )
+        return tf.cond(
+            are_plain(contents, self.max_pixels),
+            lambda: self._resize_plain(decode_plain(contents)),
+            lambda: decode(contents),
+        )
+
+    def _resize_plain(self, images):
+        images = tf.cond(
+            tf.reduce_all(tf.shape(images)[1:3] == self.image_size),
+            lambda: tf.cast(images, tf.float32),
+            lambda: resize(images, self.image_size),
+        )
+        return tf.ensure_shape(images / 255.0, (None, *self.image_size, 3))
 
     def decode_one(self, content, name="`contents`", animated_png=True):
         """Decode one picture; `name` is how errors call it."""
