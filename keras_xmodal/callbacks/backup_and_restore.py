@@ -1,5 +1,6 @@
 """Backups of a training that no kill leaves half written."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -7,6 +8,7 @@ import pathlib
 import keras
 
 from keras_xmodal import checks, files
+from keras_xmodal.ops.replicas import is_chief, num_workers, of_all_workers
 
 _WEIGHTS, _METADATA = "latest.weights.h5", "training_metadata.json"
 
@@ -23,16 +25,20 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
     a model that has them goes on with other draws than if it had not been
     killed.
 
+    Under several workers, worker 0 writes and all of them read: when one is
+    killed, start all again, as many as before or not.
+
     Args:
-        backup_dir: Path of a folder for this training alone.
+        backup_dir: Path of a folder for this training alone, which all workers
+            see.
         **kwargs: As of `keras.callbacks.BackupAndRestore`: `save_freq`,
             `"epoch"` or a number of batches, and `delete_checkpoint`, whether
             the backup goes when the training is complete.
 
     Raises:
         TypeError: If `backup_dir` is no path.
-        ValueError: If, when training starts, the model is not built, or the
-            backup is damaged or of another model.
+        ValueError: If, when training starts, the model is not built, the
+            backup is damaged or of another model, or not all workers see it.
 
     Example:
         ```python
@@ -56,8 +62,13 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
 
     def on_train_begin(self, logs=None):
         """Restore the backup, if there is one."""
-        files.recover(self.folder)
-        files.check_replaceable(self.folder)
+        strategy = self.model.distribute_strategy
+        if is_chief(strategy):
+            files.recover(self.folder)
+            files.check_replaceable(self.folder)
+        if num_workers(strategy) > 1:
+            of_all_workers(strategy, 0)  # The others wait for the chief.
+            self._check_seen_by_all(strategy)
         try:
             super().on_train_begin(logs)
         except (OSError, KeyError, json.JSONDecodeError) as error:
@@ -67,7 +78,27 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
                 "begin anew"
             ) from error
 
+    def _check_seen_by_all(self, strategy):
+        epoch = -1
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            epoch = json.loads((self.folder / _METADATA).read_text())["epoch"]
+        epochs = of_all_workers(strategy, epoch).tolist()
+        if len(set(epochs)) > 1:
+            raise ValueError(
+                "`backup_dir` must be a folder that all workers see, on a disk "
+                f"that they share. Received: {str(self.folder)!r}, where the "
+                f"workers find backups after epochs {epochs}, -1 being none"
+            )
+
+    def on_train_end(self, logs=None):
+        """Remove the backup, if it is not to be kept."""
+        if is_chief(self.model.distribute_strategy):
+            super().on_train_end(logs)
+
     def _save_model(self):
+        if not is_chief(self.model.distribute_strategy):
+            self.model.save_weights(self.folder / _WEIGHTS)  # for sums over all
+            return
         state = {"epoch": self._current_epoch, "batch": self._last_batch_seen}
         with files.new_folder(self.folder, replace=True) as folder:
             self.model.save_weights(folder / _WEIGHTS)

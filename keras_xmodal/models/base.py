@@ -8,9 +8,10 @@ import tensorflow as tf
 
 from keras_xmodal import checks, saving
 from keras_xmodal.models import data as data_lib
-from keras_xmodal.models import encoders
+from keras_xmodal.models import encoders, strategies
 from keras_xmodal.models.data import pack, unpack
 from keras_xmodal.models.preprocessed import Preprocessed
+from keras_xmodal.ops.replicas import num_workers
 
 _LOG_READERS = (
     keras.callbacks.CSVLogger,
@@ -127,7 +128,8 @@ class MultimodalModel(keras.Model):
             steps=kwargs.get("steps_per_epoch"),
         )
         # Only the order of a `PyDataset` is still to be chosen.
-        is_py_dataset = isinstance(source, keras.utils.PyDataset)
+        shuffle = shuffle and isinstance(source, keras.utils.PyDataset)
+        strategies.check_order(self.distribute_strategy, shuffle)
         if validation_data is not None:
             data_lib.check_validation_data(validation_data)
             validation_data = self._gate(
@@ -141,7 +143,7 @@ class MultimodalModel(keras.Model):
             epochs=epochs,
             verbose=verbose,
             callbacks=_readers_last(callbacks),
-            shuffle=shuffle and is_py_dataset,
+            shuffle=shuffle,
             validation_data=validation_data,
             **kwargs,
         )
@@ -225,6 +227,7 @@ class MultimodalModel(keras.Model):
             TypeError: As `fit`.
             ValueError: As `fit`.
         """
+        strategies.check_one_replica(self, "train_on_batch")
         self._check_class_weight(class_weight)
         data_lib.check_some_weight(sample_weight)
         batch = self._prepare_checked((x, y, sample_weight), training=True)
@@ -246,6 +249,7 @@ class MultimodalModel(keras.Model):
             TypeError: As `fit`.
             ValueError: As `fit`.
         """
+        strategies.check_one_replica(self, "test_on_batch")
         data_lib.check_some_weight(sample_weight)
         batch = self._prepare_checked((x, y, sample_weight))
         return self._logs_of(super().test_on_batch, batch, **kwargs)
@@ -269,6 +273,7 @@ class MultimodalModel(keras.Model):
             TypeError: As `predict`.
             ValueError: As `predict`.
         """
+        strategies.check_one_replica(self, "predict_on_batch")
         (x,) = self._prepare_checked((x,), inputs=True)
         return super().predict_on_batch(x)
 
@@ -342,7 +347,12 @@ class MultimodalModel(keras.Model):
                 "`filepath` must end in '.keras': from HDF5, Keras does not "
                 f"load a model of its own class. Received: {filepath}"
             )
-        super().save(filepath, *args, **kwargs)
+        with strategies.written_once(self, filepath) as path:
+            super().save(path, *args, **kwargs)
+
+    def save_weights(self, filepath, *args, **kwargs):
+        with strategies.written_once(self, filepath) as path:
+            super().save_weights(path, *args, **kwargs)
 
     def export(
         self,
@@ -448,7 +458,10 @@ class MultimodalModel(keras.Model):
             if training:
                 size = max(len(leaf) for leaf in keras.tree.flatten(arrays))
                 self._check_last_batch(size % batch_size or batch_size)
-            dataset = self._array_dataset(arrays, batch_size, shuffle)
+            seed = None
+            if shuffle:
+                seed = strategies.shared_seed(self.distribute_strategy)
+            dataset = self._array_dataset(arrays, batch_size, shuffle, seed)
             if steps:  # As many as are asked for.
                 dataset = dataset.repeat()
             return self._map(dataset, options)
@@ -557,19 +570,24 @@ class MultimodalModel(keras.Model):
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         # Keras takes the mean of the batches of replicas, which may differ in
-        # their numbers of rows; any of them tells the shapes.
-        if iterator is not None and self._distribute_strategy is not None:
+        # their numbers of rows, and have none.
+        strategy = self._distribute_strategy
+        if iterator is not None and strategy is not None:
             for _, _, batches in iterator:
                 data_batch = keras.tree.map_structure(
-                    lambda value: (
-                        self._distribute_strategy.experimental_local_results(
-                            value
-                        )[0]
+                    lambda value: data_lib.symbolic(
+                        strategy.experimental_local_results(value)[0]
                     ),
                     next(batches),
                 )
                 break
         super()._maybe_symbolic_build(data_batch=data_batch)
+
+    def _make_function(self, step_function):
+        strategies.check_steps(self)
+        if num_workers(self.distribute_strategy) > 1:
+            step_function = strategies.logs_to_reduce(step_function)
+        return super()._make_function(step_function)
 
     def _get_metrics_result_or_logs(self, logs):
         # What steps of evaluation report is without the metrics of training
@@ -649,6 +667,8 @@ class MultimodalModel(keras.Model):
             if shape is not None and hasattr(value, "shape"):
                 argument = f"x[{name!r}]" if name else "x"
                 encoders.check_input(argument, value, shape, dtype)
+        if self._distribute_strategy is not None and not self.built:
+            self._build_on(x)  # Replicas cannot.
 
     def _check_last_batch(self, size):
         """Check that the smallest batch is large enough to train on."""
@@ -680,8 +700,8 @@ class MultimodalModel(keras.Model):
         data_lib.check_arrays(*arrays)
         return data_lib.split(tuple(arrays), share)
 
-    def _array_dataset(self, arrays, batch_size, shuffle):
-        return data_lib.array_dataset(arrays, batch_size, shuffle)
+    def _array_dataset(self, arrays, batch_size, shuffle, seed):
+        return data_lib.array_dataset(arrays, batch_size, shuffle, seed)
 
     # Saving.
 

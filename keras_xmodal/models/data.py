@@ -146,21 +146,33 @@ def without_autotuner(dataset):
     return dataset.with_options(options)
 
 
-def array_dataset(arrays, batch_size, shuffle):
+def _of_arrays(dataset):
+    """Let each of several workers take its rows of a batch of the same arrays.
+
+    Without being told, TensorFlow looks for files first, and warns of none.
+    """
+    options = tf.data.Options()
+    options.experimental_distribute.auto_shard_policy = (
+        tf.data.experimental.AutoShardPolicy.DATA
+    )
+    return without_autotuner(dataset.with_options(options))
+
+
+def array_dataset(arrays, batch_size, shuffle, seed=None):
     """Batches of arrays, in a new order in every epoch."""
     tensors = keras.tree.map_structure(to_tensor, arrays)
     count = len(keras.tree.flatten(tensors)[0])
     rows = tf.data.Dataset.range(count)
     if shuffle:
-        rows = rows.shuffle(count)
+        rows = rows.shuffle(count, seed)
 
     def take(batch):
         return keras.tree.map_structure(lambda t: tf.gather(t, batch), tensors)
 
-    return without_autotuner(rows.batch(batch_size).map(take))
+    return _of_arrays(rows.batch(batch_size).map(take))
 
 
-def unpaired_dataset(arrays, batch_size, shuffle):
+def unpaired_dataset(arrays, batch_size, shuffle, seed=None):
     """Batches of arrays of any lengths, each in an order of its own.
 
     An epoch goes once through the longest; the others start again, in a new
@@ -169,10 +181,11 @@ def unpaired_dataset(arrays, batch_size, shuffle):
     tensors = {name: to_tensor(value) for name, value in arrays.items()}
     longest = max(len(value) for value in tensors.values())
     rows = {}
-    for name, value in tensors.items():
+    for number, (name, value) in enumerate(tensors.items()):
         rows[name] = tf.data.Dataset.range(len(value))
         if shuffle:
-            rows[name] = rows[name].shuffle(len(value))
+            own = None if seed is None else seed + number
+            rows[name] = rows[name].shuffle(len(value), own)
         if len(value) < longest:
             rows[name] = rows[name].repeat()
 
@@ -182,7 +195,7 @@ def unpaired_dataset(arrays, batch_size, shuffle):
         )
 
     dataset = tf.data.Dataset.zip(rows).take(longest)
-    return without_autotuner(dataset.batch(batch_size).map(take))
+    return _of_arrays(dataset.batch(batch_size).map(take))
 
 
 def to_tensor(value):
@@ -283,6 +296,11 @@ def most_rows(dataset):
 def batch_shape(value):
     """Shape of a batch of any size."""
     return (None, *value.shape[1:])
+
+
+def symbolic(value):
+    """Keras' tensor of a batch of any size."""
+    return keras.KerasTensor(batch_shape(value), value.dtype.name)
 
 
 def integer_dtype(value):

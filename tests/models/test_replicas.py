@@ -205,8 +205,36 @@ compare(cycle_gan, VECTORS, batch_size=5)
 """)
 
 
-def test_rows_draw_noise_of_their_own():
+def test_what_replicas_do_alone_and_what_they_refuse():
     run("""
+def refused(function, *args, **kwargs):
+    try:
+        function(*args, **kwargs)
+    except ValueError as error:
+        assert "2 replicas" in str(error)
+    else:
+        raise SystemExit(f"{function} is not refused")
+
+for make in (embedding, vae, gan, cycle_gan):
+    x = {name: value[:5] for name, value in VECTORS.items()}
+    given = x["image"] if make is gan else x
+    expected = make().predict(given, batch_size=4, verbose=0)
+    with strategy.scope():
+        model = make()
+    found = model.predict(given, batch_size=4, verbose=0)  # It builds, too.
+    keras.tree.map_structure(
+        lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6),
+        found, expected,
+    )
+    refused(model.train_on_batch, VECTORS)
+    refused(model.test_on_batch, VECTORS)
+    refused(model.predict_on_batch, given)
+    for options in ({"jit_compile": True}, {"steps_per_execution": 2}):
+        model.compile(**options)
+        refused(model.fit, VECTORS, verbose=0)
+        refused(model.evaluate, VECTORS, verbose=0)
+
+# Each row draws noise of its own.
 layer = kx.layers.GumbelSoftmax(seed=3)
 logits = np.zeros((5, 64), "float32")
 expected = layer(logits, training=True).numpy()

@@ -373,8 +373,8 @@ class CycleGANModel(AdversarialModel):
     def _split(self, share, x, y, sample_weight):
         cycle_checks.check_unpaired(validation_split=share)
 
-    def _array_dataset(self, arrays, batch_size, shuffle):
-        return unpaired_dataset(arrays[0], batch_size, shuffle)
+    def _array_dataset(self, arrays, batch_size, shuffle, seed):
+        return unpaired_dataset(arrays[0], batch_size, shuffle, seed)
 
     # The step.
 
