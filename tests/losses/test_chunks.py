@@ -174,9 +174,16 @@ HARD = {
 }
 
 
-@each_loss
+def each_hard_cell():
+    """In the quick lane all of losses with code of their own, and a third."""
+    for name, weights in itertools.product(ALL, ("none", "examples", "pairs")):
+        is_quick = weights == "examples" or name in ("info_nce", "sigmoid")
+        marks = () if is_quick else pytest.mark.large
+        yield pytest.param(name, weights, marks=marks)
+
+
+@pytest.mark.parametrize(("name", "weights"), [*each_hard_cell()])
 @pytest.mark.parametrize("batch", HARD)
-@pytest.mark.parametrize("weights", ["none", "examples", "pairs"])
 def test_hard_batches(name, batch, weights):
     ids, given = HARD[batch]
     found, expected = (
@@ -243,7 +250,17 @@ def graph_of(function, mode, *arguments):
 
 
 @each_loss
-@pytest.mark.parametrize("case", CASES[:7], ids="-".join)
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(
+            case,
+            id="-".join(case),
+            marks=() if case in CASES[1::4] else pytest.mark.large,
+        )
+        for case in CASES[:7]
+    ],
+)
 @pytest.mark.parametrize("spread", [1.0, 0.01])
 def test_finite_differences_at_scale_100(name, case, spread):
     """Of the definition in float64, also of a batch that nearly collapsed."""
@@ -519,7 +536,13 @@ def train(monkeypatch, most, loss="info_nce", batch_sizes=(13,), **kwargs):
     return (history, model.get_weights()), len(traced)
 
 
-@pytest.mark.parametrize("loss", ["info_nce", "triplet_hard_negative"])
+@pytest.mark.parametrize(
+    "loss",
+    [
+        "info_nce",
+        pytest.param("triplet_hard_negative", marks=pytest.mark.large),
+    ],
+)
 def test_training_in_chunks(monkeypatch, loss):
     expected, traced = train(monkeypatch, 13**2, loss)
     assert traced == 0

@@ -63,7 +63,7 @@ def definition(name, weights, given, memory=MEMORY):
 
 @each_loss
 @each_weights
-@pytest.mark.parametrize("scale", [10.0, 100.0])
+@pytest.mark.parametrize("scale", [pytest.param(10.0, marks=LARGE), 100.0])
 def test_is_the_definition(name, weights, scale):
     """And its finite differences; without gradients to the memory."""
     weights = WEIGHTS[weights]
