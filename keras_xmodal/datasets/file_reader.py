@@ -36,7 +36,8 @@ class FileReader:
         files = set(paths) - {None}
         self.num_files = len(files)
         self.rows_at_once = _rows_at_once(files)
-        self._names = tf.constant([path or "" for path in paths])
+        # As bytes: names of files need not be in UTF-8.
+        self._names = tf.constant([os.fsencode(path or "") for path in paths])
         self._missing = _stand_in(files) if None in paths else b""
         self._sound = {}  # hashes of contents, for Python
         self._broken = set()
