@@ -569,18 +569,13 @@ class MultimodalModel(keras.Model):
         return batch
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
-        # Keras takes the mean of the batches of replicas, which may differ in
-        # their numbers of rows, and have none.
-        strategy = self._distribute_strategy
-        if iterator is not None and strategy is not None:
-            for _, _, batches in iterator:
-                data_batch = keras.tree.map_structure(
-                    lambda value: data_lib.symbolic(
-                        strategy.experimental_local_results(value)[0]
-                    ),
-                    next(batches),
-                )
-                break
+        # Keras takes the first batch, and the mean of it over replicas: they
+        # may differ in their numbers of rows, and a generator has it once.
+        if iterator is not None and self._distribute_strategy is not None:
+            data_batch = keras.tree.map_structure(
+                data_lib.symbolic,
+                iterator.data_adapter.get_tf_dataset().element_spec,
+            )
         super()._maybe_symbolic_build(data_batch=data_batch)
 
     def _make_function(self, step_function):

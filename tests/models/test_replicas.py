@@ -109,6 +109,17 @@ for options in ({}, {"micro_batch_size": 2}):
         assert model.memory.seen.numpy() == 12
         np.testing.assert_array_equal(model.memory.ids.numpy(), IDS[-5:])
 
+def plain():
+    keras.utils.set_random_seed(0)
+    model = kx.EmbeddingModel(8, 5)
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    return model
+
+compare(
+    plain, VECTORS["image"], VECTORS["text"], batch_size=5,
+    sample_weight=UNEQUAL,
+)
+
 # Micro-batches of the rows of a replica, which may have none.
 compare(
     embedding, VECTORS, IDS, batch_size=5, sample_weight=HALF,

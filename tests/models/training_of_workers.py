@@ -173,8 +173,9 @@ def train_on_all_sources(folder):
     model.fit(Batches(), **OPTIONS)
     batches = Batches()
     model.fit((batches[i % 2] for i in range(9)), steps_per_epoch=2, **OPTIONS)
-    sliced = tf.data.Dataset.from_tensor_slices((X, IDS))
-    model.fit(sliced.shuffle(ROWS, seed=1).batch(5), **OPTIONS)
+    rows = tf.data.Dataset.from_tensor_slices((X, IDS))
+    rows = rows.shuffle(ROWS, seed=1, reshuffle_each_iteration=False)
+    model.fit(rows.batch(5), **OPTIONS)
     model.fit(by_file(folder, workers), **OPTIONS)
     found = {"variables": variables(model)}
 

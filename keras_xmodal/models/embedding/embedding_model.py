@@ -728,6 +728,9 @@ class EmbeddingModel(MultimodalModel):
         Raises:
             ValueError: If the batch holds no pair of `pairs`.
         """
+        # Of the whole batch, on each of several replicas, are negatives, and
+        # the rows that a mean is over.
+        y_pred, y, sample_weight = gather_rows((y_pred, y, sample_weight))
         if not self.modalities:
             return super().compute_loss(x, y, y_pred, sample_weight, training)
         if self._compares_vectors:
@@ -739,8 +742,6 @@ class EmbeddingModel(MultimodalModel):
                 f"{[tuple(p) for p in self.pairs]}. "
                 f"Received: modalities {list(y_pred)}"
             )
-        # Negatives are those of the whole batch, on each of several replicas.
-        y_pred, y, sample_weight = gather_rows((y_pred, y, sample_weight))
         if y is None:
             y = ops.arange(ops.shape(y_pred[pairs[0][0]])[0])
         # Keras divides losses by the number of replicas, whose gradients add.
@@ -782,7 +783,7 @@ class EmbeddingModel(MultimodalModel):
             sample_weight = {n: sample_weight.get(n, one) for n in y}
         loss = super().compute_loss(None, y, y_pred, sample_weight)
         self._mean_loss.update_state(
-            loss * num_replicas(), ops.cast(rows, "float32")
+            loss * num_replicas(), ops.cast(rows, "float32") / num_replicas()
         )
         return loss
 
