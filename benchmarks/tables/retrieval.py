@@ -163,17 +163,19 @@ def emoji_memory():
     """What a memory gives, beside larger batches, the baseline and chance."""
     results = read("emoji_memory")
     questions = ("test_style", "test_concept")
-    yield "batch", "memory", "unseen style", "unseen concepts"
+    yield "batch", "memory", "used", "unseen style", "unseen concepts"
     for row in results["summary"]:
-        memory = f"{row['memory_size']:,}" if row["memory_size"] else "none"
-        yield (
-            row["batch_size"],
-            memory,
-            *(spread(*row[question], 3) for question in questions),
-        )
+        memory, used = "none", ""
+        if row["memory_size"]:
+            memory = f"{row['memory_size']:,}"
+            used = "once full"
+            if row["warm_up"]:
+                used = f"from epoch {row['warm_up'] + 1} on"
+        figures = (spread(*row[question], 3) for question in questions)
+        yield row["batch_size"], memory, used, *figures
     for name, row in (("ridge", "baseline"), ("chance", "chance")):
         figures = (number(results[q][row], 3) for q in questions)
-        yield name, "", *figures
+        yield name, "", "", *figures
 
 
 def _recalls(row):

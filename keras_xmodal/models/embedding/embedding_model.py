@@ -396,7 +396,8 @@ class EmbeddingModel(MultimodalModel):
                 alone.
             memory_warm_up: Integer from 0, how many examples are trained on
                 before the memory is used; it fills from the first on. Defaults
-                to `memory_size`: until it is full.
+                to `memory_size`: until it is full. Longer is better where
+                embeddings still change fast, as in towers from nothing.
             **kwargs: Further arguments of `keras.Model.compile`.
 
         Raises:
