@@ -176,7 +176,7 @@ def train_on_all_sources(folder):
     rows = tf.data.Dataset.from_tensor_slices((X, IDS))
     rows = rows.shuffle(ROWS, seed=1, reshuffle_each_iteration=False)
     model.fit(rows.batch(5), **OPTIONS)
-    model.fit(by_file(folder, workers), **OPTIONS)
+    model.fit(by_file(folder, workers), steps_per_epoch=2, **OPTIONS)
     found = {"variables": variables(model)}
 
     def of_files():
