@@ -241,7 +241,8 @@ for make in (embedding, vae, gan, cycle_gan):
     refused(model.test_on_batch, VECTORS)
     refused(model.predict_on_batch, given)
     for options in ({"jit_compile": True}, {"steps_per_execution": 2}):
-        model.compile(**options)
+        with strategy.scope():
+            model.compile(**options)
         refused(model.fit, VECTORS, verbose=0)
         refused(model.evaluate, VECTORS, verbose=0)
 

@@ -176,7 +176,7 @@ def train_on_all_sources(folder):
     rows = tf.data.Dataset.from_tensor_slices((X, IDS))
     rows = rows.shuffle(ROWS, seed=1, reshuffle_each_iteration=False)
     model.fit(rows.batch(5), **OPTIONS)
-    model.fit(by_file(folder, workers), **OPTIONS)
+    model.fit(by_file(folder, workers), steps_per_epoch=2, **OPTIONS)
     found = {"variables": variables(model)}
 
     def of_files():
@@ -204,12 +204,12 @@ def write_files(folder):
     (folder / "sensors.csv").write_text("\n".join(lines))
     for part in range(2):
         with tf.io.TFRecordWriter(str(folder / f"{part}.records")) as writer:
-            for i in range(3 * part, 3 * part + 3):
+            for i in range(2 * part, 2 * part + 2):
                 writer.write(str(i))
 
 
 def by_file(folder, workers):
-    """Three batches of two rows, one from each of two files."""
+    """Two batches of two rows, one from each of two files."""
 
     def read(record):
         i = tf.strings.to_number(record, "int32")
@@ -219,7 +219,7 @@ def by_file(folder, workers):
         paths = [str(folder / f"{part}.records") for part in range(2)]
         records = tf.data.TFRecordDataset(paths)
     else:
-        records = tf.data.Dataset.from_tensor_slices([*"031425"])
+        records = tf.data.Dataset.from_tensor_slices([*"0213"])
     options = tf.data.Options()
     options.experimental_distribute.auto_shard_policy = (
         tf.data.experimental.AutoShardPolicy.FILE
