@@ -71,6 +71,7 @@ CALLBACKS = {
         make_embedding,
         lambda f: kx.callbacks.Projector(DATASET, log_dir=f, num_examples=2),
     ),
+    "InputWait": (make_embedding, lambda f: kx.callbacks.InputWait()),
     "LatentEvaluation": (
         make_vae,
         lambda f: kx.callbacks.LatentEvaluation(X, IDS % 2),
