@@ -55,6 +55,18 @@ def grad_cache():
         )
 
 
+def input_speed():
+    """Rows of files, bare, preprocessed and in training."""
+    yield "use", "rows/s", "CPU a row", "`input_wait`"
+    for row in read("input_speed")["table"]:
+        yield (
+            row["use"],
+            f"{row['rows_per_s']:,.0f}",
+            f"{row['cpu_us']:,.0f} µs",
+            "" if row["wait"] is None else number(row["wait"], 2),
+        )
+
+
 def gpu():
     """Steps up to the end of a GPU's memory."""
     yield (
