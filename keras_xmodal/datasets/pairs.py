@@ -40,7 +40,8 @@ class PairArguments:
         self.check_files = checks.boolean("check_files", check_files)
         if skip_broken and not check_files:
             raise ValueError(
-                "`skip_broken=True` needs `check_files=True`, which finds them"
+                "`skip_broken=True` needs `check_files=True`, which finds what "
+                "is broken. Received: skip_broken=True, check_files=False"
             )
         if split is not None and not isinstance(split, str):
             split = check_shares("split", split)
